@@ -1,0 +1,453 @@
+"""What can happen to a run (events) and what a run can ask for (commands).
+
+Events are the journal: they are appended, never changed, and `at` comes from the clock once, when they are appended.
+Every command has a `key`; an event that answers a command closes its key (`schedule.record`). A command may be
+performed again after a crash, so performing it twice must come to the same: dates and ids are in the command.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from ropeteam.core.model import (
+    Answers,
+    AttemptResult,
+    Baseline,
+    CheckResult,
+    Decision,
+    Feature,
+    Finding,
+    Kind,
+    LandedReason,
+    Outcome,
+    RepoFacts,
+    RunOutcome,
+    Trigger,
+    Usage,
+)
+from ropeteam.core.settings import Settings
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
+    """at: seconds since the epoch, filled in by whoever appends it to the journal."""
+
+    at: float = 0.0
+
+
+class RunStarted(Event, frozen=True, kw_only=True):
+    """First of all. Holds everything the run depends on, so that nothing later reads it from a place that changes."""
+
+    run: str
+    feature: Feature
+    repo: RepoFacts
+    settings: Settings
+    answers: Answers
+    version: str = ""
+
+
+class Planned(Event, frozen=True, kw_only=True):
+    decision: Decision
+
+
+class BaselineMeasured(Event, frozen=True, kw_only=True):
+    """commit: what was measured. checks: one for each check that was found or configured, in order."""
+
+    commit: str
+    checks: tuple[Baseline, ...]
+
+
+class AttemptStarted(Event, frozen=True, kw_only=True):
+    """Journalled before the process is started. tree, folder: absolute; slot: small number, free for this attempt."""
+
+    attempt: str
+    tree: str
+    folder: str
+    start: str
+    agent: str
+    slot: int = 0
+
+
+class UsageReported(Event, frozen=True, kw_only=True):
+    """Cumulative for the attempt; journalled when it has grown enough to matter."""
+
+    attempt: str
+    usage: Usage
+
+
+class AttemptSucceeded(Event, frozen=True, kw_only=True):
+    attempt: str
+    result: AttemptResult
+
+
+class AttemptFailed(Event, frozen=True, kw_only=True):
+    attempt: str
+    outcome: Outcome
+    result: AttemptResult
+
+
+class AttemptLost(Event, frozen=True, kw_only=True):
+    """The attempt's processes are gone and left no exit code: not a failure of the agent."""
+
+    attempt: str
+    result: AttemptResult
+
+
+class Merged(Event, frozen=True, kw_only=True):
+    """One linear commit on `onto`. findings: what the cheap checks say of it."""
+
+    attempt: str
+    onto: str
+    commit: str
+    findings: tuple[Finding, ...] = ()
+
+
+class MergeConflicted(Event, frozen=True, kw_only=True):
+    attempt: str
+    onto: str
+    paths: tuple[str, ...]
+
+
+class CandidatePassed(Event, frozen=True, kw_only=True):
+    commit: str
+    checks: tuple[CheckResult, ...]
+
+
+class CandidateFailed(Event, frozen=True, kw_only=True):
+    commit: str
+    checks: tuple[CheckResult, ...]
+
+
+class TriggerFired(Event, frozen=True, kw_only=True):
+    trigger: Trigger
+
+
+class Composed(Event, frozen=True, kw_only=True):
+    """The result with the run's documents on top, where they are tracked. documents: written into the commit."""
+
+    tip: str
+    head: str
+    documents: tuple[str, ...] = ()
+
+
+class Answered(Event, frozen=True, kw_only=True):
+    question: Literal["land"]
+    yes: bool
+
+
+class LandingStarted(Event, frozen=True, kw_only=True):
+    """Journalled before the first byte of the user's checkout is touched."""
+
+    head: str
+    onto: str
+    branch: str
+
+
+class Landed(Event, frozen=True, kw_only=True):
+    head: str
+    branch: str
+
+
+class LandRefused(Event, frozen=True, kw_only=True):
+    """detail: the paths or the branch in question, a sentence."""
+
+    head: str
+    reason: LandedReason
+    detail: str = ""
+
+
+class BranchLeft(Event, frozen=True, kw_only=True):
+    branch: str
+    head: str
+
+
+class DocumentsWritten(Event, frozen=True, kw_only=True):
+    """paths: written in place, relative to the repository. problem: why one could not be."""
+
+    paths: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class Rebased(Event, frozen=True, kw_only=True):
+    """A kept result merged anew on the tip of the user's branch (`ropeteam land`)."""
+
+    onto: str
+    commit: str
+    findings: tuple[Finding, ...] = ()
+
+
+class RebaseConflicted(Event, frozen=True, kw_only=True):
+    onto: str
+    paths: tuple[str, ...]
+
+
+class LandAsked(Event, frozen=True, kw_only=True):
+    """`ropeteam land` of an ended run: onto the tip `onto` of `branch`."""
+
+    onto: str
+    branch: str
+
+
+class CommandStopped(Event, frozen=True, kw_only=True):
+    """A command that was told to stop has stopped without a result."""
+
+    key: str
+
+
+class CommandFailed(Event, frozen=True, kw_only=True):
+    """An exception while a command was performed. error: its sentence; trace: for the log."""
+
+    key: str
+    error: str
+    trace: str = ""
+
+
+class CancelAsked(Event, frozen=True, kw_only=True):
+    pass
+
+
+class InterruptAsked(Event, frozen=True, kw_only=True):
+    pass
+
+
+class Resumed(Event, frozen=True, kw_only=True):
+    """The orchestrator began to drive this run again. budget_usd, budget_tokens: new limits the user gave."""
+
+    budget_usd: float | None = None
+    budget_tokens: int | None = None
+
+
+class Parked(Event, frozen=True, kw_only=True):
+    until: float | None = None
+
+
+class Interrupted(Event, frozen=True, kw_only=True):
+    pass
+
+
+class RunEnded(Event, frozen=True, kw_only=True):
+    outcome: RunOutcome
+
+
+AnyEvent = (
+    RunStarted
+    | Planned
+    | BaselineMeasured
+    | AttemptStarted
+    | UsageReported
+    | AttemptSucceeded
+    | AttemptFailed
+    | AttemptLost
+    | Merged
+    | MergeConflicted
+    | CandidatePassed
+    | CandidateFailed
+    | TriggerFired
+    | Composed
+    | Answered
+    | LandingStarted
+    | Landed
+    | LandRefused
+    | BranchLeft
+    | DocumentsWritten
+    | Rebased
+    | RebaseConflicted
+    | LandAsked
+    | CommandStopped
+    | CommandFailed
+    | CancelAsked
+    | InterruptAsked
+    | Resumed
+    | Parked
+    | Interrupted
+    | RunEnded
+)
+
+
+# ---- commands
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
+    @property
+    def key(self) -> str:
+        """Unique among the commands of one run that can be open at once."""
+        return type(self).__name__
+
+
+class Plan(Command, frozen=True, kw_only=True):
+    """Answered by `Planned`."""
+
+
+class MeasureBaseline(Command, frozen=True, kw_only=True):
+    """Run every check and its canary on `commit`. Answered by `BaselineMeasured`."""
+
+    commit: str
+
+    @property
+    def key(self) -> str:
+        return f"baseline:{self.commit}"
+
+
+class Earlier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an attempt is told of one before it. problem: why that one did not do, with the failing output."""
+
+    attempt: str
+    ref: str
+    problem: str
+
+
+class RunAgent(Command, frozen=True, kw_only=True):
+    """Answered by `AttemptStarted`, then `AttemptSucceeded`, `AttemptFailed` or `AttemptLost`.
+
+    start: the commit its tree shows at first. base: the commit its changes are measured against. not_before: wait until
+    then. earlier: what came before, newest last. budget_usd, budget_tokens: what is left of the run's.
+    """
+
+    attempt: str
+    unit: str
+    kind: Kind
+    start: str
+    base: str
+    not_before: float = 0.0
+    earlier: tuple[Earlier, ...] = ()
+    budget_usd: float | None = None
+    budget_tokens: int | None = None
+
+    @property
+    def key(self) -> str:
+        return f"agent:{self.attempt}"
+
+
+class Stop(Command, frozen=True, kw_only=True):
+    """Stop what the open command `target` does. why: for people. Closed when `target` closes."""
+
+    target: str
+    why: str
+
+    @property
+    def key(self) -> str:
+        return f"stop:{self.target}"
+
+
+class Merge(Command, frozen=True, kw_only=True):
+    """Put the work of an attempt on `onto` as one commit, and look at it cheaply. base: where that work began.
+
+    Answered by `Merged` or `MergeConflicted`. message: of the commit; at: its date.
+    """
+
+    attempt: str
+    commit: str
+    base: str
+    onto: str
+    message: str
+    at: float
+
+    @property
+    def key(self) -> str:
+        return f"merge:{self.attempt}"
+
+
+class Validate(Command, frozen=True, kw_only=True):
+    """Run the checks on `commit` beside the baseline. last: the whole feature is in it, so its new tests count.
+
+    Answered by `CandidatePassed` or `CandidateFailed`.
+    """
+
+    commit: str
+    base: str
+    baseline: tuple[Baseline, ...]
+    last: bool = True
+
+    @property
+    def key(self) -> str:
+        return f"validate:{self.commit}"
+
+
+class Fire(Command, frozen=True, kw_only=True):
+    """Answered at once by `TriggerFired`, in the same transaction as the event that led to it."""
+
+    trigger: Trigger
+
+    @property
+    def key(self) -> str:
+        return f"fire:{self.trigger.id}:{self.trigger.attempt}"
+
+
+class Compose(Command, frozen=True, kw_only=True):
+    """Put the run's documents on top of `tip` where they are tracked. Answered by `Composed`."""
+
+    tip: str
+    outcome: RunOutcome
+    at: float
+
+
+class Ask(Command, frozen=True, kw_only=True):
+    """Answered by `Answered`."""
+
+    question: Literal["land"]
+
+
+class Land(Command, frozen=True, kw_only=True):
+    """Answered by `LandingStarted`, then `Landed` or `LandRefused`."""
+
+    head: str
+    onto: str
+    branch: str
+
+
+class LeaveBranch(Command, frozen=True, kw_only=True):
+    """Make the named branch at `head`. Answered by `BranchLeft`."""
+
+    branch: str
+    head: str
+
+
+class WriteDocuments(Command, frozen=True, kw_only=True):
+    """Write the run's documents in place, where they did not go into a commit. Answered by `DocumentsWritten`."""
+
+    outcome: RunOutcome
+
+
+class Rebase(Command, frozen=True, kw_only=True):
+    """Merge a kept result anew: every commit of base..head on `onto`. Answered by `Rebased` or `RebaseConflicted`."""
+
+    head: str
+    base: str
+    onto: str
+
+
+class Finish(Command, frozen=True, kw_only=True):
+    """Answered by `RunEnded`."""
+
+    outcome: RunOutcome
+
+
+class Park(Command, frozen=True, kw_only=True):
+    """Answered by `Parked`: the orchestrator ends, everything is kept."""
+
+    until: float | None = None
+
+
+class Interrupt(Command, frozen=True, kw_only=True):
+    """Answered by `Interrupted`: the orchestrator ends, everything is kept."""
+
+
+AnyCommand = (
+    Plan
+    | MeasureBaseline
+    | RunAgent
+    | Stop
+    | Merge
+    | Validate
+    | Fire
+    | Compose
+    | Ask
+    | Land
+    | LeaveBranch
+    | WriteDocuments
+    | Rebase
+    | Finish
+    | Park
+    | Interrupt
+)

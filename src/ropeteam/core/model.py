@@ -1,0 +1,284 @@
+"""The values that everything speaks: what is wanted, what was tried, what came of it.
+
+All are frozen. Times are seconds since the epoch (`at`, `deadline`) or lengths in seconds; commits are full object
+names; paths are relative to the repository's root with `/` between their parts, except where a docstring says
+"absolute"; a path whose name is not valid UTF-8 is held with surrogate escapes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+UnitState = Literal["pending", "running", "ended", "validated", "ejected", "failed", "superseded"]
+Kind = Literal["contract", "unit", "single", "rest", "belay", "plan"]
+Outcome = Literal[
+    "ok",
+    "auth",
+    "rate",
+    "overload",
+    "context",
+    "turns",
+    "budget",
+    "denied",
+    "killed",
+    "unknown",
+    "empty",
+    "stalled",
+    "timeout",
+    "corrupted",
+    "crashed",
+]
+CheckState = Literal["passed", "failed", "flaky", "not_run", "no_gate", "removed"]
+Action = Literal["salvage", "strict", "retry", "notice", "park", "stop"]
+RunOutcome = Literal["delivered_parallel", "delivered_after_fallback", "delivered_single", "not_delivered", "cancelled"]
+Phase = Literal["planning", "running", "draining", "parked", "interrupted", "ended"]
+LandedReason = Literal["asked", "include_dirty", "moved", "dirty", "in_the_way", "other_branch", "unsupported"]
+TriggerId = Literal[
+    "confidence_below_minimum",
+    "batch_validation_failed",
+    "agent_crashed",
+    "context_corrupted",
+    "token_budget_exceeded",
+    "syntax_error",
+    "file_conflict",
+    "speedup_below_minimum",
+    "sequential_time_below_minimum",
+    "unexpected_problem",
+    "checkout_changed",
+    "undeclared_write",
+    "disk_nearly_full",
+    "unit_failed_twice",
+    "quota_exhausted",
+    "agent_not_usable",
+    "cancelled",
+]
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of every value: frozen, named fields, defaults left out when written."""
+
+
+# ---- what is wanted
+
+
+class Document(Value, frozen=True, kw_only=True):
+    """One file of the feature, as it was when the run began. path: relative to the repository, or a name."""
+
+    kind: Literal["intent", "research", "architecture", "overview", "implementation", "tests", "log"]
+    path: str
+    text: str
+
+
+class Requirement(Value, frozen=True, kw_only=True):
+    """A testable requirement as the intent states it. line: where, 1-based."""
+
+    id: str
+    text: str
+    category: str = ""
+    test_type: str = ""
+    status: str = ""
+    line: int = 0
+
+
+class Feature(Value, frozen=True, kw_only=True):
+    """What the user wants. folder: of a workspace feature, relative to the repository; empty for a file or stdin.
+
+    notices: what was understood leniently or could not be, one sentence each, shown to the user.
+    """
+
+    name: str
+    source: Literal["workspace", "file", "stdin"]
+    folder: str = ""
+    title: str = ""
+    task_type: str = "FEATURE"
+    summary: str = ""
+    documents: tuple[Document, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+class RepoFacts(Value, frozen=True, kw_only=True):
+    """The user's repository when the run began. top, common_dir: absolute. branch: short name, None when HEAD is
+    detached. base: the commit the run starts from (with `include_dirty` the snapshot of the changed checkout, whose
+    parent is `head`). checkout_config: the few settings that decide how files look in a checkout."""
+
+    top: str
+    common_dir: str
+    branch: str | None
+    head: str
+    base: str
+    user_name: str
+    user_email: str
+    checkout_config: dict[str, str] = {}
+
+
+class Answers(Value, frozen=True, kw_only=True):
+    """What the user asked for or answered, which holds for `resume` too. land: `ask` only where someone can answer."""
+
+    mode: Literal["auto", "single", "parallel"] = "auto"
+    land: Literal["ask", "yes", "no"] = "no"
+    agent: str
+    include_dirty: bool = False
+
+
+# ---- what was decided
+
+
+class Decision(Value, frozen=True, kw_only=True):
+    mode: Literal["parallel", "single"]
+    triggers: tuple[TriggerId, ...] = ()
+    overridden: tuple[TriggerId, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+# ---- what an agent said and did
+
+
+class Usage(Value, frozen=True, kw_only=True):
+    """Tokens and money of one attempt, cumulative. cached: input read from the provider's cache (not in `input`)."""
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    context_used: int = 0
+    context_limit: int = 0
+    cost_usd: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """All tokens, cached reading included."""
+        return self.input + self.cached + self.output
+
+
+class FileNote(Value, frozen=True, kw_only=True):
+    path: str
+    purpose: str = ""
+
+
+class DecisionNote(Value, frozen=True, kw_only=True):
+    decision: str
+    rationale: str = ""
+
+
+class DeviationNote(Value, frozen=True, kw_only=True):
+    what: str
+    why: str = ""
+
+
+class AgentReport(Value, frozen=True, kw_only=True):
+    """What the agent says it did: shown, and checked against the tree, never believed."""
+
+    files: tuple[FileNote, ...] = ()
+    decisions: tuple[DecisionNote, ...] = ()
+    deviations: tuple[DeviationNote, ...] = ()
+    usage: Usage | None = None
+
+
+class FileChange(Value, frozen=True, kw_only=True):
+    path: str
+    kind: Literal["created", "modified", "deleted"]
+
+
+class AttemptResult(Value, frozen=True, kw_only=True):
+    """What came of one attempt, whatever its outcome.
+
+    commit: the snapshot of its tree, kept under `ref`; None when there was no tree to snapshot. changes: between the
+    attempt's start and the snapshot. evidence: one sentence on why it ended so, with its numbers. notices: what the
+    user should know though it decides nothing. kept: further refs that hold work (the tree's own branches and
+    stashes). ignored: paths that the agent wrote and the repository ignores (in the tree, in no snapshot).
+    retry_at: when the provider says it can go on. log: absolute path of the attempt's folder.
+    """
+
+    seconds: float = 0.0
+    commit: str | None = None
+    ref: str = ""
+    changes: tuple[FileChange, ...] = ()
+    report: AgentReport = AgentReport()
+    usage: Usage = Usage()
+    session: str = ""
+    model: str = ""
+    evidence: str = ""
+    notices: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    retry_at: float | None = None
+    log: str = ""
+
+
+# ---- what the checks said
+
+
+class TestResult(Value, frozen=True, kw_only=True):
+    """One test. file: the file it is in, where the runner tells."""
+
+    name: str
+    state: Literal["passed", "failed", "skipped"]
+    file: str = ""
+
+
+class CheckRun(Value, frozen=True, kw_only=True):
+    """One run of one check on one tree, as it was measured.
+
+    tests: empty when only the exit code tells. exit_code: None when it could not be run (`problem` says why) or was
+    stopped at its time limit. output: its last lines.
+    """
+
+    name: str
+    exit_code: int | None = None
+    tests: tuple[TestResult, ...] = ()
+    seconds: float = 0.0
+    output: str = ""
+    problem: str = ""
+
+    @property
+    def ran(self) -> bool:
+        return self.exit_code is not None
+
+
+class Baseline(Value, frozen=True, kw_only=True):
+    """A check on the base commit, and what its canary said.
+
+    gate: whether this check can tell broken code from whole code; `why_not` says why it cannot.
+    """
+
+    run: CheckRun
+    gate: bool = True
+    why_not: str = ""
+
+
+class CheckResult(Value, frozen=True, kw_only=True):
+    """A check on a candidate beside its baseline. failing: names of tests that count against it."""
+
+    name: str
+    state: CheckState
+    baseline: CheckState
+    failing: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    flaky: tuple[str, ...] = ()
+    added: int = 0
+    tests: int = 0
+    seconds: float = 0.0
+    why: str = ""
+    output: str = ""
+
+
+class Finding(Value, frozen=True, kw_only=True):
+    """A fault in one file after a merge: a syntax error or a leftover conflict marker. line: 1-based, 0 unknown."""
+
+    path: str
+    line: int = 0
+    message: str
+    check: Literal["syntax", "markers"] = "syntax"
+
+
+class Trigger(Value, frozen=True, kw_only=True):
+    """A reason to fall back, or a notice of one. evidence: a sentence with the numbers. at: when it fired."""
+
+    id: TriggerId
+    unit: str = ""
+    attempt: str = ""
+    at: float = 0.0
+    evidence: str = ""
+    action: Action = "notice"

@@ -1,0 +1,110 @@
+"""What can be set, with its default. `ropeteam.config` finds the values; nothing else makes a `Settings`.
+
+Every name here is the name in `ropeteam.toml`, in `--set` and (as `ROPETEAM_<SECTION>_<NAME>`) in the environment.
+Times are seconds, sizes bytes, money US dollars, unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds of one attempt and of the whole run.
+
+    attempt_seconds: wall time of one attempt. stall_seconds: no output and no event for so long ends an attempt.
+    grace_seconds: between the polite signal and the final one. context_share, budget_share: used / limit above
+    which `token_budget_exceeded` fires. run_seconds: agent time of a whole run (None: no limit).
+    retry_seconds: the wait before a cause that may pass is tried again, where the provider names none.
+    check_seconds: wall time of one check. free_bytes: under this much free disk the run parks.
+    log_bytes: of one attempt's output, how much is kept (its beginning and its end).
+    tries: how many attempts of `single` or `rest` may fail before the run ends not delivered.
+    """
+
+    attempt_seconds: float = 3600.0
+    stall_seconds: float = 600.0
+    grace_seconds: float = 5.0
+    context_share: float = 0.80
+    budget_share: float = 0.80
+    budget_usd: float | None = None
+    budget_tokens: int | None = None
+    run_seconds: float | None = None
+    turns: int | None = None
+    retry_seconds: float = 30.0
+    check_seconds: float = 1800.0
+    free_bytes: int = 200_000_000
+    log_bytes: int = 64_000_000
+    tries: int = 2
+
+
+class CheckCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One command of the project that tells whether its code works.
+
+    argv: the program and its arguments, started in the root of a work tree (`cwd`: a folder below it). Templates in
+    it: `{tree}` the work tree, `{results}` a file outside the tree that the command may write results to.
+    format: what it writes: `junit` (XML in `results`), `gotest` (JSON lines on standard output), `cargo`, `unittest`
+    (`-v` lines), `tap` (on standard output), or `exit` (only the exit code tells).
+    found: the file it was found from; empty when it was configured.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    cwd: str = ""
+    format: Literal["junit", "gotest", "cargo", "unittest", "tap", "exit"] = "exit"
+    env: dict[str, str] = {}
+    found: str = ""
+
+
+class Checks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """commands: the project's own checks; None: found from the usual files. setup: shell lines run once in every new
+    work tree, before the agent and before the checks (`npm ci`). retries: how often a failing check is run again."""
+
+    commands: tuple[CheckCommand, ...] | None = None
+    setup: tuple[str, ...] = ()
+    retries: int = 1
+    canary: bool = True
+
+
+class Trees(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """copy: gitignore-style patterns of untracked or ignored paths that are copied into every work tree.
+    env: variables for agents and checks; `{slot}`, `{tree}`, `{run}`, `{8100 + slot}` are filled in.
+    pass_env: names of the caller's own variables that are passed through. folder: where trees live."""
+
+    copy: tuple[str, ...] = ("node_modules", ".venv", "venv", "vendor")
+    env: dict[str, str] = {}
+    pass_env: tuple[str, ...] = ()
+    folder: str | None = None
+
+
+class Sandbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """mode: auto (where it runs), on (refuse to start without), off. writable: further paths an agent may write."""
+
+    mode: Literal["auto", "on", "off"] = "auto"
+    writable: tuple[str, ...] = ()
+    network: bool = True
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of one agent. argv: its program (and, for `command`, the whole command line). script, time_scale: of the
+    scripted agent: the recording, and how many seconds of the feature one real second stands for."""
+
+    argv: tuple[str, ...] = ()
+    model: str | None = None
+    env: dict[str, str] = {}
+    script: str | None = None
+    time_scale: float = 1.0
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set, as it holds for one run."""
+
+    agent: str | None = None
+    agents: dict[str, AgentSettings] = {}
+    land: Literal["ask", "yes", "no"] = "ask"
+    workers: int = 4
+    limits: Limits = Limits()
+    checks: Checks = Checks()
+    trees: Trees = Trees()
+    sandbox: Sandbox = Sandbox()

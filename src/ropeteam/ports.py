@@ -1,0 +1,191 @@
+"""What the engine needs from outside: Protocols of one to four methods. Implementations know nothing of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+import msgspec
+
+from ropeteam.core.model import AgentReport, Baseline, CheckResult, CheckRun, Kind, Outcome, Usage
+from ropeteam.core.settings import AgentSettings, CheckCommand
+
+
+class Clock(Protocol):
+    """Wall time in seconds since the epoch, and a wait that a test can steer."""
+
+    def now(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+# ---- agents
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent is given. All paths are absolute.
+
+    tree: its work tree. folder: the attempt's own folder, outside the tree, writable for the agent.
+    shared_prompt: the text that is the same for all attempts of a run, to the byte; own_prompt: what is particular.
+    prompt_file holds both, shared first. report_file: where an agent that can write files may leave its report.
+    budget_usd: what is left for this attempt, None when there is no limit. deadline: seconds since the epoch.
+    """
+
+    run: str
+    unit: str
+    attempt: int
+    kind: Kind
+    goal: str
+    feature: str
+    tree: Path
+    folder: Path
+    shared_prompt: str
+    own_prompt: str
+    prompt_file: Path
+    report_file: Path
+    slot: int
+    deadline: float
+    writes: tuple[str, ...] = ("**",)
+    reads: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    turns: int | None = None
+    budget_usd: float | None = None
+    settings: AgentSettings = AgentSettings()
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """How to start an agent once. env: only what the agent needs on top of the common allow-list (`ropeteam.sandbox`).
+
+    stdin: text for its standard input (closed after it). files: written before the start, absolute path -> text.
+    pass_env: names of the caller's own variables that this agent's log-in needs. home: paths relative to the home
+    folder that it must be able to read and write (its log-in and its conversations) when the home is hidden.
+    """
+
+    argv: tuple[str, ...]
+    env: dict[str, str] = {}
+    stdin: str = ""
+    files: dict[str, str] = {}
+    pass_env: tuple[str, ...] = ()
+    home: tuple[str, ...] = ()
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing an agent's output line says. Which fields are set depends on `kind`.
+
+    text, tool: what it does now, for people. retry: it waits and tries again (`status`: of HTTP, `seconds`). denied:
+    a permission it did not get. usage: cumulative. session: id of its conversation. compacted: its context was
+    shortened. end: its own word that it is done. garbled: a line that should have been an event and is not.
+    """
+
+    kind: Literal["text", "tool", "retry", "denied", "usage", "session", "compacted", "end", "garbled"]
+    text: str = ""
+    status: int = 0
+    seconds: float = 0.0
+    usage: Usage | None = None
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """How the attempt's program ended. signal: number, 0 for none. stopped: why we stopped it, empty if we did not."""
+
+    code: int | None = None
+    signal: int = 0
+    stopped: Literal["", "asked", "stalled", "timeout", "auth"] = ""
+    seconds: float = 0.0
+
+
+class Finish(msgspec.Struct, frozen=True, kw_only=True):
+    """What an adapter makes of an ended attempt. outcome: from events and denials, never from the exit code alone;
+    `ok` means "the agent says it is done and nothing contradicts it" - the tree is looked at afterwards, by the core.
+
+    retry_at: seconds since the epoch when the provider says it can go on. evidence: one sentence with the numbers.
+    """
+
+    outcome: Outcome
+    usage: Usage = Usage()
+    report: AgentReport = AgentReport()
+    session: str = ""
+    model: str = ""
+    evidence: str = ""
+    notices: tuple[str, ...] = ()
+    retry_at: float | None = None
+
+
+class Conversation(Protocol):
+    """One attempt's output, taken in line by line: a parser with what it remembers."""
+
+    def parse(self, line: bytes) -> Sequence[Said]:
+        """Take in one line of standard output (without its newline), in order. Never raises."""
+        ...
+
+    def finish(self, exit: Exit, now: float) -> Finish:
+        """The verdict, once the program has ended and every line was parsed. `now`: seconds since the epoch."""
+        ...
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether an agent can be used here. path: of its program. problem: a sentence when it cannot."""
+
+    name: str
+    path: str = ""
+    version: str = ""
+    problem: str = ""
+    hint: str = ""
+
+
+class Agent(Protocol):
+    """An adapter for one kind of coding agent."""
+
+    name: str
+
+    def build(self, task: Task) -> Launch: ...
+
+    def listen(self, task: Task) -> Conversation: ...
+
+    def probe(self, settings: AgentSettings, env: Mapping[str, str]) -> Probe:
+        """Look for the program and ask its version (a few seconds at most). `env`: the caller's own environment."""
+        ...
+
+
+# ---- checks
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a check runs: a work tree (absolute), the environment for its commands, and a folder for its output.
+
+    prefix: put before every command (the sandbox), may be empty. lock_fd: inherited by children, -1 for none.
+    """
+
+    tree: Path
+    folder: Path
+    env: dict[str, str]
+    prefix: tuple[str, ...] = ()
+    lock_fd: int = -1
+    seconds: float = 1800.0
+
+
+class Check(Protocol):
+    """One way of telling whether a project's code works: a command of the project."""
+
+    command: CheckCommand
+
+    async def run(self, place: Place, label: str) -> CheckRun:
+        """Run it once in `place`. Cancelling the task ends everything it started. Never raises for a failing check."""
+        ...
+
+
+__all__ = [
+    "Agent",
+    "Baseline",
+    "Check",
+    "CheckResult",
+    "Clock",
+    "Conversation",
+    "Exit",
+    "Finish",
+    "Launch",
+    "Place",
+    "Probe",
+    "Said",
+    "Task",
+]
