@@ -1,0 +1,91 @@
+# Every target sets itself up: all that is needed is Python 3.11 or newer, git and make.
+#   make demo PYTHON=python3.12     uses that Python, in a virtual environment of its own
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.SUFFIXES:
+
+# A Python that was named gets its own environment, so that naming another one never breaks the first.
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+VENV ?= .venv
+else
+VENV ?= .venv-$(notdir $(PYTHON))
+endif
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+SOURCES := src tests $(wildcard bench)
+
+# Stamps: made after a step has succeeded, so that an interrupted one is done again.
+MADE := $(VENV)/.made
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+NPM_AGENTS := .agents/.made
+
+.PHONY: print-bin help demo test test-all test-agents check format bench lock wheel setup
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+demo: $(RUNTIME) ## a complete run on a small sample repository: no key, no network
+	@$(BIN)/ropeteam demo
+
+test: $(DEV) ## the tests, without those that take long
+	@$(BIN)/python -m pytest -m "not slow and not agents"
+
+test-all: $(DEV) ## the tests, with those that take long
+	@$(BIN)/python -m pytest -m "not agents"
+
+test-agents: $(DEV) $(NPM_AGENTS) ## the tests that need agent programs from npm
+	@ROPETEAM_TEST_AGENTS="$(CURDIR)/.agents/node_modules/.bin" $(BIN)/python -m pytest -m agents
+
+check: $(DEV) ## style, types, import contracts
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(DEV) ## put the code into its canonical form
+	@$(BIN)/ruff check --fix $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+bench: $(DEV) ## measure what docs/guide/evidence.md states
+	@for program in bench/*.py; do echo "== $$program"; $(BIN)/python "$$program" || exit 1; done
+
+wheel: $(DEV) ## build the wheel into dist/
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
+lock: $(MADE) ## resolve the dependencies anew into requirements*.lock (UPGRADE=1: to their newest versions)
+	@$(PIP) --require-hashes -r requirements-uv.lock
+	@UV="$(BIN)/uv" UPGRADE="$(UPGRADE)" ./.ci/lock
+
+setup: $(DEV) ## everything that development needs
+
+print-bin:
+	@echo "$(BIN)"
+
+$(MADE):
+	@test -n "$(PYTHON)" || { echo "ropeteam needs Python 3.11 or newer, and none was found. Install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ropeteam needs Python 3.11 or newer; $(PYTHON) is older or missing. Name another: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: its ensurepip is missing. On Debian or Ubuntu: apt install python3-venv. Or name another Python: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "Making $(VENV) with $(PYTHON)" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(RUNTIME): $(MADE) requirements.lock requirements-build.lock pyproject.toml
+	@echo "Installing what ropeteam needs to run" >&2
+	@$(PIP) --require-hashes -r requirements.lock -r requirements-build.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): $(RUNTIME) requirements-dev.lock
+	@echo "Installing what the tests and checks need (about 550 MB: the claude program is among it)" >&2
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(NPM_AGENTS): tests/agents/package.json tests/agents/package-lock.json
+	@command -v npm >/dev/null || { echo "make test-agents needs npm (Node 20 or newer) to install the agents' programs." >&2; exit 1; }
+	@mkdir -p .agents && cp tests/agents/package.json tests/agents/package-lock.json .agents/
+	@npm --prefix .agents ci --no-audit --no-fund --loglevel=error
+	@touch $@
