@@ -1,0 +1,67 @@
+"""What the end of a program says by itself, before anything it said is looked at; shared by the adapters."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from signal import Signals
+
+import msgspec
+
+from ropeteam.core.model import AgentReport, FileNote, Outcome
+from ropeteam.ports import Exit, Finish, Task
+
+
+def stopped(exit: Exit) -> Finish | None:
+    """The verdict on a program that we stopped ourselves; None when it ended of its own accord."""
+    seconds = f"{exit.seconds:.0f} s"
+    match exit.stopped:
+        case "":
+            return None
+        case "asked":
+            return Finish(outcome="killed", evidence=f"Stopped on request after {seconds}.")
+        case "stalled":
+            return Finish(outcome="stalled", evidence=f"Stopped: it gave no sign of life; it had run for {seconds}.")
+        case "timeout":
+            return Finish(outcome="timeout", evidence=f"Stopped at its time limit after {seconds}.")
+        case "auth":
+            return Finish(outcome="auth", evidence=f"Stopped after {seconds}: the provider refused its log-in.")
+
+
+def exit_code(exit: Exit, *, killed_codes: tuple[int, ...] = ()) -> tuple[Outcome, str]:
+    """The outcome and its evidence from exit code and signal alone. killed_codes: exit codes that mean a signal."""
+    if exit.signal:
+        return "killed", f"Ended by {signal_name(exit.signal)} after {exit.seconds:.0f} s."
+    if exit.code is None:
+        return "unknown", f"Ended after {exit.seconds:.0f} s without an exit code."
+    if exit.code in killed_codes:
+        return "killed", f"Ended by {signal_name(exit.code - 128)} (exit code {exit.code}) after {exit.seconds:.0f} s."
+    if exit.code != 0:
+        return "crashed", f"Ended with exit code {exit.code} after {exit.seconds:.0f} s."
+    return "ok", f"Ended with exit code 0 after {exit.seconds:.0f} s."
+
+
+def signal_name(number: int) -> str:
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def whole_prompt(task: Task) -> str:
+    """Both parts of the prompt, the shared one first, as they stand in the prompt file."""
+    return task.shared_prompt + task.own_prompt
+
+
+def inside(report: AgentReport, tree: Path) -> AgentReport:
+    """The report with its paths relative to the tree, as far as they lie in it; others stay as they were written."""
+    return msgspec.structs.replace(
+        report, files=tuple(FileNote(path=_relative(note.path, tree), purpose=note.purpose) for note in report.files)
+    )
+
+
+def _relative(path: str, tree: Path) -> str:
+    pure = PurePosixPath(path)
+    for root in (tree, tree.resolve()):  # a program sees its folder without symbolic links
+        if pure.is_relative_to(root):
+            return str(pure.relative_to(root))
+    return str(pure)

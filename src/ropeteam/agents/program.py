@@ -1,0 +1,118 @@
+"""The protocol of "any program as an agent": task file in, JSON lines and a report file out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from ropeteam.agents import endings
+from ropeteam.core.agent_files import ProgressLine, ReportFile, TaskFile, UsageLine
+from ropeteam.core.model import AgentReport, Outcome, Usage
+from ropeteam.ports import Exit, Finish, Launch, Said, Task
+
+REPORT_BYTES = 4_000_000
+"""A report is a few kilobytes; one past this size was not written in good faith and is not read."""
+
+
+class _EventName(msgspec.Struct, frozen=True, kw_only=True):
+    event: str = ""
+
+
+_event_name = msgspec.json.Decoder(_EventName)
+_progress = msgspec.json.Decoder(ProgressLine)
+_usage = msgspec.json.Decoder(UsageLine)
+_report = msgspec.json.Decoder(ReportFile)
+
+
+def launch(task: Task, argv: Sequence[str]) -> Launch:
+    """How to start `argv` for `task`: prompt on standard input, task file in the attempt's folder."""
+    task_path = task.folder / "task.json"
+    prompt = endings.whole_prompt(task)
+    return Launch(
+        argv=tuple(argv),
+        env={**task.settings.env, "ROPETEAM_TASK": str(task_path)},
+        stdin=prompt,
+        files={str(task_path): task_json(task), str(task.prompt_file): prompt},
+    )
+
+
+def task_json(task: Task) -> str:
+    """The text of the task file."""
+    value = TaskFile(
+        run=task.run,
+        unit=task.unit,
+        attempt=task.attempt,
+        kind=task.kind,
+        goal=task.goal,
+        writes=task.writes,
+        reads=task.reads,
+        needs=task.needs,
+        feature=task.feature,
+        prompt_file=str(task.prompt_file),
+        report_file=str(task.report_file),
+        slot=task.slot,
+        deadline=task.deadline,
+    )
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+class ProgramConversation:
+    """Takes in a program's standard output. Lines that are not one of the two events are just signs of life."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._usage = Usage()
+        self._garbled = ""
+
+    def parse(self, line: bytes) -> Sequence[Said]:
+        try:
+            name = _event_name.decode(line).event
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return ()
+        if name not in ("progress", "usage"):
+            return ()
+        try:
+            if name == "progress":
+                return (Said(kind="text", text=_progress.decode(line).text),)
+            self._usage = _usage.decode(line).usage()
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            self._garbled = self._garbled or f"A line with the event {name!r} cannot be read: {error}."
+            return (Said(kind="garbled", text=self._garbled),)
+        return (Said(kind="usage", usage=self._usage),)
+
+    def finish(self, exit: Exit, now: float) -> Finish:  # noqa: ARG002 - the port's signature
+        report, problem = read_report(self._task.report_file)
+        outcome, evidence, notices = self._verdict(exit, problem or self._garbled)
+        return Finish(
+            outcome=outcome,
+            usage=report.usage or self._usage,
+            report=endings.inside(report, self._task.tree),
+            evidence=evidence,
+            notices=notices,
+        )
+
+    def _verdict(self, exit: Exit, problem: str) -> tuple[Outcome, str, tuple[str, ...]]:
+        ended = endings.stopped(exit)
+        outcome, evidence = (ended.outcome, ended.evidence) if ended else endings.exit_code(exit)
+        if problem and outcome == "ok":
+            return "corrupted", problem, ()
+        return outcome, evidence, (problem,) if problem else ()
+
+
+def read_report(path: Path) -> tuple[AgentReport, str]:
+    """The report a program left, and why it cannot be read. Without a file: an empty report, and no problem."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(REPORT_BYTES + 1)
+    except FileNotFoundError:
+        return AgentReport(), ""
+    except OSError as error:
+        return AgentReport(), f"Its report cannot be read: {error.strerror}."
+    if len(data) > REPORT_BYTES:
+        return AgentReport(), f"Its report is larger than {REPORT_BYTES} bytes."
+    try:
+        return _report.decode(data).report(), ""
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return AgentReport(), f"Its report ({len(data)} bytes) cannot be read: {error}."

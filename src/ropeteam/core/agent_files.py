@@ -1,0 +1,82 @@
+"""The two JSON files that ropeteam and any program used as an agent exchange, and the lines that program may print.
+
+These are contracts with other people's programs: names and meanings stay, fields may be added. Unknown fields are
+ignored when reading, so that a program may say more than this version understands.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from ropeteam.core.model import AgentReport, DecisionNote, DeviationNote, FileNote, Kind, Usage
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class TaskFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What `ROPETEAM_TASK` points to: one attempt's task. Paths are absolute; deadline: seconds since the epoch."""
+
+    run: str
+    unit: str
+    attempt: int
+    kind: Kind
+    goal: str
+    writes: tuple[str, ...]
+    reads: tuple[str, ...]
+    needs: tuple[str, ...]
+    feature: str
+    prompt_file: str
+    report_file: str
+    slot: int
+    deadline: float
+
+
+class UsageCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Usage as a program tells it. Fields as in `Usage`, none below 0."""
+
+    input: Count = 0
+    cached: Count = 0
+    output: Count = 0
+    context_used: Count = 0
+    context_limit: Count = 0
+    cost_usd: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+
+    def usage(self) -> Usage:
+        return Usage(
+            input=self.input,
+            cached=self.cached,
+            output=self.output,
+            context_used=self.context_used,
+            context_limit=self.context_limit,
+            cost_usd=self.cost_usd,
+        )
+
+
+class UsageLine(UsageCounts, frozen=True, kw_only=True, tag_field="event", tag="usage"):
+    """A line on standard output with the attempt's usage so far (cumulative)."""
+
+
+class ProgressLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="progress"):
+    """A line on standard output that says what the program does now, for people."""
+
+    text: str = ""
+
+
+class ReportFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program may leave in `report_file`. plan: a plan document, for `kind: plan` only."""
+
+    files: tuple[FileNote, ...] = ()
+    decisions: tuple[DecisionNote, ...] = ()
+    deviations: tuple[DeviationNote, ...] = ()
+    plan: dict[str, Any] | None = None
+    usage: UsageCounts | None = None
+
+    def report(self) -> AgentReport:
+        return AgentReport(
+            files=self.files,
+            decisions=self.decisions,
+            deviations=self.deviations,
+            usage=self.usage.usage() if self.usage else None,
+        )
