@@ -160,6 +160,7 @@ class LandRefused(Event, frozen=True, kw_only=True):
 class BranchLeft(Event, frozen=True, kw_only=True):
     branch: str
     head: str
+    reason: LandedReason
 
 
 class DocumentsWritten(Event, frozen=True, kw_only=True):
@@ -301,7 +302,8 @@ class RunAgent(Command, frozen=True, kw_only=True):
     """Answered by `AttemptStarted`, then `AttemptSucceeded`, `AttemptFailed` or `AttemptLost`.
 
     start: the commit its tree shows at first. base: the commit its changes are measured against. not_before: wait until
-    then. earlier: what came before, newest last. budget_usd, budget_tokens: what is left of the run's.
+    then. earlier: what came before, newest last. budget_usd, budget_tokens: what is left of the run's. seconds: its
+    time limit.
     """
 
     attempt: str
@@ -309,6 +311,7 @@ class RunAgent(Command, frozen=True, kw_only=True):
     kind: Kind
     start: str
     base: str
+    seconds: float
     not_before: float = 0.0
     earlier: tuple[Earlier, ...] = ()
     budget_usd: float | None = None
@@ -389,18 +392,20 @@ class Ask(Command, frozen=True, kw_only=True):
 
 
 class Land(Command, frozen=True, kw_only=True):
-    """Answered by `LandingStarted`, then `Landed` or `LandRefused`."""
+    """Answered by `LandingStarted`, then `Landed` or `LandRefused`. left: our branch that landing makes needless."""
 
     head: str
     onto: str
     branch: str
+    left: str = ""
 
 
 class LeaveBranch(Command, frozen=True, kw_only=True):
-    """Make the named branch at `head`. Answered by `BranchLeft`."""
+    """Make the named branch at `head`. Answered by `BranchLeft`. reason: why it does not land."""
 
     branch: str
     head: str
+    reason: LandedReason
 
 
 class WriteDocuments(Command, frozen=True, kw_only=True):

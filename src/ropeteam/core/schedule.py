@@ -1,0 +1,217 @@
+"""The whole run as a state machine: an event comes in, a new state and the next commands come out.
+
+::
+
+    RunStarted -> Plan -> Planned -> MeasureBaseline ------------------------\\
+                                 \\-> RunAgent single/1 -> Merge -> Validate <-/-> Compose -> Ask | Land | LeaveBranch
+                                        ^    failed, tries left      |  failed       -> WriteDocuments -> Finish
+                                        \\------ single/2 <----------/
+
+`step` first records what happened (`core.record`), then looks at the state alone and says what is due and not under
+way yet. So there is no hidden memory: every prefix of the journal folds to the live state, and a resumed run does what
+the live one would have done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from ropeteam.core import events as ev
+from ropeteam.core.model import LandedReason
+from ropeteam.core.record import record, used_of
+from ropeteam.core.state import AttemptState, Landing, RunState, spent
+
+
+def step(state: RunState, event: ev.AnyEvent) -> tuple[RunState, tuple[ev.AnyCommand, ...]]:
+    """The state after `event`, and the commands that are now due and not open yet. Pure and deterministic."""
+    state = record(state, event)
+    fresh = tuple(c for c in due(state) if c.key not in state.open)
+    if not fresh:
+        return state, ()
+    return replace(
+        state,
+        open={**state.open, **{c.key: c for c in fresh}},
+        opened={**state.opened, **{c.key: event.at for c in fresh}},
+    ), fresh
+
+
+def fold(events: Iterable[ev.AnyEvent]) -> RunState:
+    """The state after all of them."""
+    state = RunState()
+    for event in events:
+        state, _ = step(state, event)
+    return state
+
+
+def due(state: RunState) -> list[ev.AnyCommand]:
+    """What should be under way in this state, whether it is already or not."""
+    if state.started is None:
+        return []
+    if state.pending:
+        return [ev.Fire(trigger=t) for t in state.pending]
+    if state.outcome is not None:
+        return _land_again(state, state.again) if state.again is not None else []
+    if state.phase in ("parked", "interrupted"):
+        return []
+    if state.stop:
+        return _stop(state)
+    if state.ending is not None:
+        return _deliver(state) if state.tip and state.ending.startswith("delivered") else _end(state)
+    if state.decision is None:
+        return [ev.Plan()]
+    return _work(state)
+
+
+# ---- while agents work
+
+
+def _work(state: RunState) -> list[ev.AnyCommand]:
+    commands: list[ev.AnyCommand] = []
+    if state.baseline is None:
+        commands.append(ev.MeasureBaseline(commit=state.base))
+    a = state.newest
+    if a is None or a.stage in ("failed", "lost", "stopped"):
+        if not _agent_open(state):
+            commands.append(_next_attempt(state))
+    elif a.stage == "running":
+        commands += _over_budget(state, a)
+    elif a.stage == "ended":
+        commands.append(_merge(state, a))
+    elif a.stage == "merged" and state.baseline is not None:
+        commands.append(ev.Validate(commit=a.merged, base=state.base, baseline=state.baseline))
+    return commands
+
+
+def _agent_open(state: RunState) -> bool:
+    return any(isinstance(c, ev.RunAgent) for c in state.open.values())
+
+
+def _next_attempt(state: RunState) -> ev.AnyCommand:
+    """The next attempt of the one agent: from the newest snapshot there is, told what came before."""
+    last = state.newest
+    snapshots = [a.result.commit for a in state.attempts if a.result.commit]
+    money, tokens, seconds = spent(state.attempts)
+    limits = state.begun.settings.limits
+    left = limits.attempt_seconds if limits.run_seconds is None else limits.run_seconds - seconds
+    n = last.n + 1 if last else 1
+    return ev.RunAgent(
+        attempt=f"single/{n}",
+        unit="single",
+        kind="single",
+        start=snapshots[-1] if snapshots else state.base,
+        base=state.base,
+        seconds=min(left, limits.attempt_seconds),
+        not_before=last.not_before if last and last.stage == "failed" else 0.0,
+        earlier=tuple(ev.Earlier(attempt=a.id, ref=a.result.ref, problem=a.problem) for a in state.attempts),
+        budget_usd=None if state.budget_usd is None else max(0.0, state.budget_usd - money),
+        budget_tokens=None if state.budget_tokens is None else max(0, state.budget_tokens - tokens),
+    )
+
+
+def _over_budget(state: RunState, a: AttemptState) -> list[ev.AnyCommand]:
+    for name, used, limit in used_of(state):
+        if name != "time" and used >= limit:
+            return [ev.Stop(target=f"agent:{a.id}", why="budget")]
+    return []
+
+
+def _merge(state: RunState, a: AttemptState) -> ev.AnyCommand:
+    assert a.result.commit is not None
+    return ev.Merge(
+        attempt=a.id,
+        commit=a.result.commit,
+        base=state.base,
+        onto=state.base,
+        message=message(state),
+        at=a.ended_at,
+    )
+
+
+def message(state: RunState) -> str:
+    """Of the commit that holds the feature: its title, and where it came from."""
+    f = state.begun.feature
+    title = f.title or f.name
+    body = f"\n\n{f.summary.strip()}" if f.summary.strip() else ""
+    return f"{title}{body}\n\nRopeteam-Run: {state.begun.run}\n"
+
+
+# ---- stopping
+
+
+def _stop(state: RunState) -> list[ev.AnyCommand]:
+    """Ask everything long to stop, let what is short end, then end, park or be interrupted."""
+    long = [
+        c
+        for c in state.open.values()
+        if isinstance(c, ev.RunAgent | ev.MeasureBaseline | ev.Validate | ev.Ask | ev.Plan)
+    ]
+    if long:
+        return [ev.Stop(target=c.key, why=state.stop) for c in long]
+    if any(not isinstance(c, ev.Fire | ev.Finish | ev.Park | ev.Interrupt) for c in state.open.values()):
+        return []
+    if state.stop == "cancel":
+        return [ev.Finish(outcome="cancelled")]
+    if state.stop == "park":
+        return [ev.Park(until=state.resume_at)]
+    return [ev.Interrupt()]
+
+
+# ---- ending
+
+
+def _deliver(state: RunState) -> list[ev.AnyCommand]:
+    assert state.ending is not None
+    if state.documents is None:
+        return [ev.Compose(tip=state.tip, outcome=state.ending, at=state.clockwork.last)]
+    if state.landed or state.branch:
+        return _end(state)
+    repo = state.begun.repo
+    why = state.landed_reason or _not_to_land(state)
+    if why is not None:
+        return [ev.LeaveBranch(branch=branch_name(state), head=state.head, reason=why)]
+    if state.begun.answers.land == "ask" and state.answered is None:
+        return [ev.Ask(question="land")]
+    assert repo.branch is not None
+    return [ev.Land(head=state.head, onto=repo.base, branch=repo.branch)]
+
+
+def _not_to_land(state: RunState) -> LandedReason | None:
+    answers, repo = state.begun.answers, state.begun.repo
+    if answers.include_dirty:
+        return "include_dirty"
+    if answers.land == "no" or state.answered is False:
+        return "asked"
+    return "other_branch" if repo.branch is None else None
+
+
+def _end(state: RunState) -> list[ev.AnyCommand]:
+    assert state.ending is not None
+    busy = [c for c in state.open.values() if isinstance(c, ev.RunAgent | ev.MeasureBaseline | ev.Validate)]
+    if busy:
+        return [ev.Stop(target=c.key, why="the run ends") for c in busy]
+    if state.written is None and not state.documents and state.ending != "cancelled":
+        return [ev.WriteDocuments(outcome=state.ending)]
+    return [ev.Finish(outcome=state.ending)]
+
+
+def branch_name(state: RunState) -> str:
+    """Of the branch that is left when the result does not land: the feature, and the end of the run's id."""
+    return f"ropeteam/{state.begun.feature.name.replace('/', '-')}-{state.begun.run.rsplit('-', 1)[-1]}"
+
+
+# ---- landing a kept result later
+
+
+def _land_again(state: RunState, again: Landing) -> list[ev.AnyCommand]:
+    repo = state.begun.repo
+    if again.onto == repo.head:
+        return [ev.Land(head=state.head, onto=again.onto, branch=again.branch, left=state.branch)]
+    if not again.commit:
+        return [ev.Rebase(head=state.head, base=repo.head, onto=again.onto)]
+    if again.baseline is None:
+        return [ev.MeasureBaseline(commit=again.onto)]
+    if again.checks is None:
+        return [ev.Validate(commit=again.commit, base=again.onto, baseline=again.baseline)]
+    return [ev.Land(head=again.commit, onto=again.onto, branch=again.branch, left=state.branch)]

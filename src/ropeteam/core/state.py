@@ -1,0 +1,159 @@
+"""What is known of a run at one moment: a fold of its events, and nothing that is not in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from ropeteam.core.events import AnyCommand, RunStarted
+from ropeteam.core.model import (
+    AttemptResult,
+    Baseline,
+    CheckResult,
+    Decision,
+    Finding,
+    Kind,
+    LandedReason,
+    Outcome,
+    Phase,
+    RunOutcome,
+    Trigger,
+    Usage,
+    Value,
+)
+
+Stage = Literal["running", "ended", "merged", "validated", "failed", "lost", "stopped"]
+"""running -> ended (it says it is done) -> merged (one commit, cheap checks clean) -> validated, or failed;
+lost: its processes went away with the orchestrator; stopped: we stopped it, for the user or the disk."""
+
+
+class AttemptState(Value, frozen=True, kw_only=True):
+    """One attempt. counted: whether its failure counts against the tries. problem: for the next attempt's prompt.
+
+    merged: the commit that holds its work on the integration. not_before: when a next attempt may start.
+    """
+
+    id: str
+    unit: str
+    kind: Kind
+    n: int
+    start: str
+    base: str
+    agent: str = ""
+    tree: str = ""
+    folder: str = ""
+    slot: int = 0
+    stage: Stage = "running"
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    outcome: Outcome | None = None
+    result: AttemptResult = AttemptResult()
+    usage: Usage = Usage()
+    merged: str = ""
+    merged_at: float = 0.0
+    findings: tuple[Finding, ...] = ()
+    counted: bool = False
+    problem: str = ""
+    not_before: float = 0.0
+
+
+class Clockwork(Value, frozen=True, kw_only=True):
+    """Where the seconds went. driven: an orchestrator was at work; checks: validation that nothing else ran beside;
+    asked: waiting for the user's answer; waited: waiting for a provider."""
+
+    since: float = 0.0
+    last: float = 0.0
+    driven: float = 0.0
+    checks: float = 0.0
+    asked: float = 0.0
+
+
+class Landing(Value, frozen=True, kw_only=True):
+    """`ropeteam land` of an ended run: the kept result on the tip `onto` of `branch`."""
+
+    onto: str
+    branch: str
+    commit: str = ""
+    baseline: tuple[Baseline, ...] | None = None
+    checks: tuple[CheckResult, ...] | None = None
+
+
+class RunState(Value, frozen=True, kw_only=True):
+    """tip: the validated result; head: the same with the documents on top. pending: triggers not announced yet.
+
+    open: commands under way, by key; opened: when each began. failures: exceptions of ours, by kind of command.
+    stop: what was asked for, once. answered: the user's answer about landing.
+    """
+
+    started: RunStarted | None = None
+    phase: Phase = "planning"
+    decision: Decision | None = None
+    baseline: tuple[Baseline, ...] | None = None
+    attempts: tuple[AttemptState, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    pending: tuple[Trigger, ...] = ()
+    warned: tuple[str, ...] = ()
+    tries: int = 0
+    budget_usd: float | None = None
+    budget_tokens: int | None = None
+    stop: Literal["", "cancel", "interrupt", "park"] = ""
+    ending: RunOutcome | None = None
+    outcome: RunOutcome | None = None
+    tip: str = ""
+    head: str = ""
+    documents: tuple[str, ...] | None = None
+    written: tuple[str, ...] | None = None
+    documents_problem: str = ""
+    answered: bool | None = None
+    landing_started: bool = False
+    landed: bool = False
+    landed_reason: LandedReason | None = None
+    landed_detail: str = ""
+    branch: str = ""
+    resume_at: float | None = None
+    again: Landing | None = None
+    failures: dict[str, int] = {}
+    crashed: str = ""
+    open: dict[str, AnyCommand] = {}
+    opened: dict[str, float] = {}
+    clockwork: Clockwork = Clockwork()
+    ended_at: float = 0.0
+
+    @property
+    def begun(self) -> RunStarted:
+        """The first event. Only before it has none."""
+        assert self.started is not None
+        return self.started
+
+    @property
+    def base(self) -> str:
+        return self.begun.repo.base
+
+    @property
+    def newest(self) -> AttemptState | None:
+        return self.attempts[-1] if self.attempts else None
+
+    def attempt(self, id: str) -> AttemptState:
+        """The attempt of that id; KeyError when there is none."""
+        for a in reversed(self.attempts):
+            if a.id == id:
+                return a
+        raise KeyError(id)
+
+    def with_attempt(self, changed: AttemptState) -> RunState:
+        return msgspec.structs.replace(
+            self, attempts=tuple(changed if a.id == changed.id else a for a in self.attempts)
+        )
+
+
+def spent(attempts: Iterable[AttemptState]) -> tuple[float, int, float]:
+    """Money in dollars, tokens and agent seconds of these attempts together."""
+    listed = list(attempts)
+    return (
+        sum(a.usage.cost_usd for a in listed),
+        sum(a.usage.tokens for a in listed),
+        sum(a.result.seconds for a in listed),
+    )
