@@ -1,0 +1,1 @@
+"""HTTP in, HTTP out: a controller asks a service and shows a view. Each has `register(router)`."""
