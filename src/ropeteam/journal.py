@@ -1,0 +1,168 @@
+"""The journal: every event of every run of one repository, in one SQLite file. Nothing else knows the database.
+
+It lies in the repository's common git directory, so that it goes where the repository goes and no agent's tree holds
+it. Events are appended in a transaction that is on disk before the call returns (`synchronous=FULL`), never changed.
+Besides the events there is what is no event: an inbox (requests of other processes to the orchestrator), what agents
+do right now (for `status`, overwritten all the time), and the consents that the user gave.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from ropeteam.core.events import AnyEvent, RunStarted
+from ropeteam.errors import JournalDamaged, NoSuchRun, OutOfSpace
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+  run TEXT NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, type TEXT NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (run, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS inbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL, taken INTEGER DEFAULT 0);
+CREATE TABLE IF NOT EXISTS doing (
+  run TEXT NOT NULL, attempt TEXT NOT NULL, at REAL NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, attempt));
+CREATE TABLE IF NOT EXISTS consents (what TEXT PRIMARY KEY, at REAL NOT NULL);
+"""
+
+_decode = msgspec.json.Decoder(AnyEvent).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class RunLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in the list of runs. at: when it began, seconds since the epoch."""
+
+    run: str
+    at: float
+    events: int
+
+
+class Journal:
+    """One connection; not shared between threads. Several processes may have one each."""
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        """Open or create it. Raises OutOfSpace, or OSError when the folder cannot be written."""
+        self.path = path
+        if not readonly:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with _disk(path):
+            self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def append(self, run: str, events: Sequence[AnyEvent]) -> None:
+        """Append these events of one run, all or none, and have them on disk."""
+        with _disk(self.path), self._transaction():
+            (last,) = self._db.execute("SELECT COALESCE(MAX(seq), 0) FROM events WHERE run = ?", (run,)).fetchone()
+            self._db.executemany(
+                "INSERT INTO events (run, seq, at, type, body) VALUES (?, ?, ?, ?, ?)",
+                [(run, last + i, e.at, type(e).__name__, _encode(e)) for i, e in enumerate(events, start=1)],
+            )
+
+    def events(self, run: str, after: int = 0) -> list[AnyEvent]:
+        """The events of a run in order, those after number `after`. Empty when there is no such run."""
+        rows = self._db.execute("SELECT seq, body FROM events WHERE run = ? AND seq > ? ORDER BY seq", (run, after))
+        return [self._event(run, seq, body) for seq, body in rows]
+
+    def _event(self, run: str, seq: int, body: bytes) -> AnyEvent:
+        try:
+            event: AnyEvent = _decode(body)
+        except msgspec.MsgspecError as problem:
+            raise JournalDamaged(
+                f"Event {seq} of run {run} cannot be read: {problem}",
+                where=str(self.path),
+                hint="It may come from a newer version of ropeteam. The work is under refs/ropeteam/ in any case.",
+            ) from problem
+        return event
+
+    def runs(self) -> list[RunLine]:
+        """Every run of this repository, oldest first."""
+        rows = self._db.execute("SELECT run, MIN(at), COUNT(*) FROM events GROUP BY run ORDER BY MIN(at), run")
+        return [RunLine(run=run, at=at, events=n) for run, at, n in rows]
+
+    def find(self, run: str | None) -> str:
+        """The id of the run meant: exact, or the only one that contains the text, or the newest for None.
+
+        Raises NoSuchRun.
+        """
+        names = [line.run for line in self.runs()]
+        if not names:
+            raise NoSuchRun("There is no run in this repository yet.", hint="`ropeteam run FEATURE` starts one.")
+        if run is None:
+            return names[-1]
+        matching = [n for n in names if n == run] or [n for n in names if run in n]
+        if len(matching) == 1:
+            return matching[0]
+        what = "no run" if not matching else f"{len(matching)} runs"
+        raise NoSuchRun(f"There is {what} named {run!r} here.", hint="Runs: " + ", ".join((matching or names)[-5:]))
+
+    # ---- the inbox: requests of other processes
+
+    def ask(self, run: str, kind: str, at: float) -> None:
+        """Leave a request (`cancel`) for the orchestrator of `run`, now or when it is resumed."""
+        with _disk(self.path), self._transaction():
+            self._db.execute("INSERT INTO inbox (run, at, kind) VALUES (?, ?, ?)", (run, at, kind))
+
+    def asked(self, run: str) -> list[tuple[int, str]]:
+        """Requests not taken yet: (number, kind)."""
+        return list(self._db.execute("SELECT id, kind FROM inbox WHERE run = ? AND taken = 0 ORDER BY id", (run,)))
+
+    def take(self, number: int) -> None:
+        with _disk(self.path), self._transaction():
+            self._db.execute("UPDATE inbox SET taken = 1 WHERE id = ?", (number,))
+
+    # ---- what agents do right now: for people, lost without harm
+
+    def tell(self, run: str, attempt: str, text: str, at: float) -> None:
+        try:
+            self._db.execute("INSERT OR REPLACE INTO doing VALUES (?, ?, ?, ?)", (run, attempt, at, text))
+        except sqlite3.Error:
+            return
+
+    def doing(self, run: str) -> dict[str, tuple[float, str]]:
+        rows = self._db.execute("SELECT attempt, at, text FROM doing WHERE run = ?", (run,))
+        return {attempt: (at, text) for attempt, at, text in rows}
+
+    # ---- consents
+
+    def consented(self, what: str) -> bool:
+        return self._db.execute("SELECT 1 FROM consents WHERE what = ?", (what,)).fetchone() is not None
+
+    def consent(self, what: str, at: float) -> None:
+        with _disk(self.path):
+            self._db.execute("INSERT OR REPLACE INTO consents VALUES (?, ?)", (what, at))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+
+def started(events: Sequence[AnyEvent]) -> RunStarted | None:
+    """The first event of a run, if it is what it must be."""
+    return events[0] if events and isinstance(events[0], RunStarted) else None
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as problem:
+        if "disk is full" in str(problem) or "disk I/O" in str(problem):
+            raise OutOfSpace(
+                f"The journal cannot be written: {problem}.", where=str(path), hint="Make room, then `ropeteam resume`."
+            ) from problem
+        raise
