@@ -134,9 +134,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agent(Protocol):
-    """An adapter for one kind of coding agent."""
+    """An adapter for one kind of coding agent. report_by: how it gives its report (`ropeteam.prompts.own`)."""
 
     name: str
+    report_by: Literal["file", "structured"]
 
     def build(self, task: Task) -> Launch: ...
 

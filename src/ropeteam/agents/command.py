@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from typing import Literal
 
 from ropeteam.agents import program
 from ropeteam.core.settings import AgentSettings
@@ -18,6 +19,7 @@ class CommandAgent:
     """Runs `settings.argv` as it is, in the work tree."""
 
     name = "command"
+    report_by: Literal["file", "structured"] = "file"
 
     def build(self, task: Task) -> Launch:
         if not task.settings.argv:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from ropeteam import __version__
 from ropeteam.agents import program
@@ -21,6 +22,7 @@ class ScriptedAgent:
     """Starts the player in ropeteam's own Python. The script is checked before anything starts."""
 
     name = "scripted"
+    report_by: Literal["file", "structured"] = "file"
 
     def build(self, task: Task) -> Launch:
         script = _script(task.settings)
