@@ -1,0 +1,107 @@
+"""The process table: who started whom, and signals that cannot reach the wrong process.
+
+Linux, by /proc. Elsewhere (`HAVE_PROC` false) nothing is found. Environments of processes are never read: they hold
+secrets. Used by the wrapper too: only what a bare interpreter has is imported here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+
+# pathlib is not loaded here: there is one wrapper for every agent
+# ruff: noqa: PTH
+
+HAVE_PROC = os.path.exists("/proc/self/stat")
+
+
+class Process:
+    """One line of the process table. start: clock ticks since boot; with the pid it names a process for good."""
+
+    __slots__ = ("parent", "pid", "session", "start", "state")
+
+    def __init__(self, pid: int, state: str, parent: int, session: int, start: int) -> None:
+        self.pid = pid
+        self.state = state
+        self.parent = parent
+        self.session = session
+        self.start = start
+
+    @property
+    def gone(self) -> bool:
+        """Dead, and only waiting for its parent to take note."""
+        return self.state in "ZX"
+
+
+def look(pid: int) -> Process | None:
+    """The process of that number as it is now; None when there is none, or no /proc to look at."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            text = file.read()
+    except OSError:
+        return None
+    fields = text[text.rfind(b")") + 2 :].split()  # the name before it may hold spaces and brackets
+    if len(fields) < 20:
+        return None
+    return Process(pid, fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19]))
+
+
+def table() -> dict[int, Process]:
+    """Every process that can be seen, by its number."""
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return {}
+    found = (look(int(name)) for name in names if name.isdigit())
+    return {process.pid: process for process in found if process is not None}
+
+
+def below(top: int) -> list[Process]:
+    """Every process that `top` started, and what those started, parents before children. Dead ones are left out."""
+    children: dict[int, list[Process]] = {}
+    for process in table().values():
+        children.setdefault(process.parent, []).append(process)
+    order: list[Process] = []
+    row = list(children.get(top, ()))
+    while row:
+        order += row
+        row = [child for process in row for child in children.get(process.pid, ())]
+    return [process for process in order if not process.gone]
+
+
+def send(process: Process, number: int) -> bool:
+    """Signal exactly this process, never another that got its number since. False: it is gone, or not ours."""
+    try:
+        handle = os.pidfd_open(process.pid) if sys.platform == "linux" else -1
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            return False
+        handle = -1
+    try:
+        now = look(process.pid)
+        if now is None or now.start != process.start:
+            return False
+        if handle >= 0:
+            signal.pidfd_send_signal(handle, number)
+        else:
+            os.kill(process.pid, number)
+        return True
+    except OSError:
+        return False
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def send_to_all_below(top: int, number: int) -> list[Process]:
+    """Signal everything below `top`, looking again until nothing new appears. Returns them, parents first."""
+    seen: dict[tuple[int, int], Process] = {}
+    while True:
+        new = [process for process in below(top) if (process.pid, process.start) not in seen]
+        if not new:
+            return list(seen.values())
+        for process in new:
+            seen[process.pid, process.start] = process
+            send(process, number)
