@@ -191,7 +191,7 @@ def _end(state: RunState) -> list[ev.AnyCommand]:
     busy = [c for c in state.open.values() if isinstance(c, ev.RunAgent | ev.MeasureBaseline | ev.Validate)]
     if busy:
         return [ev.Stop(target=c.key, why="the run ends") for c in busy]
-    if state.written is None and not state.documents and state.ending != "cancelled":
+    if state.written is None and state.ending != "cancelled":
         return [ev.WriteDocuments(outcome=state.ending)]
     return [ev.Finish(outcome=state.ending)]
 
