@@ -45,14 +45,14 @@ class CheckCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     argv: the program and its arguments, started in the root of a work tree (`cwd`: a folder below it). Templates in
     it: `{tree}` the work tree, `{results}` a file outside the tree that the command may write results to.
     format: what it writes: `junit` (XML in `results`), `gotest` (JSON lines on standard output), `cargo`, `unittest`
-    (`-v` lines), `tap` (on standard output), or `exit` (only the exit code tells).
+    (`-v` lines), `tap` (on standard output), `jest` (its JSON in `results`), or `exit` (only the exit code tells).
     found: the file it was found from; empty when it was configured.
     """
 
     name: str
     argv: tuple[str, ...]
     cwd: str = ""
-    format: Literal["junit", "gotest", "cargo", "unittest", "tap", "exit"] = "exit"
+    format: Literal["junit", "gotest", "cargo", "unittest", "tap", "jest", "exit"] = "exit"
     env: dict[str, str] = {}
     found: str = ""
 
