@@ -1,0 +1,234 @@
+"""`--agent claude`: Claude Code without a terminal, by its stream of JSON events.
+
+How it is started, and why (each seen with version 2.1.330 against the loopback model server):
+
+- The prompt that all attempts share goes behind the system prompt (`--append-system-prompt-file`), what is particular
+  to standard input; `--exclude-dynamic-system-prompt-sections` and no attribution header keep everything up to the end
+  of the shared prompt the same for all work trees, so that the provider's cache can be read.
+- The report comes by `--json-schema`: calling the tool for it ends the run without a further request, a report that
+  does not fit is given back to the model, and a model that never calls the tool is reminded once (one more request)
+  and then ends in success without a report, which is allowed. A JSON block in the last message is the second choice.
+- Nothing can be asked in an unattended run: edits in the work tree and all shell commands are allowed, anything else
+  that needs a permission is refused by claude itself, and shows as a denial. Tools that leave the work tree, wait for
+  a person, speak to other sessions or start something for later are not offered.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import uuid
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from ropeteam import process
+from ropeteam.agents.claude_stream import ClaudeConversation
+from ropeteam.core.settings import AgentSettings
+from ropeteam.ports import Conversation, Launch, Probe, Task
+
+PROBE_SECONDS: Final = 15.0
+"""`claude --version` takes 0.1 s once its 380 MB are in memory; from a cold disk it has taken several seconds."""
+
+NOT_OFFERED: Final = (
+    "AskUserQuestion",
+    "CronCreate",
+    "CronDelete",
+    "CronList",
+    "EnterPlanMode",
+    "EnterWorktree",
+    "ExitPlanMode",
+    "ExitWorktree",
+    "ListAgents",
+    "ScheduleWakeup",
+    "SendMessage",
+)
+
+ENVIRONMENT: Final = {
+    "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
+    "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    # About half a minute of claude's own waiting, each wait twice the one before. The engine waits and tries again
+    # after that, but in a new conversation that has to read everything anew.
+    "CLAUDE_CODE_MAX_RETRIES": "6",
+}
+
+LOG_IN: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "AWS_BEARER_TOKEN_BEDROCK")
+"""Variables that hold a log-in by themselves."""
+
+PASSED: Final = (
+    *LOG_IN,
+    "ANTHROPIC_BASE_URL",
+    "ANTHROPIC_CUSTOM_HEADERS",
+    "ANTHROPIC_MODEL",
+    "CLAUDE_CONFIG_DIR",
+    "CLAUDE_CODE_USE_BEDROCK",
+    "ANTHROPIC_BEDROCK_BASE_URL",
+    "CLAUDE_CODE_SKIP_BEDROCK_AUTH",
+    "AWS_REGION",
+    "AWS_PROFILE",
+    "CLAUDE_CODE_USE_VERTEX",
+    "ANTHROPIC_VERTEX_BASE_URL",
+    "ANTHROPIC_VERTEX_PROJECT_ID",
+    "CLAUDE_CODE_SKIP_VERTEX_AUTH",
+    "CLOUD_ML_REGION",
+)
+"""What claude documents for its log-in. The general keys of a cloud account are not among them (`_CLOUD`)."""
+
+_CLOUD: Final = {
+    "CLAUDE_CODE_USE_BEDROCK": (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), (".aws",)),
+    "CLAUDE_CODE_USE_VERTEX": (("GOOGLE_APPLICATION_CREDENTIALS",), (".config/gcloud",)),
+}
+"""Keys and folders of a whole cloud account: only for those whose settings say that claude is to use it."""
+
+HOME: Final = (".claude", ".claude.json")
+
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_HINT_LOG_IN = "Run `claude` once and log in, or set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN."
+_HINT_INSTALL = "Install it (npm install -g @anthropic-ai/claude-code), or say where it is with agent.claude.argv."
+
+
+# ---- what the report must look like, as the model is told
+
+
+class ReportedFile(msgspec.Struct, frozen=True, kw_only=True):
+    path: Annotated[str, msgspec.Meta(description="relative to the root of the repository")]
+    purpose: Annotated[str, msgspec.Meta(description="what it is for, or what was changed in it, in one line")]
+
+
+class ReportedDecision(msgspec.Struct, frozen=True, kw_only=True):
+    decision: str
+    rationale: str
+
+
+class ReportedDeviation(msgspec.Struct, frozen=True, kw_only=True):
+    what: Annotated[str, msgspec.Meta(description="what was done otherwise than asked, or left undone")]
+    why: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    files: Annotated[list[ReportedFile], msgspec.Meta(description="every file created, modified or deleted")]
+    decisions: list[ReportedDecision]
+    deviations: list[ReportedDeviation]
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON Schema of the report, without references: some providers refuse them in a tool's input."""
+    (reference,), definitions = msgspec.json.schema_components((Report,), ref_template="{name}")
+
+    def inlined(value: Any) -> Any:
+        if isinstance(value, dict):
+            if "$ref" in value:
+                return inlined(definitions[value["$ref"]])
+            return {key: inlined(item) for key, item in value.items() if key != "title"}
+        return [inlined(item) for item in value] if isinstance(value, list) else value
+
+    schema: dict[str, Any] = inlined(reference)
+    return schema
+
+
+class ClaudeAgent:
+    """Builds command lines for claude and remembers how large its models' contexts are."""
+
+    name = "claude"
+    report_by: Literal["file", "structured"] = "structured"
+
+    def __init__(self) -> None:
+        self._windows: dict[str, int] = {}
+
+    def build(self, task: Task) -> Launch:
+        settings = task.settings
+        shared = task.folder / "shared-prompt.md"
+        files = {str(task.prompt_file): task.shared_prompt + task.own_prompt}
+        argv = [*(settings.argv or ("claude",)), "-p", "--output-format", "stream-json", "--verbose"]
+        argv += ["--permission-mode", "acceptEdits", "--allowedTools", "Bash"]
+        argv += ["--disallowedTools", ",".join(NOT_OFFERED), "--strict-mcp-config"]
+        argv += ["--session-id", session_id(task), "--exclude-dynamic-system-prompt-sections"]
+        argv += ["--json-schema", msgspec.json.encode(report_schema()).decode()]
+        if task.shared_prompt:
+            files[str(shared)] = task.shared_prompt
+            argv += ["--append-system-prompt-file", str(shared)]
+        if settings.model:
+            argv += ["--model", settings.model]
+        if task.turns is not None:
+            argv += ["--max-turns", str(task.turns)]
+        if task.budget_usd is not None:
+            # claude refuses 0; a cent ends it after its first request.
+            argv += ["--max-budget-usd", f"{max(task.budget_usd, 0.01):.2f}"]
+        keys, folders = cloud(settings.env)
+        return Launch(
+            argv=tuple(argv),
+            env={**ENVIRONMENT, **settings.env},
+            stdin=task.own_prompt,
+            files=files,
+            pass_env=(*PASSED, *keys),
+            home=(*HOME, *folders),
+        )
+
+    def listen(self, task: Task) -> Conversation:
+        return ClaudeConversation(task, session_id(task), self._windows)
+
+    def probe(self, settings: AgentSettings, env: Mapping[str, str]) -> Probe:
+        path = find_program(settings, env)
+        if path is None:
+            wanted, at = settings.argv[0] if settings.argv else "claude", bundled()
+            hint = f"There is one in the package claude-agent-sdk: --set agent.claude.argv='[\"{at}\"]'"
+            problem = f"The program {wanted!r} was not found."
+            return Probe(name=self.name, problem=problem, hint=hint if at else _HINT_INSTALL)
+        known = {key: env[key] for key in ("PATH", "HOME", "LANG", "CLAUDE_CONFIG_DIR") if key in env}
+        try:
+            answer = process.run([path, *settings.argv[1:], "--version"], env=known, timeout=PROBE_SECONDS)
+        except (OSError, TimeoutError) as error:
+            return Probe(name=self.name, path=path, problem=f"{path} cannot be run: {error}.", hint=_HINT_INSTALL)
+        version = _VERSION.search(answer.stdout.decode(errors="replace"))
+        if answer.returncode != 0 or version is None:
+            problem = f"`{path} --version` ended with {answer.returncode} and named no version."
+            return Probe(name=self.name, path=path, problem=problem, hint=_HINT_INSTALL)
+        problem = not_logged_in({**env, **settings.env})
+        return Probe(
+            name=self.name, path=path, version=version[0], problem=problem, hint=_HINT_LOG_IN if problem else ""
+        )
+
+
+def session_id(task: Task) -> str:
+    """The id we give the conversation: the same whenever it is asked for, and no other attempt's."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"ropeteam:{task.run}/{task.unit}/{task.attempt}"))
+
+
+def cloud(env: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Variables and folders of the cloud accounts that the settings say claude is to use."""
+    chosen = [value for switch, value in _CLOUD.items() if env.get(switch, "") not in ("", "0", "false")]
+    return tuple(key for keys, _ in chosen for key in keys), tuple(path for _, paths in chosen for path in paths)
+
+
+def find_program(settings: AgentSettings, env: Mapping[str, str]) -> str | None:
+    """Absolute path of the program that would be started."""
+    return shutil.which(settings.argv[0] if settings.argv else "claude", path=env.get("PATH", ""))
+
+
+def bundled() -> Path | None:
+    """The program that the Python package claude-agent-sdk brings along, where that is installed."""
+    spec = find_spec("claude_agent_sdk")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / "_bundled" / "claude"
+    return path if path.is_file() else None
+
+
+def not_logged_in(env: Mapping[str, str]) -> str:
+    """A sentence when there is certainly no log-in; empty when there is one or nobody can tell from outside.
+
+    Only looks whether something is there: reads no secret, and asks nobody. An expired log-in shows at the first
+    request.
+    """
+    if any(env.get(key) for key in (*LOG_IN, *_CLOUD, "CLAUDE_CODE_USE_FOUNDRY")):
+        return ""
+    folder = Path(env.get("CLAUDE_CONFIG_DIR") or Path(env.get("HOME", "/"), ".claude"))
+    # settings.json may name a program that gives the key; on macOS the log-in is in the key chain.
+    if sys.platform == "darwin" or any((folder / name).exists() for name in (".credentials.json", "settings.json")):
+        return ""
+    return f"claude is installed but not logged in: no key in the environment, no log-in in {folder}."

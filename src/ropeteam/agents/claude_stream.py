@@ -1,0 +1,211 @@
+"""What one run of claude says, taken in line by line."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from ropeteam.agents import claude_events as events
+from ropeteam.agents import claude_verdict, endings
+from ropeteam.agents.claude_verdict import Heard
+from ropeteam.core.model import Usage
+from ropeteam.ports import Exit, Finish, Said, Task
+
+SHOWN: Final = 160
+"""Characters of a text or a command that are shown to people."""
+
+_head = msgspec.json.Decoder(events.Head)
+_FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class ClaudeConversation:
+    """Parser and memory of one attempt.
+
+    windows: size of the context by model, as earlier conversations have told it. It is in the last event only and
+    differs between models (200,000 or 1,000,000), so the first conversation with a model does not know its own limit
+    while it runs.
+    """
+
+    def __init__(self, task: Task, session: str, windows: MutableMapping[str, int]) -> None:
+        self._task = task
+        self._session = session
+        self._windows = windows
+        self._heard = Heard(session=session)
+        self._messages: dict[str, Usage] = {}
+        self._context_used = 0
+
+    def parse(self, line: bytes) -> Sequence[Said]:
+        text = line.strip()
+        if not text:
+            return ()
+        try:
+            head = _head.decode(text)
+        except _FAULTS as error:
+            return self._not_an_event(text, str(error))
+        if not head.type:
+            return self._garbled(f"a JSON line without a type ({len(text)} bytes)")
+        try:
+            return (*self._same_session(head), *self._event(head, text))
+        except _FAULTS as error:
+            return self._garbled(f"{head.type} {head.subtype}".strip() + f": {error}")
+
+    def finish(self, exit: Exit, now: float) -> Finish:
+        heard = self._heard
+        outcome, evidence = claude_verdict.judge(exit, heard, self._task.kind)
+        report, notices = claude_verdict.report(heard)
+        return Finish(
+            outcome=outcome,
+            usage=self._usage(),
+            report=endings.inside(report, self._task.tree),
+            session=self._session,
+            model=heard.model,
+            evidence=evidence,
+            notices=(*notices, *claude_verdict.notices(heard, outcome)),
+            retry_at=claude_verdict.retry_at(heard, now) if outcome in ("rate", "overload") else None,
+        )
+
+    # ---- events
+
+    def _event(self, head: events.Head, line: bytes) -> Sequence[Said]:
+        match head.type, head.subtype:
+            case "system", "init":
+                self._heard.model = msgspec.json.decode(line, type=events.Init).model
+                self._heard.began = True
+                return (Said(kind="session", text=head.session_id),)
+            case "system", "api_retry":
+                return self._retry(msgspec.json.decode(line, type=events.Retry))
+            case "system", "permission_denied":
+                return self._denied(msgspec.json.decode(line, type=events.Denied))
+            case "system", "compact_boundary":
+                self._heard.compacted += 1
+                return (Said(kind="compacted", text="Its conversation was shortened to fit the model's context."),)
+            case "rate_limit_event", _:
+                info = msgspec.json.decode(line, type=events.RateLimit).rate_limit_info
+                if info.status == "rejected":
+                    self._heard.resets_at = info.resets_at
+                return ()
+            case "assistant", _:
+                return self._assistant(msgspec.json.decode(line, type=events.Assistant))
+            case "result", _:
+                return self._result(msgspec.json.decode(line, type=events.Result))
+            case _:
+                return ()
+
+    def _retry(self, event: events.Retry) -> Sequence[Said]:
+        seconds = event.retry_delay_ms / 1000
+        status = event.error_status or 0
+        self._heard.retries += 1
+        if status == 429:
+            self._heard.rate_wait = seconds
+        text = f"The provider answered {status}" if status else f"No answer from the provider ({event.error})"
+        return (Said(kind="retry", text=f"{text}; trying again in {seconds:.0f} s.", status=status, seconds=seconds),)
+
+    def _denied(self, event: events.Denied) -> Sequence[Said]:
+        self._heard.denials[event.tool_use_id] = event.tool_name
+        return (Said(kind="denied", text=event.message or f"{event.tool_name} was not allowed"),)
+
+    def _assistant(self, event: events.Assistant) -> Sequence[Said]:
+        message = event.message
+        blocks = message.content if isinstance(message.content, list) else [events.Block(text=message.content)]
+        if event.error:
+            # Not the model's words: claude puts a provider's refusal into the conversation as a message.
+            self._heard.api_error = event.error
+            return ()
+        said = [said for block in blocks if (said := self._block(block)) is not None]
+        if message.usage is not None and self._count(message.id, message.usage, main=not event.parent_tool_use_id):
+            said.append(Said(kind="usage", usage=self._usage()))
+        return said
+
+    def _block(self, block: events.Block) -> Said | None:
+        if block.type == "tool_use" and block.name == "StructuredOutput":
+            return Said(kind="tool", text="Giving its report")
+        if block.type == "tool_use":
+            return Said(kind="tool", text=tool_words(block.name, block.input, self._task.tree))
+        if block.text.strip():
+            self._heard.last_text = block.text
+            return Said(kind="text", text=shortened(block.text))
+        return None
+
+    def _result(self, event: events.Result) -> Sequence[Said]:
+        self._heard.result = event
+        for denial in event.permission_denials or ():
+            self._heard.denials.setdefault(denial.tool_use_id, denial.tool_name)
+        for model, usage in event.model_usage.items():
+            if usage.context_window:
+                self._windows[model] = usage.context_window
+        return (Said(kind="usage", usage=self._usage()), Said(kind="end", text=event.subtype))
+
+    # ---- usage
+
+    def _count(self, identity: str, tokens: events.Tokens, *, main: bool) -> bool:
+        """Take in the usage of one message; True when it is news. The same id comes once for each block."""
+        usage = Usage(
+            input=(tokens.input_tokens or 0) + (tokens.cache_creation_input_tokens or 0),
+            cached=tokens.cache_read_input_tokens or 0,
+            output=tokens.output_tokens or 0,
+        )
+        if main:
+            self._context_used = usage.tokens
+        known = self._messages.get(identity)
+        if known is not None and known.tokens >= usage.tokens:
+            return False
+        self._messages[identity] = usage
+        return True
+
+    def _usage(self) -> Usage:
+        result = self._heard.result
+        window = self._windows.get(self._heard.model, 0)
+        if result is not None and result.model_usage:
+            models = result.model_usage.values()
+            spent = Usage(
+                input=sum(model.input_tokens + model.cache_creation_input_tokens for model in models),
+                cached=sum(model.cache_read_input_tokens for model in models),
+                output=sum(model.output_tokens for model in models),
+            )
+        else:
+            known = self._messages.values()
+            spent = Usage(
+                input=sum(usage.input for usage in known),
+                cached=sum(usage.cached for usage in known),
+                output=sum(usage.output for usage in known),
+            )
+        cost = (result.total_cost_usd or 0.0) if result is not None else 0.0
+        return msgspec.structs.replace(spent, context_used=self._context_used, context_limit=window, cost_usd=cost)
+
+    # ---- what should not be
+
+    def _same_session(self, head: events.Head) -> Sequence[Said]:
+        if head.session_id in ("", self._session):
+            return ()
+        if not self._heard.foreign_session:
+            self._heard.foreign_session = head.session_id
+            return (Said(kind="session", text=head.session_id),)
+        return ()
+
+    def _not_an_event(self, text: bytes, problem: str) -> Sequence[Said]:
+        """Plain words before the first event come from a program around claude; after it every line is an event."""
+        if not self._heard.began and not text.startswith(b"{"):
+            return (Said(kind="text", text=shortened(text.decode(errors="replace"))),)
+        return self._garbled(f"{len(text)} bytes: {problem}")
+
+    def _garbled(self, problem: str) -> Sequence[Said]:
+        self._heard.garbled = self._heard.garbled or problem
+        return (Said(kind="garbled", text=f"An event that cannot be read: {problem}"),)
+
+
+def tool_words(name: str, given: dict[str, Any], tree: Path) -> str:
+    """What a tool call does, for people: `Edit app/models.py`, `Bash pytest -q`."""
+    for key in ("file_path", "notebook_path", "path", "command", "pattern", "description", "query", "url"):
+        value = given.get(key)
+        if isinstance(value, str) and value:
+            return shortened(f"{name} {value.removeprefix(f'{tree}/')}")
+    return name
+
+
+def shortened(text: str) -> str:
+    """The first line, not longer than is shown."""
+    line = text.strip().splitlines()[0] if text.strip() else ""
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
