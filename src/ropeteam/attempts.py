@@ -1,0 +1,423 @@
+"""One attempt of one agent: a tree of its own, a supervised process, a snapshot, a verdict on what the tree shows.
+
+The folder of an attempt (`<run>/<unit>-<n>`):
+
+    tree/<repository's name>   the work tree
+    io/                        what the agent is given and gives back: prompt.md, task.json, report.json
+    log/                       the wrapper's: output, exit record
+    index                      our own index of the tree, which the agent never sees
+    before.json                how the user's checkout was when the attempt began
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from ropeteam import git, process, prompts
+from ropeteam.context import RunContext
+from ropeteam.core import events as ev
+from ropeteam.core.model import AttemptResult, Outcome, Usage
+from ropeteam.core.state import AttemptState, RunState
+from ropeteam.core.verdict import Evidence, judge
+from ropeteam.engine import Emit, Stopped
+from ropeteam.ports import Conversation, Exit, Finish, Launch, Said, Task
+
+POLL_SECONDS = 0.2
+TELL_SECONDS = 1.0
+USAGE_SECONDS = 10.0
+OVERTIME_SECONDS = 30.0
+"""How long the wrapper may take, past the grace time, to end what it was asked to end, before it is ended itself."""
+
+Why = Literal["", "asked", "stalled", "timeout", "auth"]
+
+
+class Attempts:
+    """Carries out `RunAgent` for one run: starts attempts, takes over those that a dead orchestrator left."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._c = context
+        self._stops: dict[str, str] = {}
+
+    def stop(self, command: ev.RunAgent, why: str) -> None:
+        self._stops.setdefault(command.attempt, why)
+
+    async def perform(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
+        known = next((a for a in state.attempts if a.id == command.attempt), None)
+        if known is None:
+            await self._until(command)
+            return await self._begin(command, state, emit)
+        return await self._take_over(command, known, emit)
+
+    async def _until(self, command: ev.RunAgent) -> None:
+        while (left := command.not_before - self._c.clock.now()) > 0:
+            self._c.tell(command.attempt, f"waiting {left:.0f} s before the next try")
+            self._stop_here(command)
+            await self._c.clock.sleep(min(left, 1.0))
+        self._stop_here(command)
+
+    def _stop_here(self, command: ev.RunAgent) -> None:
+        if command.attempt in self._stops:
+            raise Stopped
+
+    # ---- begin
+
+    async def _begin(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
+        c = self._c
+        folder = c.attempt_folder(command.attempt)
+        self._c.tell(command.attempt, "preparing its work tree")
+        tree = await asyncio.to_thread(self._prepare, command, folder)
+        self._stop_here(command)
+        task = self.task(command, folder, tree.path)
+        launch = c.agent.build(task)
+        spec = self._spec(launch, task, folder)
+        emit(
+            ev.AttemptStarted(
+                attempt=command.attempt,
+                tree=str(tree.path),
+                folder=str(folder),
+                start=command.start,
+                agent=c.agent.name,
+                slot=task.slot,
+            )
+        )
+        child = process.launch(spec)
+        return await self._follow(command, task, tree, child, emit, began=c.clock.now())
+
+    def _prepare(self, command: ev.RunAgent, folder: Path) -> git.Tree:
+        c = self._c
+        facts, trees = c.started.repo, c.started.settings.trees
+        for part in ("io", "log", "tree"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        tree = git.create_tree(
+            c.store, folder / "tree" / c.repo.top.name, command.start, facts, index=folder / "index"
+        )
+        git.copy_untracked(c.store, tree, git.untracked(c.repo, trees.copy))
+        self._set_up(tree.path, folder)
+        before = git.fingerprint(c.repo)
+        (folder / "before.json").write_bytes(msgspec.json.encode(before))
+        return tree
+
+    def _set_up(self, tree: Path, folder: Path) -> None:
+        """`checks.setup` in the agent's tree. A failing line is told in the log: the agent may well do without it."""
+        c = self._c
+        for line in c.started.settings.checks.setup:
+            env = c.environment(tree, 0, {}, ())
+            prefix = c.sandboxed(tree, ())
+            done = process.run(
+                (*prefix, "sh", "-c", line),
+                cwd=tree,
+                env=env,
+                timeout=c.started.settings.limits.check_seconds,
+                pass_fds=(c.lock_fd,) if c.lock_fd >= 0 else (),
+            )
+            with (folder / "log" / "setup.txt").open("ab") as log:
+                log.write(f"$ {line}\n".encode() + done.stdout + done.stderr + f"[{done.returncode}]\n".encode())
+
+    def task(self, command: ev.RunAgent, folder: Path, tree: Path) -> Task:
+        """What the agent is given: the same after a restart, but for the deadline."""
+        c = self._c
+        report_file = folder / "io" / "report.json"
+        feature = c.started.feature
+        goal = feature.title or feature.name
+        own = prompts.own(
+            kind=command.kind,
+            goal=goal,
+            feature=feature,
+            tree=str(tree),
+            report_file=str(report_file),
+            earlier=command.earlier,
+            report_by=c.agent.report_by,
+        )
+        unit, _, number = command.attempt.partition("/")
+        return Task(
+            run=c.run,
+            unit=unit,
+            attempt=int(number),
+            kind=command.kind,
+            goal=goal,
+            feature=feature.name,
+            tree=tree,
+            folder=folder / "io",
+            shared_prompt=self._shared(),
+            own_prompt=own,
+            prompt_file=folder / "io" / "prompt.md",
+            report_file=report_file,
+            slot=0,
+            deadline=c.clock.now() + command.seconds,
+            turns=c.started.settings.limits.turns,
+            budget_usd=command.budget_usd,
+            settings=c.agent_settings,
+        )
+
+    def _shared(self) -> str:
+        c = self._c
+        base = c.started.repo.base
+
+        def text(path: str) -> str:
+            return (git.read_file(c.repo, base, path) or b"").decode(errors="replace")
+
+        context = [(path, text(path)) for path in ("CLAUDE.md", "AGENTS.md")]
+        patterns = text(".ropeteam/patterns.md") or prompts.default_patterns()
+        first = [(path, body) for path, body in context if body.strip()][:1]  # the other is mostly the same again
+        return prompts.shared(c.started.feature, base_context=first, patterns=patterns)
+
+    def _spec(self, launch: Launch, task: Task, folder: Path) -> process.Spec:
+        c = self._c
+        for path, text in launch.files.items():
+            Path(path).write_text(text, encoding="utf-8")
+        given = {path: _hash(Path(path)) for path in launch.files}
+        (folder / "given.json").write_bytes(msgspec.json.encode(given))
+        limits = c.started.settings.limits
+        return process.Spec(
+            argv=(*c.sandboxed(task.tree, (folder / "io",), launch.home), *launch.argv),
+            env=c.environment(task.tree, task.slot, launch.env, launch.pass_env),
+            cwd=str(task.tree),
+            folder=str(folder / "log"),
+            stdin=launch.stdin,
+            grace_seconds=limits.grace_seconds,
+            log_bytes=limits.log_bytes,
+        )
+
+    # ---- take over
+
+    async def _take_over(self, command: ev.RunAgent, known: AttemptState, emit: Emit) -> ev.AnyEvent:
+        """After a restart: collect what ended, attach to what lives, give up what is gone."""
+        folder = Path(known.folder)
+        tree = git.open_tree(Path(known.tree), folder / "index")
+        task = self.task(command, folder, tree.path)
+        child = process.attach(folder / "log")
+        if child is not None or process.ended(folder / "log") is not None:
+            return await self._follow(command, task, tree, child, emit, began=known.started_at)
+        return await asyncio.to_thread(self._lost, command, known, tree)
+
+    def _lost(self, command: ev.RunAgent, known: AttemptState, tree: git.Tree) -> ev.AnyEvent:
+        """Wrapper and agent are gone without a record: end what may be left in the tree, keep its work."""
+        process.sweep(tree.path)
+        seconds = max(0.0, self._last_sign(known) - known.started_at)
+        result = AttemptResult(seconds=seconds, usage=known.usage, log=known.folder, evidence="It was cut off.")
+        if tree.path.exists():
+            result, _ = self._snapshot(command, tree, result)
+        return ev.AttemptLost(attempt=command.attempt, result=result)
+
+    def _last_sign(self, known: AttemptState) -> float:
+        log = Path(known.folder) / "log"
+        return max((p.stat().st_mtime for p in log.glob("*")), default=known.started_at)
+
+    # ---- follow
+
+    async def _follow(
+        self,
+        command: ev.RunAgent,
+        task: Task,
+        tree: git.Tree,
+        child: process.Child | None,
+        emit: Emit,
+        *,
+        began: float,
+    ) -> ev.AnyEvent:
+        follower = Follower(self._c, command, task, child, emit, began, lambda: self._stops.get(command.attempt, ""))
+        try:
+            exit, finish = await follower.until_it_ends()
+        except asyncio.CancelledError:
+            raise  # the orchestrator leaves; the attempt goes on under its wrapper
+        except BaseException:
+            if child is not None:
+                child.kill()
+            raise
+        return await asyncio.to_thread(self._conclude, command, task, tree, exit, finish, follower.usage)
+
+    def _conclude(
+        self, command: ev.RunAgent, task: Task, tree: git.Tree, exit: Exit | None, finish: Finish, usage: Usage
+    ) -> ev.AnyEvent:
+        """Snapshot first, then judge."""
+        result = AttemptResult(
+            seconds=exit.seconds if exit else 0.0,
+            report=finish.report,
+            usage=finish.usage if finish.usage.tokens or finish.usage.cost_usd else usage,
+            session=finish.session,
+            model=finish.model,
+            retry_at=finish.retry_at,
+            log=str(self._c.attempt_folder(command.attempt)),
+        )
+        process.sweep(tree.path)
+        found, result = self._look(command, task, tree, result)
+        store, base = self._c.store, command.base
+
+        def exists(path: str) -> bool:
+            return any(git.read_file(store, commit, path) is not None for commit in (result.commit, base) if commit) or (
+                (tree.path / path).exists()
+            )
+
+        verdict = judge(finish.outcome, finish.evidence, finish.report, found, exists)
+        notices = (*finish.notices, *verdict.notices, *result.notices, *self._checkout_notices(command))
+        result = replace(result, evidence=verdict.evidence, notices=tuple(dict.fromkeys(notices)))
+        if verdict.outcome == "ok":
+            return ev.AttemptSucceeded(attempt=command.attempt, result=result)
+        return ev.AttemptFailed(attempt=command.attempt, outcome=self._outcome(command, verdict.outcome), result=result)
+
+    def _outcome(self, command: ev.RunAgent, outcome: Outcome) -> Outcome:
+        why = self._stops.get(command.attempt, "")
+        return "budget" if why == "budget" and outcome == "killed" else outcome
+
+    def _look(
+        self, command: ev.RunAgent, task: Task, tree: git.Tree, result: AttemptResult
+    ) -> tuple[Evidence, AttemptResult]:
+        if not tree.path.exists():
+            return Evidence(descends=False), replace(result, notices=("Its work tree is gone.",))
+        result, descends = self._snapshot(command, tree, result)
+        assert result.commit is not None
+        tampered = self._changed_inputs(command)
+        if self._c.started.feature.folder:
+            for document in self._c.started.feature.documents:
+                was, now = (git.read_file(self._c.store, x, document.path) for x in (command.base, result.commit))
+                if document.kind in ("intent", "research", "architecture") and was != now:
+                    tampered.append(document.path)
+        return Evidence(changes=result.changes, descends=descends, tampered=tuple(tampered)), result
+
+    def _changed_inputs(self, command: ev.RunAgent) -> list[str]:
+        """Names of the files we wrote for the agent that are not as we wrote them."""
+        folder = self._c.attempt_folder(command.attempt)
+        try:
+            given = msgspec.json.decode((folder / "given.json").read_bytes(), type=dict[str, str])
+        except (OSError, msgspec.MsgspecError):
+            return ["given.json"]
+        return [Path(path).name for path, known in given.items() if _hash(Path(path)) != known]
+
+    def _snapshot(
+        self, command: ev.RunAgent, tree: git.Tree, result: AttemptResult
+    ) -> tuple[AttemptResult, bool]:
+        """The tree as a commit under its ref, and whether its HEAD still descends from where it began."""
+        c = self._c
+        ref = c.ref(command.attempt)
+        message = f"Snapshot of {command.attempt}\n\nRopeteam-Run: {c.run}\n"
+        taken = git.snapshot(
+            c.store, tree, start=command.start, ref=ref, message=message, at=c.clock.now(), facts=c.started.repo
+        )
+        notices = tuple(
+            f"{path} is a git repository of its own in the tree; its files are taken as plain files." for path in taken.nested
+        )
+        kept = replace(
+            result,
+            commit=taken.commit,
+            ref=ref,
+            changes=git.changes(c.store, command.base, taken.commit),
+            ignored=taken.ignored[:50],
+            kept=taken.kept,
+            notices=(*result.notices, *notices),
+        )
+        return kept, taken.descends
+
+    def _checkout_notices(self, command: ev.RunAgent) -> tuple[str, ...]:
+        saved = self._c.attempt_folder(command.attempt) / "before.json"
+        try:
+            before = msgspec.json.decode(saved.read_bytes(), type=git.Fingerprint)
+        except (OSError, msgspec.MsgspecError):
+            return ()
+        changed = git.compare_fingerprint(self._c.repo, before)
+        return (f"While it ran, your checkout changed: {'; '.join(changed[:5])}",) if changed else ()
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+class Follower:
+    """Reads one attempt's output until it ends, and ends it when it must be ended."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        command: ev.RunAgent,
+        task: Task,
+        child: process.Child | None,
+        emit: Emit,
+        began: float,
+        asked: Callable[[], str],
+    ) -> None:
+        self._c = context
+        self._command = command
+        self._child = child
+        self._emit = emit
+        self._asked = asked
+        self._log = context.attempt_folder(command.attempt) / "log"
+        self._conversation: Conversation = context.agent.listen(task)
+        self._tail = process.Tail(self._log)
+        self._began = began
+        self._sign = context.clock.now()
+        self._errors = 0
+        self._why: Why = ""
+        self._told = 0.0
+        self._reported = context.clock.now()
+        self.usage = Usage()
+        self._usage_sent = Usage()
+
+    async def until_it_ends(self) -> tuple[Exit, Finish]:
+        """The end of the program, and what its adapter makes of it."""
+        child = self._child
+        stopped_at = 0.0
+        while child is not None:
+            self._read(last=False)
+            ended = await process.wait(child, POLL_SECONDS)
+            if ended is not None or not child.alive():
+                break
+            now = self._c.clock.now()
+            self._why = self._why or self._reason_to_stop(now)
+            if self._why and not stopped_at:
+                stopped_at = now
+                child.stop()
+            elif stopped_at and now - stopped_at > self._c.started.settings.limits.grace_seconds + OVERTIME_SECONDS:
+                await asyncio.to_thread(child.kill)
+        self._read(last=True)
+        record = process.ended(self._log)
+        now = self._c.clock.now()
+        exit = Exit(
+            code=record.code if record else None,
+            signal=record.signal if record else 9,
+            stopped=self._why,
+            seconds=record.seconds if record else max(0.0, now - self._began),
+        )
+        return exit, self._conversation.finish(exit, now)
+
+    def _reason_to_stop(self, now: float) -> Why:
+        limits = self._c.started.settings.limits
+        if self._asked():
+            return "asked"
+        if now - self._began > self._command.seconds:
+            return "timeout"
+        if now - self._sign > limits.stall_seconds:
+            return "stalled"
+        return ""
+
+    def _read(self, *, last: bool) -> None:
+        now = self._c.clock.now()
+        while lines := self._tail.read(last=last):
+            self._sign = now
+            for line in lines:
+                for said in self._conversation.parse(line):
+                    self._hear(said, now)
+        errors = sum(p.stat().st_size for p in self._log.glob("err.*"))
+        if errors != self._errors:
+            self._errors, self._sign = errors, now
+        if self.usage != self._usage_sent and (now - self._reported > USAGE_SECONDS):
+            self._reported, self._usage_sent = now, self.usage
+            self._emit(ev.UsageReported(attempt=self._command.attempt, usage=self.usage))
+
+    def _hear(self, said: Said, now: float) -> None:
+        if said.usage is not None:
+            self.usage = said.usage
+        if said.kind == "retry" and said.status in (401, 403):
+            self._why = self._why or "auth"
+        text = said.text or (f"the provider answers {said.status}, trying again" if said.kind == "retry" else "")
+        if text and said.kind in ("text", "tool", "retry") and now - self._told >= TELL_SECONDS:
+            self._told = now
+            self._c.tell(self._command.attempt, " ".join(text.split())[:200])

@@ -1,0 +1,87 @@
+"""What one run works with in this process: its repository, its folders, its agent. Made once by `ropeteam.app`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ropeteam import git, sandbox
+from ropeteam.core.events import RunStarted
+from ropeteam.core.settings import AgentSettings, CheckCommand
+from ropeteam.core.state import RunState
+from ropeteam.ports import Agent, Check, Clock
+
+_TEMPLATE = re.compile(r"\{(?:(?P<name>slot|tree|run)|(?P<before>\d+)\s*\+\s*slot|slot\s*\+\s*(?P<after>\d+))\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """folder: where this run's trees and attempts live, absolute. lock_fd: the run's lock, given to short-lived children.
+
+    checks: makes a Check of a command. tell: what an attempt does now, for people. ask: the question whether to land.
+    env: the caller's own environment.
+    """
+
+    started: RunStarted
+    repo: git.Repo
+    store: git.Store
+    agent: Agent
+    clock: Clock
+    folder: Path
+    lock_fd: int
+    sandbox: sandbox.Availability
+    env: Mapping[str, str]
+    checks: Callable[[CheckCommand], Check]
+    tell: Callable[[str, str], None] = field(default=lambda _attempt, _text: None)
+    ask: Callable[[RunState], Awaitable[bool]] | None = None
+
+    @property
+    def run(self) -> str:
+        return self.started.run
+
+    @property
+    def agent_settings(self) -> AgentSettings:
+        return self.started.settings.agents.get(self.agent.name, AgentSettings())
+
+    def ref(self, *parts: str) -> str:
+        """The ref of ours in the user's repository that keeps something of this run."""
+        return "/".join(("refs/ropeteam", self.run, *parts))
+
+    def attempt_folder(self, attempt: str) -> Path:
+        return self.folder / attempt.replace("/", "-")
+
+    def environment(self, tree: Path, slot: int, extra: Mapping[str, str], pass_env: tuple[str, ...]) -> dict[str, str]:
+        """For a child in `tree`: the allow-list, what the settings pass through, `trees.env` filled in, then `extra`."""
+        trees = self.started.settings.trees
+        wanted = {name: fill(value, slot=slot, tree=tree, run=self.run) for name, value in trees.env.items()}
+        return sandbox.environment(self.env, {**wanted, **extra}, (*trees.pass_env, *pass_env))
+
+    def sandboxed(self, tree: Path, writable: tuple[Path, ...], home: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """What stands before a command that runs agents' code; empty where there is no sandbox."""
+        settings = self.started.settings.sandbox
+        if settings.mode == "off" or not self.sandbox.ok:
+            return ()
+        policy = sandbox.Policy(
+            tree=tree,
+            writable=(*writable, *(Path(p).expanduser() for p in settings.writable)),
+            readable=(self.repo.common_dir / "objects", self.store.path / "objects"),
+            hidden=(self.repo.top, self.repo.common_dir),
+            home=Path(self.env.get("HOME", "/")),
+            home_needed=home,
+            network=settings.network,
+        )
+        return sandbox.prefix(policy, self.sandbox.path)
+
+
+def fill(text: str, *, slot: int, tree: Path, run: str) -> str:
+    """Fill in `{slot}`, `{tree}`, `{run}` and sums such as `{8100 + slot}`; other braces stay as they are."""
+
+    def value(match: re.Match[str]) -> str:
+        number = match["before"] or match["after"]
+        if number is not None:
+            return str(int(number) + slot)
+        return {"slot": str(slot), "tree": str(tree), "run": run}[match["name"]]
+
+    return _TEMPLATE.sub(value, text)

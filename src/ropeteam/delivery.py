@@ -1,0 +1,152 @@
+"""The way of a validated result to the user: documents on top, the branch moved or one left, and landing later."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec.structs import replace
+
+from ropeteam import documents, git
+from ropeteam.context import RunContext
+from ropeteam.core import events as ev
+from ropeteam.core.model import RunOutcome
+from ropeteam.core.report import report
+from ropeteam.core.state import RunState
+from ropeteam.engine import Emit
+from ropeteam.errors import LandingStopped, RopeteamError
+from ropeteam.validation import Validation
+
+LOG = "02-implementation.md"
+INTENT = "01-intent.md"
+
+
+class Delivery:
+    """Carries out what comes after validation. Every method may be repeated after a crash."""
+
+    def __init__(self, context: RunContext, validation: Validation) -> None:
+        self._c = context
+        self._validation = validation
+
+    # ---- documents
+
+    async def compose(self, command: ev.Compose, state: RunState) -> ev.AnyEvent:
+        return await asyncio.to_thread(self._compose, command, state)
+
+    def _compose(self, command: ev.Compose, state: RunState) -> ev.AnyEvent:
+        c = self._c
+        texts = self._texts(state, command.outcome, lambda path: git.read_file(c.store, command.tip, path))
+        committed = {path: text.encode() for path, text in texts.items() if self._belongs_into_commit(path)}
+        head = command.tip
+        if committed:
+            name = c.started.feature.title or c.started.feature.name
+            head = git.commit_files(
+                c.store,
+                parent=command.tip,
+                files=committed,
+                message=f"Log the implementation of {name}\n\nRopeteam-Run: {c.run}\n",
+                at=command.at,
+                facts=c.started.repo,
+            )
+        git.keep(c.store, head, c.ref("result"))
+        return ev.Composed(tip=command.tip, head=head, documents=tuple(committed))
+
+    def _texts(
+        self, state: RunState, outcome: RunOutcome, read: documents.Read
+    ) -> dict[str, str]:
+        """The documents as they should be, by path relative to the repository; only those that change."""
+        feature = self._c.started.feature
+        if not feature.folder:
+            return {}
+        said = report(replace(state, outcome=outcome, phase="ended"))
+        log, intent = f"{feature.folder}/{LOG}", f"{feature.folder}/{INTENT}"
+        before, wanted = documents.text(read(log)), documents.text(read(intent))
+        texts = {log: documents.with_section(before, feature, said.run, documents.section(said))}
+        if wanted is not None:
+            reason = state.triggers[-1].evidence if state.triggers else ""
+            marked = documents.with_mark(wanted, outcome, reason, said.started_at[:10])
+            if marked != wanted:
+                texts[intent] = marked
+        return texts
+
+    def _belongs_into_commit(self, path: str) -> bool:
+        """Tracked and as it was in the base commit, or new beside a tracked intent."""
+        c = self._c
+        base = c.started.repo.base
+        on_disk = c.repo.top / path
+        if git.is_tracked(c.repo, base, path):
+            return on_disk.is_file() and not git.differs(c.repo, base, path)
+        beside = f"{c.started.feature.folder}/{INTENT}"
+        return not on_disk.exists() and git.is_tracked(c.repo, base, beside)
+
+    async def write_documents(self, command: ev.WriteDocuments, state: RunState) -> ev.AnyEvent:
+        return await asyncio.to_thread(self._write_documents, command, state)
+
+    def _write_documents(self, command: ev.WriteDocuments, state: RunState) -> ev.AnyEvent:
+        top = self._c.repo.top
+
+        def read(path: str) -> bytes | None:
+            try:
+                return (top / path).read_bytes()
+            except OSError:
+                return None
+
+        written = []
+        texts = self._texts(state, command.outcome, read)
+        try:
+            for path, text in texts.items():
+                if path not in (state.documents or ()):
+                    documents.write(top / path, text)
+                    written.append(path)
+        except (OSError, RopeteamError) as problem:
+            return ev.DocumentsWritten(paths=tuple(written), problem=str(problem))
+        return ev.DocumentsWritten(paths=tuple(written))
+
+    # ---- landing
+
+    async def ask(self, state: RunState) -> ev.AnyEvent:
+        yes = await self._c.ask(state) if self._c.ask is not None else False
+        return ev.Answered(question="land", yes=yes)
+
+    async def land(self, command: ev.Land, state: RunState, emit: Emit) -> ev.AnyEvent:
+        interrupted = state.landing_started
+        if not interrupted:
+            emit(ev.LandingStarted(head=command.head, onto=command.onto, branch=command.branch))
+        result = await asyncio.to_thread(self._land, command, interrupted)
+        if result.reason is not None:
+            return ev.LandRefused(head=command.head, reason=result.reason, detail=result.detail)
+        if command.left:
+            await asyncio.to_thread(git.delete_branch, self._c.repo, command.left, state.head)
+        return ev.Landed(head=command.head, branch=command.branch)
+
+    def _land(self, command: ev.Land, interrupted: bool) -> git.LandResult:
+        c = self._c
+        go = git.repair_landing if interrupted else git.land
+        try:
+            return go(
+                c.store,
+                head=command.head,
+                onto=command.onto,
+                branch=command.branch,
+                facts=c.started.repo,
+                feature=c.started.feature.folder,
+            )
+        except LandingStopped as problem:
+            return git.LandResult(reason="dirty", detail=f"{problem.message} {problem.hint}".strip())
+
+    async def leave_branch(self, command: ev.LeaveBranch) -> ev.AnyEvent:
+        name = await asyncio.to_thread(git.leave_branch, self._c.store, command.branch, command.head)
+        return ev.BranchLeft(branch=name, head=command.head, reason=command.reason)
+
+    async def rebase(self, command: ev.Rebase) -> ev.AnyEvent:
+        return await asyncio.to_thread(self._rebase, command)
+
+    def _rebase(self, command: ev.Rebase) -> ev.AnyEvent:
+        c = self._c
+        merged = git.rebase(
+            c.store, head=command.head, base=command.base, onto=command.onto, facts=c.started.repo
+        )
+        if merged.commit is None:
+            return ev.RebaseConflicted(onto=command.onto, paths=merged.conflicts)
+        git.keep(c.store, merged.commit, c.ref("landing", command.onto[:12]))
+        findings = self._validation.inspect(command.onto, merged.commit)
+        return ev.Rebased(onto=command.onto, commit=merged.commit, findings=findings)

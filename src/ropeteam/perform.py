@@ -1,0 +1,76 @@
+"""Which part carries out which command."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import assert_never
+
+from ropeteam import git
+from ropeteam.attempts import Attempts
+from ropeteam.context import RunContext
+from ropeteam.core import events as ev
+from ropeteam.core.state import RunState
+from ropeteam.delivery import Delivery
+from ropeteam.engine import Emit, free_bytes
+from ropeteam.validation import Validation
+
+
+class RunPerformer:
+    """The `engine.Performer` of one run."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._c = context
+        self._attempts = Attempts(context)
+        self._validation = Validation(context)
+        self._delivery = Delivery(context, self._validation)
+
+    async def perform(self, command: ev.AnyCommand, state: RunState, emit: Emit) -> ev.AnyEvent:
+        match command:
+            case ev.RunAgent():
+                return await self._attempts.perform(command, state, emit)
+            case ev.MeasureBaseline():
+                return await self._validation.baseline(command)
+            case ev.Merge():
+                return await asyncio.to_thread(self._merge, command)
+            case ev.Validate():
+                return await self._validation.validate(command)
+            case ev.Compose():
+                return await self._delivery.compose(command, state)
+            case ev.Ask():
+                return await self._delivery.ask(state)
+            case ev.Land():
+                return await self._delivery.land(command, state, emit)
+            case ev.LeaveBranch():
+                return await self._delivery.leave_branch(command)
+            case ev.WriteDocuments():
+                return await self._delivery.write_documents(command, state)
+            case ev.Rebase():
+                return await self._delivery.rebase(command)
+            case ev.Plan() | ev.Stop() | ev.Fire() | ev.Finish() | ev.Park() | ev.Interrupt():
+                raise AssertionError(f"{command.key} is answered by the engine itself")
+            case _:
+                assert_never(command)
+
+    def stop_agent(self, command: ev.RunAgent, why: str) -> None:
+        self._attempts.stop(command, why)
+
+    def free_bytes(self) -> int:
+        return free_bytes(self._c.folder, self._c.repo.common_dir)
+
+    def _merge(self, command: ev.Merge) -> ev.AnyEvent:
+        """One linear commit in our own repository, kept under a ref in the user's, then looked at cheaply."""
+        c = self._c
+        merged = git.merge(
+            c.store,
+            onto=command.onto,
+            tip=command.commit,
+            base=command.base,
+            message=command.message,
+            at=command.at,
+            facts=c.started.repo,
+        )
+        if merged.commit is None:
+            return ev.MergeConflicted(attempt=command.attempt, onto=command.onto, paths=merged.conflicts)
+        git.keep(c.store, merged.commit, c.ref(f"{command.attempt}-merged"))
+        findings = self._validation.inspect(command.onto, merged.commit)
+        return ev.Merged(attempt=command.attempt, onto=command.onto, commit=merged.commit, findings=findings)

@@ -1,0 +1,172 @@
+"""The project's checks on a tree of their own: once on the base commit, then on each candidate beside it.
+
+The tree of a validation is made fresh from the commit, gets the untracked folders that `trees.copy` names and the
+project's set-up, as an agent's tree does, and is removed afterwards: nothing in it was made by an agent or the user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ropeteam import checks, git, process
+from ropeteam.context import RunContext
+from ropeteam.core import events as ev
+from ropeteam.core.compare import compare, needs_repeat
+from ropeteam.core.model import Baseline, CheckResult, CheckRun, FileChange, Finding
+from ropeteam.core.settings import CheckCommand
+from ropeteam.ports import Place
+
+CHECK_SLOT = 0
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A tree to check in. problem: why the project's set-up failed in it, empty when it did not."""
+
+    place: Place
+    problem: str
+
+
+class Validation:
+    """Carries out `MeasureBaseline`, `Validate` and the cheap checks of a merge for one run."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._c = context
+        self._one_at_a_time = asyncio.Lock()
+
+    async def baseline(self, command: ev.MeasureBaseline) -> ev.AnyEvent:
+        """Every check and its canary on `commit`, while an agent may be at work elsewhere."""
+        c = self._c
+        commands = await asyncio.to_thread(commands_at, c, command.commit)
+        found: list[Baseline] = []
+        if commands:
+            async with self._one_at_a_time, self._tree(command.commit, "base") as made:
+                files = await asyncio.to_thread(git.list_files, c.store, command.commit)
+                for wanted in commands:
+                    found.append(await self._measure(wanted, made, files))
+        return ev.BaselineMeasured(commit=command.commit, checks=tuple(found))
+
+    async def _measure(self, command: CheckCommand, made: _Made, files: Sequence[str]) -> Baseline:
+        if made.problem:
+            return Baseline(run=CheckRun(name=command.name, problem=made.problem))
+        canary = self._c.started.settings.checks.canary
+        return await checks.measure(self._c.checks(command), made.place, files, canary=canary)
+
+    async def validate(self, command: ev.Validate) -> ev.AnyEvent:
+        """The checks on a candidate, a failing one once more, each held against its baseline."""
+        c = self._c
+        commands = {x.name: x for x in await asyncio.to_thread(commands_at, c, command.base)}
+        results: list[CheckResult] = []
+        if command.baseline:
+            changed = await asyncio.to_thread(git.changes, c.store, command.base, command.commit)
+            async with self._one_at_a_time, self._tree(command.commit, "candidate") as made:
+                for baseline in command.baseline:
+                    results.append(await self._check(baseline, commands, made, changed, last=command.last))
+        if any(r.state == "failed" for r in results):
+            return ev.CandidateFailed(commit=command.commit, checks=tuple(results))
+        return ev.CandidatePassed(commit=command.commit, checks=tuple(results))
+
+    async def _check(
+        self,
+        baseline: Baseline,
+        commands: dict[str, CheckCommand],
+        made: _Made,
+        changed: Sequence[FileChange],
+        *,
+        last: bool,
+    ) -> CheckResult:
+        name = baseline.run.name
+        if not baseline.run.ran or not baseline.gate or name not in commands:
+            return compare(baseline, (), changed=changed, last=last)
+        if made.problem:
+            broken = CheckRun(name=name, problem=made.problem)
+            return compare(baseline, (broken,), changed=changed, last=last)
+        check = self._c.checks(commands[name])
+        runs = [await check.run(made.place, f"{name}-1")]
+        for again in range(self._c.started.settings.checks.retries):
+            if not needs_repeat(baseline, runs[-1], changed=changed, last=last):
+                break
+            runs.append(await check.run(made.place, f"{name}-{again + 2}"))
+        return compare(baseline, tuple(runs), changed=changed, last=last)
+
+    @asynccontextmanager
+    async def _tree(self, commit: str, label: str) -> AsyncIterator[_Made]:
+        c = self._c
+        folder = c.folder / f"check-{label}-{commit[:12]}"
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            yield await asyncio.to_thread(self._make, commit, folder)
+        finally:
+            await asyncio.shield(asyncio.to_thread(_remove, folder))
+
+    def _make(self, commit: str, folder: Path) -> _Made:
+        c = self._c
+        settings = c.started.settings
+        output = folder / "out"
+        output.mkdir(parents=True)
+        tree = git.create_tree(
+            c.store, folder / "tree" / c.repo.top.name, commit, c.started.repo, index=folder / "index"
+        )
+        git.copy_untracked(c.store, tree, git.untracked(c.repo, settings.trees.copy))
+        place = Place(
+            tree=tree.path,
+            folder=output,
+            env=c.environment(tree.path, CHECK_SLOT, {}, ()),
+            prefix=c.sandboxed(tree.path, (output,)),
+            lock_fd=c.lock_fd,
+            seconds=settings.limits.check_seconds,
+        )
+        for line in settings.checks.setup:
+            done = process.run(
+                (*place.prefix, "sh", "-c", line),
+                cwd=tree.path,
+                env=place.env,
+                timeout=place.seconds,
+                pass_fds=(c.lock_fd,) if c.lock_fd >= 0 else (),
+            )
+            if done.returncode != 0:
+                end = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-1:]
+                why = f"set-up `{line}` ended with {done.returncode}: {''.join(end)}"
+                return _Made(place, why)
+        return _Made(place, "")
+
+    def inspect(self, onto: str, commit: str) -> tuple[Finding, ...]:
+        """The cheap checks: syntax errors and conflict markers that `commit` has and its parent `onto` has not."""
+        store = self._c.store
+        changed: dict[str, bytes] = {}
+        parents: dict[str, list[bytes]] = {}
+        for change in git.changes(store, onto, commit):
+            new = git.read_file(store, commit, change.path)
+            if new is not None:
+                old = git.read_file(store, onto, change.path)
+                changed[change.path], parents[change.path] = new, [old] if old is not None else []
+        return checks.inspect(changed, parents)
+
+
+def commands_at(context: RunContext, commit: str) -> tuple[CheckCommand, ...]:
+    """The checks of the project: as configured, else found from the usual files at `commit`."""
+    configured = context.started.settings.checks.commands
+    if configured is not None:
+        return configured
+    return find_checks(context.repo, commit, context.started.settings.trees.copy, context.env.get("PATH", ""))
+
+
+def find_checks(repo: git.Repo, commit: str, copied: Sequence[str], path: str) -> tuple[CheckCommand, ...]:
+    """Found from the usual files at `commit`, with the virtual environments that trees will have."""
+    environments = [p for p in git.untracked(repo, copied) if (repo.top / p / "pyvenv.cfg").exists()]
+    return checks.find(
+        git.list_files(repo, commit),
+        lambda name: git.read_file(repo, commit, name),
+        which=lambda program: shutil.which(program, path=path),
+        venvs=environments,
+    )
+
+
+def _remove(folder: Path) -> None:
+    process.sweep(folder)
+    shutil.rmtree(folder, ignore_errors=True)
