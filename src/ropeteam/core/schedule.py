@@ -19,8 +19,9 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from ropeteam.core import events as ev
+from ropeteam.core.budget import used_of
 from ropeteam.core.model import LandedReason
-from ropeteam.core.record import record, used_of
+from ropeteam.core.record import record
 from ropeteam.core.state import AttemptState, Landing, RunState, spent
 
 

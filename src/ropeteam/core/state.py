@@ -69,6 +69,14 @@ class Clockwork(Value, frozen=True, kw_only=True):
     checks: float = 0.0
     asked: float = 0.0
 
+    def spent_on(self, key: str, seconds: float) -> Clockwork:
+        """With the seconds that the command `key` was under way."""
+        if key.startswith("validate:"):
+            return msgspec.structs.replace(self, checks=self.checks + seconds)
+        if key == "Ask":
+            return msgspec.structs.replace(self, asked=self.asked + seconds)
+        return self
+
 
 class Landing(Value, frozen=True, kw_only=True):
     """`ropeteam land` of an ended run: the kept result on the tip `onto` of `branch`."""
@@ -147,6 +155,24 @@ class RunState(Value, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             self, attempts=tuple(changed if a.id == changed.id else a for a in self.attempts)
         )
+
+    def closed(self, key: str, at: float) -> RunState:
+        """The command `key` has been answered at `at`, and with it a request to stop it."""
+        gone = {key, f"stop:{key}"}
+        began = self.opened.get(key)
+        c = self.clockwork
+        if began is not None:
+            c = c.spent_on(key, max(0.0, at - max(began, c.since)))
+        return msgspec.structs.replace(
+            self,
+            open={k: v for k, v in self.open.items() if k not in gone},
+            opened={k: v for k, v in self.opened.items() if k not in gone},
+            clockwork=c,
+        )
+
+    def pend(self, trigger: Trigger) -> RunState:
+        """With one more trigger to announce."""
+        return msgspec.structs.replace(self, pending=(*self.pending, trigger))
 
 
 def spent(attempts: Iterable[AttemptState]) -> tuple[float, int, float]:
