@@ -27,7 +27,8 @@ from ropeteam.core.model import AttemptResult, Outcome, Usage
 from ropeteam.core.state import AttemptState, RunState
 from ropeteam.core.verdict import Evidence, judge
 from ropeteam.engine import Emit, Stopped
-from ropeteam.ports import Conversation, Exit, Finish, Launch, Said, Task
+from ropeteam.ports import Conversation, Exit, Finish, Launch, Place, Said, Task
+from ropeteam.validation import set_up
 
 POLL_SECONDS = 0.2
 TELL_SECONDS = 1.0
@@ -52,7 +53,7 @@ class Attempts:
         known = next((a for a in state.attempts if a.id == command.attempt), None)
         if known is None:
             await self._until(command)
-            return await self._begin(command, state, emit)
+            return await self._begin(command, emit)
         return await self._take_over(command, known, emit)
 
     async def _until(self, command: ev.RunAgent) -> None:
@@ -68,12 +69,13 @@ class Attempts:
 
     # ---- begin
 
-    async def _begin(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
+    async def _begin(self, command: ev.RunAgent, emit: Emit) -> ev.AnyEvent:
         c = self._c
         folder = c.attempt_folder(command.attempt)
         self._c.tell(command.attempt, "preparing its work tree")
         tree = await asyncio.to_thread(self._prepare, command, folder)
         self._stop_here(command)
+        await self._set_up(command, tree.path, folder)
         task = self.task(command, folder, tree.path)
         launch = c.agent.build(task)
         spec = self._spec(launch, task, folder)
@@ -95,30 +97,34 @@ class Attempts:
         facts, trees = c.started.repo, c.started.settings.trees
         for part in ("io", "log", "tree"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        tree = git.create_tree(
-            c.store, folder / "tree" / c.repo.top.name, command.start, facts, index=folder / "index"
-        )
+        tree = git.create_tree(c.store, folder / "tree" / c.repo.top.name, command.start, facts, index=folder / "index")
         git.copy_untracked(c.store, tree, git.untracked(c.repo, trees.copy))
-        self._set_up(tree.path, folder)
         before = git.fingerprint(c.repo)
         (folder / "before.json").write_bytes(msgspec.json.encode(before))
         return tree
 
-    def _set_up(self, tree: Path, folder: Path) -> None:
-        """`checks.setup` in the agent's tree. A failing line is told in the log: the agent may well do without it."""
+    async def _set_up(self, command: ev.RunAgent, tree: Path, folder: Path) -> None:
+        """`checks.setup` in the agent's tree. Where a line fails the agent goes on without it; the checks tell."""
         c = self._c
-        for line in c.started.settings.checks.setup:
-            env = c.environment(tree, 0, {}, ())
-            prefix = c.sandboxed(tree, ())
-            done = process.run(
-                (*prefix, "sh", "-c", line),
-                cwd=tree,
-                env=env,
-                timeout=c.started.settings.limits.check_seconds,
-                pass_fds=(c.lock_fd,) if c.lock_fd >= 0 else (),
-            )
-            with (folder / "log" / "setup.txt").open("ab") as log:
-                log.write(f"$ {line}\n".encode() + done.stdout + done.stderr + f"[{done.returncode}]\n".encode())
+        if not c.started.settings.checks.setup:
+            return
+        self._c.tell(command.attempt, "setting up its work tree")
+        place = Place(
+            tree=tree,
+            folder=folder / "log" / "set-up",
+            env=c.environment(tree, 0, {}, ()),
+            prefix=c.sandboxed(tree, (folder / "log" / "set-up",)),
+            lock_fd=c.lock_fd,
+            seconds=c.started.settings.limits.check_seconds,
+        )
+        place.folder.mkdir(parents=True, exist_ok=True)
+        work = asyncio.ensure_future(set_up(c, place))
+        while not (await asyncio.wait({work}, timeout=POLL_SECONDS))[0]:
+            if command.attempt in self._stops:
+                work.cancel()
+        if not work.cancelled() and work.result():
+            c.tell(command.attempt, work.result())
+        self._stop_here(command)
 
     def task(self, command: ev.RunAgent, folder: Path, tree: Path) -> Task:
         """What the agent is given: the same after a restart, but for the deadline."""
@@ -231,14 +237,14 @@ class Attempts:
             if child is not None:
                 child.kill()
             raise
-        return await asyncio.to_thread(self._conclude, command, task, tree, exit, finish, follower.usage)
+        return await asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage)
 
     def _conclude(
-        self, command: ev.RunAgent, task: Task, tree: git.Tree, exit: Exit | None, finish: Finish, usage: Usage
+        self, command: ev.RunAgent, tree: git.Tree, exit: Exit, finish: Finish, usage: Usage
     ) -> ev.AnyEvent:
         """Snapshot first, then judge."""
         result = AttemptResult(
-            seconds=exit.seconds if exit else 0.0,
+            seconds=exit.seconds,
             report=finish.report,
             usage=finish.usage if finish.usage.tokens or finish.usage.cost_usd else usage,
             session=finish.session,
@@ -247,13 +253,13 @@ class Attempts:
             log=str(self._c.attempt_folder(command.attempt)),
         )
         process.sweep(tree.path)
-        found, result = self._look(command, task, tree, result)
+        found, result = self._look(command, tree, result)
         store, base = self._c.store, command.base
 
         def exists(path: str) -> bool:
-            return any(git.read_file(store, commit, path) is not None for commit in (result.commit, base) if commit) or (
-                (tree.path / path).exists()
-            )
+            return any(
+                git.read_file(store, commit, path) is not None for commit in (result.commit, base) if commit
+            ) or ((tree.path / path).exists())
 
         verdict = judge(finish.outcome, finish.evidence, finish.report, found, exists)
         notices = (*finish.notices, *verdict.notices, *result.notices, *self._checkout_notices(command))
@@ -267,7 +273,7 @@ class Attempts:
         return "budget" if why == "budget" and outcome == "killed" else outcome
 
     def _look(
-        self, command: ev.RunAgent, task: Task, tree: git.Tree, result: AttemptResult
+        self, command: ev.RunAgent, tree: git.Tree, result: AttemptResult
     ) -> tuple[Evidence, AttemptResult]:
         if not tree.path.exists():
             return Evidence(descends=False), replace(result, notices=("Its work tree is gone.",))
@@ -290,9 +296,7 @@ class Attempts:
             return ["given.json"]
         return [Path(path).name for path, known in given.items() if _hash(Path(path)) != known]
 
-    def _snapshot(
-        self, command: ev.RunAgent, tree: git.Tree, result: AttemptResult
-    ) -> tuple[AttemptResult, bool]:
+    def _snapshot(self, command: ev.RunAgent, tree: git.Tree, result: AttemptResult) -> tuple[AttemptResult, bool]:
         """The tree as a commit under its ref, and whether its HEAD still descends from where it began."""
         c = self._c
         ref = c.ref(command.attempt)
@@ -301,7 +305,8 @@ class Attempts:
             c.store, tree, start=command.start, ref=ref, message=message, at=c.clock.now(), facts=c.started.repo
         )
         notices = tuple(
-            f"{path} is a git repository of its own in the tree; its files are taken as plain files." for path in taken.nested
+            f"{path} is a git repository of its own in the tree; its files are taken as plain files."
+            for path in taken.nested
         )
         kept = replace(
             result,

@@ -18,7 +18,7 @@ _TEMPLATE = re.compile(r"\{(?:(?P<name>slot|tree|run)|(?P<before>\d+)\s*\+\s*slo
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """folder: where this run's trees and attempts live, absolute. lock_fd: the run's lock, given to short-lived children.
+    """folder: where this run's trees and attempts live, absolute. lock_fd: the run's lock, for short-lived children.
 
     checks: makes a Check of a command. tell: what an attempt does now, for people. ask: the question whether to land.
     env: the caller's own environment.
@@ -53,7 +53,7 @@ class RunContext:
         return self.folder / attempt.replace("/", "-")
 
     def environment(self, tree: Path, slot: int, extra: Mapping[str, str], pass_env: tuple[str, ...]) -> dict[str, str]:
-        """For a child in `tree`: the allow-list, what the settings pass through, `trees.env` filled in, then `extra`."""
+        """For a child in `tree`: the allow-list, what the settings pass through, `trees.env`, then `extra`."""
         trees = self.started.settings.trees
         wanted = {name: fill(value, slot=slot, tree=tree, run=self.run) for name, value in trees.env.items()}
         return sandbox.environment(self.env, {**wanted, **extra}, (*trees.pass_env, *pass_env))

@@ -61,6 +61,7 @@ class Engine:
         self._watch = watch
         self.state: RunState = fold(journal.events(run))
         self._tasks: dict[str, asyncio.Task[ev.AnyEvent]] = {}
+        self._stopping: set[str] = set()
         self._changed = asyncio.Event()
         self._broken: BaseException | None = None
 
@@ -88,7 +89,7 @@ class Engine:
     def commit(self, event: ev.AnyEvent) -> None:
         """Journal an event with all that follows from it at once, then start what is due."""
         state, batch = self.state, []
-        queue = [event]
+        queue = [event, *self._left_open()]
         while queue:
             stamped = replace(queue.pop(0), at=self._clock.now())
             batch.append(stamped)
@@ -100,6 +101,10 @@ class Engine:
             self._watch(state, stamped)
         self._start_due()
 
+    def _left_open(self) -> list[ev.AnyEvent]:
+        """What a journal that ended within a transaction's work still has to be answered at once."""
+        return [a for c in self.state.open.values() if (a := _at_once(c, self.state)) is not None]
+
     def _start_due(self) -> None:
         for key, command in list(self.state.open.items()):
             if isinstance(command, ev.Stop):
@@ -110,6 +115,9 @@ class Engine:
                 task.add_done_callback(lambda done, key=key: self._done(key, done))  # type: ignore[misc]
 
     def _stop(self, stop: ev.Stop) -> None:
+        if stop.target in self._stopping:
+            return
+        self._stopping.add(stop.target)
         target, task = self.state.open.get(stop.target), self._tasks.get(stop.target)
         if isinstance(target, ev.RunAgent):
             self._performer.stop_agent(target, stop.why)
@@ -121,6 +129,7 @@ class Engine:
 
     def _done(self, key: str, task: asyncio.Task[ev.AnyEvent]) -> None:
         self._tasks.pop(key, None)
+        self._stopping.discard(key)
         self._changed.set()
         if self._broken is not None or key not in self.state.open:
             return
@@ -164,11 +173,11 @@ class Engine:
 
     async def _watch_disk(self) -> None:
         while True:
-            await asyncio.sleep(DISK_SECONDS)
             free = self._performer.free_bytes()
             least = self.state.begun.settings.limits.free_bytes
             if free < least and not self.state.stop:
                 self._disk_full(f"{free / 1e6:,.0f} MB are free, the limit is {least / 1e6:,.0f} MB.")
+            await asyncio.sleep(DISK_SECONDS)
 
     def _disk_full(self, evidence: str) -> None:
         if not self.state.stop and self.state.outcome is None:

@@ -100,11 +100,12 @@ class Validation:
         folder = c.folder / f"check-{label}-{commit[:12]}"
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         try:
-            yield await asyncio.to_thread(self._make, commit, folder)
+            place = await asyncio.to_thread(self._make, commit, folder)
+            yield _Made(place, await set_up(c, place))
         finally:
             await asyncio.shield(asyncio.to_thread(_remove, folder))
 
-    def _make(self, commit: str, folder: Path) -> _Made:
+    def _make(self, commit: str, folder: Path) -> Place:
         c = self._c
         settings = c.started.settings
         output = folder / "out"
@@ -113,7 +114,7 @@ class Validation:
             c.store, folder / "tree" / c.repo.top.name, commit, c.started.repo, index=folder / "index"
         )
         git.copy_untracked(c.store, tree, git.untracked(c.repo, settings.trees.copy))
-        place = Place(
+        return Place(
             tree=tree.path,
             folder=output,
             env=c.environment(tree.path, CHECK_SLOT, {}, ()),
@@ -121,19 +122,6 @@ class Validation:
             lock_fd=c.lock_fd,
             seconds=settings.limits.check_seconds,
         )
-        for line in settings.checks.setup:
-            done = process.run(
-                (*place.prefix, "sh", "-c", line),
-                cwd=tree.path,
-                env=place.env,
-                timeout=place.seconds,
-                pass_fds=(c.lock_fd,) if c.lock_fd >= 0 else (),
-            )
-            if done.returncode != 0:
-                end = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-1:]
-                why = f"set-up `{line}` ended with {done.returncode}: {''.join(end)}"
-                return _Made(place, why)
-        return _Made(place, "")
 
     def inspect(self, onto: str, commit: str) -> tuple[Finding, ...]:
         """The cheap checks: syntax errors and conflict markers that `commit` has and its parent `onto` has not."""
@@ -146,6 +134,16 @@ class Validation:
                 old = git.read_file(store, onto, change.path)
                 changed[change.path], parents[change.path] = new, [old] if old is not None else []
         return checks.inspect(changed, parents)
+
+
+async def set_up(context: RunContext, place: Place) -> str:
+    """Run the lines of `checks.setup` in a new tree; empty, or why one failed. Cancelling ends what it started."""
+    for line in context.started.settings.checks.setup:
+        done = await context.checks(CheckCommand(name="set-up", argv=("sh", "-c", line))).run(place, "set-up")
+        if done.exit_code != 0:
+            end = done.problem or f"ended with {done.exit_code}: {''.join(done.output.strip().splitlines()[-1:])}"
+            return f"the set-up `{line}` {end}"
+    return ""
 
 
 def commands_at(context: RunContext, commit: str) -> tuple[CheckCommand, ...]:

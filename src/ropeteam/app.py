@@ -1,0 +1,297 @@
+"""The composition root: the only module that knows every part. Names of agents are turned into adapters here."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import platformdirs
+
+from ropeteam import config, features, git, locks, sandbox
+from ropeteam.checks import CommandCheck
+from ropeteam.context import RunContext
+from ropeteam.core.events import RunStarted
+from ropeteam.core.model import Feature
+from ropeteam.core.settings import AgentSettings, CheckCommand, Settings
+from ropeteam.core.state import RunState
+from ropeteam.errors import AgentNotUsable, BadInput, BadRepository, RunBusy, UserError
+from ropeteam.journal import Journal
+from ropeteam.ports import Agent, Clock, Probe
+
+AGENTS: Final = {
+    "claude": "ropeteam.agents.claude:ClaudeAgent",
+    "command": "ropeteam.agents.command:CommandAgent",
+    "scripted": "ropeteam.agents.scripted:ScriptedAgent",
+}
+BY_DEFAULT: Final = ("claude",)
+"""Looked for in this order when no agent is named."""
+
+
+class WallClock:
+    """The machine's own time."""
+
+    def now(self) -> float:
+        import time
+
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        import asyncio
+
+        await asyncio.sleep(seconds)
+
+
+def agent(name: str) -> Agent:
+    """The adapter of that name. Raises BadInput with the names there are."""
+    if name not in AGENTS:
+        raise BadInput(f"There is no agent named {name!r}.", where="--agent", hint="Agents: " + ", ".join(AGENTS))
+    module, _, attribute = AGENTS[name].partition(":")
+    adapter: Agent = getattr(importlib.import_module(module), attribute)()
+    return adapter
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository with ropeteam's own things in it: journal and locks in its common git directory."""
+
+    repo: git.Repo
+
+    @property
+    def home(self) -> Path:
+        return self.repo.common_dir / "ropeteam"
+
+    def journal(self) -> Journal:
+        try:
+            return Journal(self.home / "journal.sqlite")
+        except OSError as problem:
+            raise BadRepository(
+                f"The journal cannot be opened: {problem}.", where=str(self.home), hint="Make that folder writable."
+            ) from problem
+
+    def lock_path(self, run: str) -> Path:
+        folder = self.home / "runs"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{run}.lock"
+
+    def lock(self, run: str) -> locks.Lock:
+        """The run's lock. RunBusy while another process drives the run, or children of a killed one still end."""
+        path = self.lock_path(run)
+        taken = locks.try_lock(path)
+        if taken is None:
+            pid = locks.holder(path)
+            raise RunBusy(
+                f"Another process{f' (pid {pid})' if pid else ''} drives run {run}.",
+                where=str(path),
+                hint=f"`ropeteam attach {run}` follows it, `ropeteam cancel {run}` stops it.",
+            )
+        return taken
+
+
+def open_repository(path: Path) -> Repository:
+    """Raises BadRepository: no repository, no commit yet, git too old."""
+    git.require()
+    return Repository(git.find(path))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for. sets: `--set`; flags: dotted setting -> value of a flag of its own."""
+
+    repo: Path
+    feature: str = ""
+    stdin: str | None = None
+    mode: str = "auto"
+    land: str | None = None
+    include_dirty: bool = False
+    sets: tuple[str, ...] = ()
+    flags: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that could begin: everything was looked at, nothing was changed."""
+
+    repository: Repository
+    feature: Feature
+    settings: Settings
+    sources: Mapping[str, str]
+    agent: str
+    probe: Probe
+    sandbox: sandbox.Availability
+    checks: tuple[CheckCommand, ...]
+    trees: Path
+    head: str
+    include_dirty: bool
+    mode: str
+
+    @property
+    def sandboxed(self) -> bool:
+        return self.sandbox.ok and self.settings.sandbox.mode != "off"
+
+    @property
+    def consent(self) -> str:
+        """What the user agrees to, as a hash: asked about once per repository and content."""
+        s = self.settings
+        what = (self.agent, s.agents.get(self.agent), s.checks.setup, s.trees, s.sandbox, self.sandboxed, self.checks)
+        return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()
+
+
+def load_settings(repository: Repository | None, request: Request) -> config.Loaded:
+    """Settings as they hold here: those of the repository from the commit that is checked out."""
+    repo = repository.repo if repository else None
+    head = git.head(repo) if repo else ""
+    return config.load(
+        top=repo.top if repo else None,
+        read=lambda path: git.read_file(repo, head, path) if repo else None,
+        user_file=config.user_file(),
+        env=os.environ,
+        sets=request.sets,
+        flags=request.flags,
+    )
+
+
+def prepare(request: Request) -> Prepared:
+    """Look at everything a run needs. Raises UserError for whatever the user must change first."""
+    repository = open_repository(request.repo)
+    repo = repository.repo
+    loaded = load_settings(repository, request)
+    settings = loaded.settings
+    feature = features.load(request.feature, top=repo.top, stdin=request.stdin)
+    changed = git.dirty(repo, feature=feature.folder)
+    if changed and not request.include_dirty:
+        shown = "\n".join(f"  {p}" for p in changed[:20])
+        more = f"\n  and {len(changed) - 20} more" if len(changed) > 20 else ""
+        raise BadRepository(
+            f"There are changes that are not committed:\n{shown}{more}",
+            where=str(repo.top),
+            hint="Commit or stash them, or take them along with --include-dirty.",
+            code="dirty",
+        )
+    name, probe = choose_agent(settings)
+    available = sandbox.available()
+    if settings.sandbox.mode == "on" and not available.ok:
+        raise UserError(
+            f"The sandbox is wanted (sandbox.mode = on) and does not run here: {available.why}.",
+            where="sandbox.mode",
+            hint="`ropeteam doctor` says what is missing.",
+            code="no_sandbox",
+        )
+    head = git.head(repo)
+    return Prepared(
+        repository=repository,
+        feature=feature,
+        settings=msgspec.structs.replace(settings, agent=name),
+        sources=loaded.sources,
+        agent=name,
+        probe=probe,
+        sandbox=available,
+        checks=checks_of(repo, head, settings),
+        trees=trees_folder(repo, settings),
+        head=head,
+        include_dirty=bool(changed) and request.include_dirty,
+        mode=request.mode,
+    )
+
+
+def checks_of(repo: git.Repo, commit: str, settings: Settings) -> tuple[CheckCommand, ...]:
+    """The project's checks, configured or found at `commit`."""
+    if settings.checks.commands is not None:
+        return settings.checks.commands
+    from ropeteam.validation import find_checks
+
+    return find_checks(repo, commit, settings.trees.copy, os.environ.get("PATH", ""))
+
+
+def choose_agent(settings: Settings) -> tuple[str, Probe]:
+    """The agent that is named, or the first that answers. Raises AgentNotUsable."""
+    names = (settings.agent,) if settings.agent else BY_DEFAULT
+    probes = []
+    for name in names:
+        probe = agent(name).probe(settings.agents.get(name, AgentSettings()), os.environ)
+        if not probe.problem:
+            return name, probe
+        probes.append(probe)
+    first = probes[0]
+    raise AgentNotUsable(
+        f"The agent {first.name} cannot be used: {first.problem}",
+        where="--agent",
+        hint=first.hint or "`ropeteam agents` lists what is installed.",
+    )
+
+
+def trees_folder(repo: git.Repo, settings: Settings) -> Path:
+    """Where work trees of this repository live. Raises UserError when it cannot be written."""
+    root = (
+        Path(settings.trees.folder).expanduser() if settings.trees.folder else platformdirs.user_cache_path("ropeteam")
+    )
+    folder = root.absolute() / f"{repo.top.name}-{hashlib.sha256(os.fsencode(repo.common_dir)).hexdigest()[:8]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as problem:
+        raise UserError(
+            f"Work trees cannot be made: {problem.strerror or problem}.",
+            where=str(folder),
+            hint="Make that folder writable, or choose another with --set trees.folder=PATH.",
+            code="cache_unwritable",
+        ) from problem
+    if folder.resolve().is_relative_to(repo.top.resolve()):
+        raise UserError(
+            "Work trees cannot live inside the repository's own checkout.",
+            where=str(folder),
+            hint="Choose another folder with --set trees.folder=PATH.",
+            code="cache_inside",
+        )
+    return folder.resolve()
+
+
+def context_of(
+    repository: Repository,
+    started: RunStarted,
+    lock: locks.Lock,
+    *,
+    clock: Clock,
+    tell: Callable[[str, str], None],
+    ask: Callable[[RunState], Awaitable[bool]] | None,
+) -> RunContext:
+    """Everything a run works with, from what its first event says."""
+    folder = trees_folder(repository.repo, started.settings) / started.run
+    folder.mkdir(parents=True, exist_ok=True)
+    return RunContext(
+        started=started,
+        repo=repository.repo,
+        store=git.open_store(repository.repo),
+        agent=agent(started.answers.agent),
+        clock=clock,
+        folder=folder,
+        lock_fd=lock.fd,
+        sandbox=sandbox.available(),
+        env=dict(os.environ),
+        checks=CommandCheck,
+        tell=tell,
+        ask=ask,
+    )
+
+
+def remove_trees(repository: Repository, run: RunState) -> list[Path]:
+    """Remove the trees of a run that stands still, once their snapshots are under refs. Returns what was removed."""
+    repo, begun = repository.repo, run.begun
+    folder = trees_folder(repo, begun.settings) / begun.run
+    kept = git.refs(repo, f"refs/ropeteam/{begun.run}/")
+    for attempt in run.attempts:
+        safe = attempt.result.commit is not None and kept.get(attempt.result.ref) == attempt.result.commit
+        if not safe and Path(attempt.tree).exists():
+            return []
+    if not folder.exists():
+        return []
+    shutil.rmtree(folder)
+    return [folder]
