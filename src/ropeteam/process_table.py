@@ -12,7 +12,7 @@ import signal
 import sys
 
 # pathlib is not loaded here: there is one wrapper for every agent
-# ruff: noqa: PTH
+# ruff: noqa: PTH110, PTH123, PTH208
 
 HAVE_PROC = os.path.exists("/proc/self/stat")
 
@@ -96,12 +96,34 @@ def send(process: Process, number: int) -> bool:
 
 
 def send_to_all_below(top: int, number: int) -> list[Process]:
-    """Signal everything below `top`, looking again until nothing new appears. Returns them, parents first."""
+    """Signal everything below `top`, looking again until nothing new appears. Returns them, parents first.
+
+    SIGTERM is not sent to what only holds a process namespace (bubblewrap, unshare): dying of it, it would take
+    everything inside along at once, while it ends by itself when what is inside has ended.
+    """
     seen: dict[tuple[int, int], Process] = {}
     while True:
-        new = [process for process in below(top) if (process.pid, process.start) not in seen]
+        now = below(top)
+        new = [process for process in now if (process.pid, process.start) not in seen]
         if not new:
             return list(seen.values())
+        holders = _namespace_holders(now) if number == signal.SIGTERM else set()
         for process in new:
             seen[process.pid, process.start] = process
-            send(process, number)
+            if process.pid not in holders:
+                send(process, number)
+
+
+def _namespace_holders(processes: list[Process]) -> set[int]:
+    """Those that have a child in a process namespace below their own."""
+    depth = {process.pid: _namespace_depth(process.pid) for process in processes}
+    return {process.parent for process in processes if 0 < depth.get(process.parent, 0) < depth[process.pid]}
+
+
+def _namespace_depth(pid: int) -> int:
+    """In how many process namespaces it has a number; 0: unknown."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            return next((len(line.split()) - 1 for line in file if line.startswith(b"NSpid:")), 0)
+    except OSError:
+        return 0

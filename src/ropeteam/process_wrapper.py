@@ -28,7 +28,7 @@ import time
 from ropeteam.process_table import HAVE_PROC, look, send, send_to_all_below
 
 # pathlib and contextlib are not loaded here: there is one wrapper for every agent
-# ruff: noqa: PTH, SIM105
+# ruff: noqa: PTH104, PTH108, PTH118, PTH123, PTH208, SIM105
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
