@@ -50,9 +50,7 @@ class Delivery:
         git.keep(c.store, head, c.ref("result"))
         return ev.Composed(tip=command.tip, head=head, documents=tuple(committed))
 
-    def _texts(
-        self, state: RunState, outcome: RunOutcome, read: documents.Read
-    ) -> dict[str, str]:
+    def _texts(self, state: RunState, outcome: RunOutcome, read: documents.Read) -> dict[str, str]:
         """The documents as they should be, by path relative to the repository; only those that change."""
         feature = self._c.started.feature
         if not feature.folder:
@@ -142,9 +140,7 @@ class Delivery:
 
     def _rebase(self, command: ev.Rebase) -> ev.AnyEvent:
         c = self._c
-        merged = git.rebase(
-            c.store, head=command.head, base=command.base, onto=command.onto, facts=c.started.repo
-        )
+        merged = git.rebase(c.store, head=command.head, base=command.base, onto=command.onto, facts=c.started.repo)
         if merged.commit is None:
             return ev.RebaseConflicted(onto=command.onto, paths=merged.conflicts)
         git.keep(c.store, merged.commit, c.ref("landing", command.onto[:12]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable, Sequence
 
 from ropeteam.core.model import AgentReport, FileChange, Outcome, Value
@@ -71,11 +70,3 @@ def _names(paths: Sequence[str]) -> str:
 
 def _is(paths: Sequence[str]) -> str:
     return "is" if len(paths) == 1 else "are"
-
-
-def plain_path(path: str, tree: str) -> str:
-    """A path as an agent may write it (absolute in its tree, `./` before it) as one relative to the tree."""
-    text = path.strip()
-    if text.startswith(tree.rstrip("/") + "/"):
-        text = text[len(tree.rstrip("/")) + 1 :]
-    return posixpath.normpath(text) if text else ""
