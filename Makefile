@@ -10,7 +10,7 @@ ifeq ($(origin PYTHON),undefined)
 PYTHON := $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 VENV ?= .venv
 else
-VENV ?= .venv-$(notdir $(PYTHON))
+VENV ?= .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 endif
 
 BIN := $(VENV)/bin
