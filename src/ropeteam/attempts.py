@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -27,16 +25,9 @@ from ropeteam.core.model import AttemptResult, Outcome, Usage
 from ropeteam.core.state import AttemptState, RunState
 from ropeteam.core.verdict import Evidence, judge
 from ropeteam.engine import Emit, Stopped
-from ropeteam.ports import Conversation, Exit, Finish, Launch, Place, Said, Task
+from ropeteam.following import POLL_SECONDS, Follower
+from ropeteam.ports import Exit, Finish, Launch, Place, Task
 from ropeteam.validation import set_up
-
-POLL_SECONDS = 0.2
-TELL_SECONDS = 1.0
-USAGE_SECONDS = 10.0
-OVERTIME_SECONDS = 30.0
-"""How long the wrapper may take, past the grace time, to end what it was asked to end, before it is ended itself."""
-
-Why = Literal["", "asked", "stalled", "timeout", "auth"]
 
 
 class Attempts:
@@ -212,6 +203,21 @@ class Attempts:
             result, _ = self._snapshot(command, tree, result)
         return ev.AttemptLost(attempt=command.attempt, result=result)
 
+    def keep(self, command: ev.Keep, state: RunState) -> ev.AnyEvent:
+        """The snapshot that an attempt's own end did not take."""
+        known = state.attempt(command.attempt)
+        log = Path(known.folder) / "log"
+        child = process.attach(log)
+        if child is not None:
+            child.kill()
+        result = known.result
+        tree = git.open_tree(Path(known.tree), Path(known.folder) / "index")
+        if child is None and process.ended(log) is None:
+            process.sweep(tree.path)
+        if tree.path.exists():
+            result, _ = self._snapshot(command, tree, result)
+        return ev.AttemptKept(attempt=command.attempt, result=result)
+
     def _last_sign(self, known: AttemptState) -> float:
         log = Path(known.folder) / "log"
         return max((p.stat().st_mtime for p in log.glob("*")), default=known.started_at)
@@ -228,7 +234,16 @@ class Attempts:
         *,
         began: float,
     ) -> ev.AnyEvent:
-        follower = Follower(self._c, command, task, child, emit, began, lambda: self._stops.get(command.attempt, ""))
+        follower = Follower(
+            self._c,
+            command,
+            task,
+            child,
+            emit,
+            began,
+            asked=lambda: self._stops.get(command.attempt, ""),
+            keep=lambda: self._keep_running(command, tree, child),
+        )
         try:
             exit, finish = await follower.until_it_ends()
         except asyncio.CancelledError:
@@ -239,9 +254,13 @@ class Attempts:
             raise
         return await asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage)
 
-    def _conclude(
-        self, command: ev.RunAgent, tree: git.Tree, exit: Exit, finish: Finish, usage: Usage
-    ) -> ev.AnyEvent:
+    def _keep_running(self, command: ev.RunAgent, tree: git.Tree, child: process.Child | None) -> None:
+        """A snapshot while the agent works: what it deletes later is not lost. Its processes stand still meanwhile."""
+        if child is not None and tree.path.exists():
+            with child.frozen():
+                self._snapshot(command, tree, AttemptResult())
+
+    def _conclude(self, command: ev.RunAgent, tree: git.Tree, exit: Exit, finish: Finish, usage: Usage) -> ev.AnyEvent:
         """Snapshot first, then judge."""
         result = AttemptResult(
             seconds=exit.seconds,
@@ -252,7 +271,6 @@ class Attempts:
             retry_at=finish.retry_at,
             log=str(self._c.attempt_folder(command.attempt)),
         )
-        process.sweep(tree.path)
         found, result = self._look(command, tree, result)
         store, base = self._c.store, command.base
 
@@ -272,9 +290,7 @@ class Attempts:
         why = self._stops.get(command.attempt, "")
         return "budget" if why == "budget" and outcome == "killed" else outcome
 
-    def _look(
-        self, command: ev.RunAgent, tree: git.Tree, result: AttemptResult
-    ) -> tuple[Evidence, AttemptResult]:
+    def _look(self, command: ev.RunAgent, tree: git.Tree, result: AttemptResult) -> tuple[Evidence, AttemptResult]:
         if not tree.path.exists():
             return Evidence(descends=False), replace(result, notices=("Its work tree is gone.",))
         result, descends = self._snapshot(command, tree, result)
@@ -296,7 +312,9 @@ class Attempts:
             return ["given.json"]
         return [Path(path).name for path, known in given.items() if _hash(Path(path)) != known]
 
-    def _snapshot(self, command: ev.RunAgent, tree: git.Tree, result: AttemptResult) -> tuple[AttemptResult, bool]:
+    def _snapshot(
+        self, command: ev.RunAgent | ev.Keep, tree: git.Tree, result: AttemptResult
+    ) -> tuple[AttemptResult, bool]:
         """The tree as a commit under its ref, and whether its HEAD still descends from where it began."""
         c = self._c
         ref = c.ref(command.attempt)
@@ -314,8 +332,8 @@ class Attempts:
             ref=ref,
             changes=git.changes(c.store, command.base, taken.commit),
             ignored=taken.ignored[:50],
-            kept=taken.kept,
-            notices=(*result.notices, *notices),
+            kept=tuple(n for part in ("kept", "nested") for n in git.refs(c.repo, f"{ref}-{part}/")),
+            notices=(*result.notices, *notices, *taken.problems),
         )
         return kept, taken.descends
 
@@ -334,95 +352,3 @@ def _hash(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return ""
-
-
-class Follower:
-    """Reads one attempt's output until it ends, and ends it when it must be ended."""
-
-    def __init__(
-        self,
-        context: RunContext,
-        command: ev.RunAgent,
-        task: Task,
-        child: process.Child | None,
-        emit: Emit,
-        began: float,
-        asked: Callable[[], str],
-    ) -> None:
-        self._c = context
-        self._command = command
-        self._child = child
-        self._emit = emit
-        self._asked = asked
-        self._log = context.attempt_folder(command.attempt) / "log"
-        self._conversation: Conversation = context.agent.listen(task)
-        self._tail = process.Tail(self._log)
-        self._began = began
-        self._sign = context.clock.now()
-        self._errors = 0
-        self._why: Why = ""
-        self._told = 0.0
-        self._reported = context.clock.now()
-        self.usage = Usage()
-        self._usage_sent = Usage()
-
-    async def until_it_ends(self) -> tuple[Exit, Finish]:
-        """The end of the program, and what its adapter makes of it."""
-        child = self._child
-        stopped_at = 0.0
-        while child is not None:
-            self._read(last=False)
-            ended = await process.wait(child, POLL_SECONDS)
-            if ended is not None or not child.alive():
-                break
-            now = self._c.clock.now()
-            self._why = self._why or self._reason_to_stop(now)
-            if self._why and not stopped_at:
-                stopped_at = now
-                child.stop()
-            elif stopped_at and now - stopped_at > self._c.started.settings.limits.grace_seconds + OVERTIME_SECONDS:
-                await asyncio.to_thread(child.kill)
-        self._read(last=True)
-        record = process.ended(self._log)
-        now = self._c.clock.now()
-        exit = Exit(
-            code=record.code if record else None,
-            signal=record.signal if record else 9,
-            stopped=self._why,
-            seconds=record.seconds if record else max(0.0, now - self._began),
-        )
-        return exit, self._conversation.finish(exit, now)
-
-    def _reason_to_stop(self, now: float) -> Why:
-        limits = self._c.started.settings.limits
-        if self._asked():
-            return "asked"
-        if now - self._began > self._command.seconds:
-            return "timeout"
-        if now - self._sign > limits.stall_seconds:
-            return "stalled"
-        return ""
-
-    def _read(self, *, last: bool) -> None:
-        now = self._c.clock.now()
-        while lines := self._tail.read(last=last):
-            self._sign = now
-            for line in lines:
-                for said in self._conversation.parse(line):
-                    self._hear(said, now)
-        errors = sum(p.stat().st_size for p in self._log.glob("err.*"))
-        if errors != self._errors:
-            self._errors, self._sign = errors, now
-        if self.usage != self._usage_sent and (now - self._reported > USAGE_SECONDS):
-            self._reported, self._usage_sent = now, self.usage
-            self._emit(ev.UsageReported(attempt=self._command.attempt, usage=self.usage))
-
-    def _hear(self, said: Said, now: float) -> None:
-        if said.usage is not None:
-            self.usage = said.usage
-        if said.kind == "retry" and said.status in (401, 403):
-            self._why = self._why or "auth"
-        text = said.text or (f"the provider answers {said.status}, trying again" if said.kind == "retry" else "")
-        if text and said.kind in ("text", "tool", "retry") and now - self._told >= TELL_SECONDS:
-            self._told = now
-            self._c.tell(self._command.attempt, " ".join(text.split())[:200])

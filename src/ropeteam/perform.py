@@ -28,6 +28,8 @@ class RunPerformer:
         match command:
             case ev.RunAgent():
                 return await self._attempts.perform(command, state, emit)
+            case ev.Keep():
+                return await asyncio.to_thread(self._attempts.keep, command, state)
             case ev.MeasureBaseline():
                 return await self._validation.baseline(command)
             case ev.Merge():

@@ -98,7 +98,9 @@ class Validation:
     async def _tree(self, commit: str, label: str) -> AsyncIterator[_Made]:
         c = self._c
         folder = c.folder / f"check-{label}-{commit[:12]}"
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        if folder.exists():  # of an orchestrator that was killed here
+            await asyncio.to_thread(process.sweep, folder)
+            await asyncio.to_thread(_remove, folder)
         try:
             place = await asyncio.to_thread(self._make, commit, folder)
             yield _Made(place, await set_up(c, place))
@@ -166,5 +168,4 @@ def find_checks(repo: git.Repo, commit: str, copied: Sequence[str], path: str) -
 
 
 def _remove(folder: Path) -> None:
-    process.sweep(folder)
     shutil.rmtree(folder, ignore_errors=True)

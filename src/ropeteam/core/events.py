@@ -94,6 +94,13 @@ class AttemptLost(Event, frozen=True, kw_only=True):
     result: AttemptResult
 
 
+class AttemptKept(Event, frozen=True, kw_only=True):
+    """The tree of an attempt that ended without a snapshot has one now, or cannot have one (`commit` is None)."""
+
+    attempt: str
+    result: AttemptResult
+
+
 class Merged(Event, frozen=True, kw_only=True):
     """One linear commit on `onto`. findings: what the cheap checks say of it."""
 
@@ -213,10 +220,11 @@ class InterruptAsked(Event, frozen=True, kw_only=True):
 
 
 class Resumed(Event, frozen=True, kw_only=True):
-    """The orchestrator began to drive this run again. budget_usd, budget_tokens: new limits the user gave."""
+    """The orchestrator began to drive this run again. budget_usd, budget_tokens, run_seconds: new limits the user gave."""
 
     budget_usd: float | None = None
     budget_tokens: int | None = None
+    run_seconds: float | None = None
 
 
 class Parked(Event, frozen=True, kw_only=True):
@@ -240,6 +248,7 @@ AnyEvent = (
     | AttemptSucceeded
     | AttemptFailed
     | AttemptLost
+    | AttemptKept
     | Merged
     | MergeConflicted
     | CandidatePassed
@@ -320,6 +329,18 @@ class RunAgent(Command, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         return f"agent:{self.attempt}"
+
+
+class Keep(Command, frozen=True, kw_only=True):
+    """Snapshot the tree of an attempt that ended without one. Answered by `AttemptKept`."""
+
+    attempt: str
+    start: str
+    base: str
+
+    @property
+    def key(self) -> str:
+        return f"keep:{self.attempt}"
 
 
 class Stop(Command, frozen=True, kw_only=True):
@@ -442,6 +463,7 @@ AnyCommand = (
     Plan
     | MeasureBaseline
     | RunAgent
+    | Keep
     | Stop
     | Merge
     | Validate

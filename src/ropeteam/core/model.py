@@ -185,7 +185,7 @@ class AttemptResult(Value, frozen=True, kw_only=True):
     """What came of one attempt, whatever its outcome.
 
     commit: the snapshot of its tree, kept under `ref`; None when there was no tree to snapshot. changes: between the
-    attempt's start and the snapshot. evidence: one sentence on why it ended so, with its numbers. notices: what the
+    run's base and the snapshot. evidence: one sentence on why it ended so, with its numbers. notices: what the
     user should know though it decides nothing. kept: further refs that hold work (the tree's own branches and
     stashes). ignored: paths that the agent wrote and the repository ignores (in the tree, in no snapshot).
     retry_at: when the provider says it can go on. log: absolute path of the attempt's folder.

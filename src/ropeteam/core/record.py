@@ -16,6 +16,7 @@ from ropeteam.core.record_attempts import (
     attempt_started,
     baseline_measured,
     give_up,
+    kept,
     merged,
     usage_reported,
     validated,
@@ -52,6 +53,8 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
             return usage_reported(state, event)
         case ev.AttemptSucceeded() | ev.AttemptFailed() | ev.AttemptLost():
             return attempt_ended(state, event)
+        case ev.AttemptKept():
+            return kept(state, event)
         case ev.Merged() | ev.MergeConflicted():
             return merged(state, event)
         case ev.CandidatePassed() | ev.CandidateFailed():
@@ -74,7 +77,7 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
         case ev.LandAsked() | ev.Rebased() | ev.RebaseConflicted():
             return landing_again(state, event)
         case ev.CommandStopped():
-            return state.closed(event.key, event.at)
+            return _command_stopped(state, event)
         case ev.CommandFailed():
             return _command_failed(state, event)
         case ev.CancelAsked():
@@ -100,7 +103,7 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
 def _tick(state: RunState, event: ev.AnyEvent) -> RunState:
     """Count the seconds in which an orchestrator drove the run: the gap before a `Resumed` is nobody's."""
     c = state.clockwork
-    idle = isinstance(event, ev.RunStarted | ev.Resumed | ev.LandAsked)
+    idle = isinstance(event, ev.RunStarted | ev.Resumed | ev.LandAsked) or state.phase in ("parked", "interrupted")
     driven = c.driven if idle else c.driven + max(0.0, event.at - c.last)
     return replace(state, clockwork=replace(c, since=c.since or event.at, last=event.at, driven=driven))
 
@@ -134,7 +137,8 @@ def _cancel(state: RunState, event: ev.CancelAsked) -> RunState:
     if state.outcome or state.stop == "cancel" or "Land" in state.open or state.landed:
         return state
     trigger = Trigger(id="cancelled", at=event.at, evidence="You asked for it.", action="stop")
-    return replace(state, stop="cancel", ending="cancelled").pend(trigger)
+    phase = state.phase if state.phase in ("planning", "running") else "running"
+    return replace(state, stop="cancel", ending="cancelled", phase=phase).pend(trigger)
 
 
 def _resumed(state: RunState, event: ev.Resumed) -> RunState:
@@ -176,6 +180,17 @@ def _one_more(state: RunState) -> RunState:
     )
 
 
+def _command_stopped(state: RunState, event: ev.CommandStopped) -> RunState:
+    """An attempt whose end could not be recorded (a full disk) is kept from its tree when the run goes on."""
+    command = state.open.get(event.key)
+    state = state.closed(event.key, event.at)
+    if isinstance(command, ev.RunAgent) and any(a.id == command.attempt for a in state.attempts):
+        a = state.attempt(command.attempt)
+        problem = "It was stopped before it was done."
+        return state.with_attempt(replace(a, stage="stopped", outcome="killed", ended_at=event.at, problem=problem))
+    return state
+
+
 def _command_failed(state: RunState, event: ev.CommandFailed) -> RunState:
     command = state.open.get(event.key)
     kind = type(command).__name__ if command is not None else event.key
@@ -198,6 +213,8 @@ def _command_failed(state: RunState, event: ev.CommandFailed) -> RunState:
     )
     if not final:
         return state
+    if isinstance(command, ev.Keep):
+        return state.with_attempt(replace(state.attempt(command.attempt), unkept=True))
     if isinstance(command, ev.Compose):  # a validated result is worth more than its documents
         return replace(state, head=command.tip, documents=(), documents_problem=event.error)
     if isinstance(command, ev.WriteDocuments):

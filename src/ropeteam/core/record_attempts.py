@@ -115,6 +115,12 @@ def merged(state: RunState, event: ev.Merged | ev.MergeConflicted) -> RunState:
     return state.with_attempt(replace(a, stage="merged"))
 
 
+def kept(state: RunState, event: ev.AttemptKept) -> RunState:
+    state = state.closed(f"keep:{event.attempt}", event.at)
+    a = state.attempt(event.attempt)
+    return state.with_attempt(replace(a, result=event.result, unkept=event.result.commit is None))
+
+
 def give_up(state: RunState, id: str, event: ev.CommandFailed) -> RunState:
     """An exception of ours around an attempt: its tree stays, the next attempt begins where the last snapshot is."""
     if not any(a.id == id for a in state.attempts):

@@ -56,6 +56,8 @@ def due(state: RunState) -> list[ev.AnyCommand]:
         return _land_again(state, state.again) if state.again is not None else []
     if state.phase in ("parked", "interrupted"):
         return []
+    if (lost := _without_snapshot(state)) and state.stop != "park":
+        return [ev.Keep(attempt=a.id, start=a.start, base=a.base) for a in lost]
     if state.stop:
         return _stop(state)
     if state.ending is not None:
@@ -63,6 +65,12 @@ def due(state: RunState) -> list[ev.AnyCommand]:
     if state.decision is None:
         return [ev.Plan()]
     return _work(state)
+
+
+def _without_snapshot(state: RunState) -> list[AttemptState]:
+    """Attempts that ended in a way that left their work in their tree alone."""
+    ended = [a for a in state.attempts if a.stage in ("failed", "lost", "stopped")]
+    return [a for a in ended if a.result.commit is None and not a.unkept]
 
 
 # ---- while agents work

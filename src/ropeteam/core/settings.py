@@ -20,6 +20,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     retry_seconds: the wait before a cause that may pass is tried again, where the provider names none.
     check_seconds: wall time of one check. free_bytes: under this much free disk the run parks.
     log_bytes: of one attempt's output, how much is kept (its beginning and its end).
+    snapshot_seconds: how often the work of a running attempt is kept under a ref.
     tries: how many attempts of `single` or `rest` may fail before the run ends not delivered.
     """
 
@@ -36,6 +37,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     check_seconds: float = 1800.0
     free_bytes: int = 200_000_000
     log_bytes: int = 64_000_000
+    snapshot_seconds: float = 300.0
     tries: int = 2
 
 

@@ -32,7 +32,8 @@ lost: its processes went away with the orchestrator; stopped: we stopped it, for
 class AttemptState(Value, frozen=True, kw_only=True):
     """One attempt. counted: whether its failure counts against the tries. problem: for the next attempt's prompt.
 
-    merged: the commit that holds its work on the integration. not_before: when a next attempt may start.
+    merged: the commit that holds its work on the integration. not_before: when a next attempt may start. unkept: it
+    has no snapshot and cannot have one: its work is in its tree alone.
     """
 
     id: str
@@ -57,6 +58,7 @@ class AttemptState(Value, frozen=True, kw_only=True):
     counted: bool = False
     problem: str = ""
     not_before: float = 0.0
+    unkept: bool = False
 
 
 class Clockwork(Value, frozen=True, kw_only=True):

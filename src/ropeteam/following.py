@@ -1,0 +1,136 @@
+"""Follows one attempt while it runs: hears its output, keeps its work now and then, ends it when it must be ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal
+
+from ropeteam import process
+from ropeteam.context import RunContext
+from ropeteam.core import events as ev
+from ropeteam.core.model import Usage
+from ropeteam.engine import Emit, no_space
+from ropeteam.errors import RopeteamError
+from ropeteam.ports import Conversation, Exit, Finish, Said, Task
+
+POLL_SECONDS = 0.2
+TELL_SECONDS = 1.0
+USAGE_SECONDS = 10.0
+OVERTIME_SECONDS = 30.0
+"""How long the wrapper may take, past the grace time, to end what it was asked to end, before it is ended itself."""
+
+Why = Literal["", "asked", "stalled", "timeout", "auth"]
+
+
+class Follower:
+    """Reads one attempt's output until it ends, and ends it when it must be ended."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        command: ev.RunAgent,
+        task: Task,
+        child: process.Child | None,
+        emit: Emit,
+        began: float,
+        *,
+        asked: Callable[[], str],
+        keep: Callable[[], None],
+    ) -> None:
+        self._c = context
+        self._command = command
+        self._child = child
+        self._emit = emit
+        self._asked = asked
+        self._keep = keep
+        self._kept_at = context.clock.now()
+        self._log = context.attempt_folder(command.attempt) / "log"
+        self._conversation: Conversation = context.agent.listen(task)
+        self._tail = process.Tail(self._log)
+        self._began = began
+        self._tree = task.tree
+        self._sign = context.clock.now()
+        self._errors = 0
+        self._why: Why = ""
+        self._told = 0.0
+        self._reported = context.clock.now()
+        self.usage = Usage()
+        self._usage_sent = Usage()
+
+    async def until_it_ends(self) -> tuple[Exit, Finish]:
+        """The end of the program, and what its adapter makes of it."""
+        child = self._child
+        stopped_at = 0.0
+        while child is not None:
+            self._read(last=False)
+            ended = await process.wait(child, POLL_SECONDS)
+            if ended is not None or not child.alive():
+                break
+            await self._keep_sometimes()
+            now = self._c.clock.now()
+            self._why = self._why or self._reason_to_stop(now)
+            if self._why and not stopped_at:
+                stopped_at = now
+                child.stop()
+            elif stopped_at and now - stopped_at > self._c.started.settings.limits.grace_seconds + OVERTIME_SECONDS:
+                await asyncio.to_thread(child.kill)
+        self._read(last=True)
+        record = process.ended(self._log)
+        if record is None:  # the wrapper was killed: what it answered for may be left
+            await asyncio.to_thread(process.sweep, self._tree)
+        now = self._c.clock.now()
+        exit = Exit(
+            code=record.code if record else None,
+            signal=record.signal if record else 9,
+            stopped=self._why,
+            seconds=record.seconds if record else max(0.0, now - self._began),
+        )
+        return exit, self._conversation.finish(exit, now)
+
+    async def _keep_sometimes(self) -> None:
+        now = self._c.clock.now()
+        if now - self._kept_at < self._c.started.settings.limits.snapshot_seconds:
+            return
+        self._kept_at = now
+        try:
+            await asyncio.to_thread(self._keep)
+        except (RopeteamError, OSError) as problem:
+            if no_space(problem):
+                raise
+            self._c.tell(self._command.attempt, f"a snapshot failed: {problem}")
+        self._sign += self._c.clock.now() - now  # while it stood still it could give no sign
+
+    def _reason_to_stop(self, now: float) -> Why:
+        limits = self._c.started.settings.limits
+        if self._asked():
+            return "asked"
+        if now - self._began > self._command.seconds:
+            return "timeout"
+        if now - self._sign > limits.stall_seconds:
+            return "stalled"
+        return ""
+
+    def _read(self, *, last: bool) -> None:
+        now = self._c.clock.now()
+        while lines := self._tail.read(last=last):
+            self._sign = now
+            for line in lines:
+                for said in self._conversation.parse(line):
+                    self._hear(said, now)
+        errors = sum(p.stat().st_size for p in self._log.glob("err.*"))
+        if errors != self._errors:
+            self._errors, self._sign = errors, now
+        if self.usage != self._usage_sent and (now - self._reported > USAGE_SECONDS):
+            self._reported, self._usage_sent = now, self.usage
+            self._emit(ev.UsageReported(attempt=self._command.attempt, usage=self.usage))
+
+    def _hear(self, said: Said, now: float) -> None:
+        if said.usage is not None:
+            self.usage = said.usage
+        if said.kind == "retry" and said.status in (401, 403):
+            self._why = self._why or "auth"
+        text = said.text or (f"the provider answers {said.status}, trying again" if said.kind == "retry" else "")
+        if text and said.kind in ("text", "tool", "retry") and now - self._told >= TELL_SECONDS:
+            self._told = now
+            self._c.tell(self._command.attempt, " ".join(text.split())[:200])
