@@ -126,9 +126,9 @@ def _cargo_result(crate: str, file: str, test: str, state: State) -> TestResult:
 
 # ---- python -m unittest -v
 
-_UNITTEST_HEAD = re.compile(r"^\s*(\w+) \(([\w.<>]+)\)(?: [\[(].*[\])])?(?: \.\.\. (.*))?$")
+_UNITTEST_HEAD = re.compile(r"^\s*([\w.]+) \(([\w.<>]+)\)(?: [\[(].*[\])])?(?: \.\.\. (.*))?$")
 _UNITTEST_END = re.compile(r"(?:^|\.\.\. )(ok|FAIL|ERROR|expected failure|unexpected success|skipped\b.*)$")
-_UNITTEST_FAULT = re.compile(r"^(?:FAIL|ERROR|UNEXPECTED SUCCESS): (\w+) \(([\w.<>]+)\)")
+_UNITTEST_FAULT = re.compile(r"^(?:FAIL|ERROR|UNEXPECTED SUCCESS): ([\w.]+) \(([\w.<>]+)\)")
 _UNITTEST_STATES: dict[str, State] = {
     "ok": "passed",
     "FAIL": "failed",
@@ -167,8 +167,9 @@ def _unittest(text: str, exit_code: int | None) -> Iterator[TestResult]:
 
 
 def _unittest_name(method: str, where: str) -> str:
-    where = where.replace("unittest.loader._FailedTest.", "").replace("unittest.loader._FailedTest", "")
-    return where if where.split(".")[-1] == method else f"{where}.{method}".lstrip(".")
+    """Python before 3.11 leaves the method out of what stands in the parentheses."""
+    where = where.removeprefix("unittest.loader._FailedTest").lstrip(".")
+    return where if f".{where}".endswith(f".{method}") else f"{where}.{method}".lstrip(".")
 
 
 # ---- TAP
