@@ -152,15 +152,29 @@ def test_make_help_names_every_promised_target() -> None:
         assert f"make {target} " in done.stdout
 
 
-def test_a_python_that_is_missing_is_one_clear_message(tmp_path: Path) -> None:
-    done = subprocess.run(
-        ["make", "--no-print-directory", "-C", str(ROOT), "setup", "PYTHON=python9.9", f"VENV={tmp_path / 'venv'}"],
+def make_setup(python: str, venv: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "--no-print-directory", "-C", str(ROOT), "setup", f"PYTHON={python}", f"VENV={venv}"],
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_a_python_that_is_missing_is_one_clear_message(tmp_path: Path) -> None:
+    done = make_setup("python9.9", tmp_path / "venv")
     assert done.returncode != 0
     assert "ropeteam needs Python 3.11 or newer; python9.9 is older or missing" in done.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_a_python_without_ensurepip_is_one_clear_message(tmp_path: Path) -> None:
+    python = tmp_path / "python3"
+    python.write_text(f'#!/bin/sh\ncase "$*" in *ensurepip*) exit 1;; esac\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    done = make_setup(str(python), tmp_path / "venv")
+    assert done.returncode != 0
+    assert "apt install python3-venv" in done.stderr
     assert not (tmp_path / "venv").exists()
 
 
