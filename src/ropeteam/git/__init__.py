@@ -1,0 +1,78 @@
+"""Everything that ropeteam does with git, by calls of the git program.
+
+Names: U is the user's repository, P our private bare repository for it (`Store`), T one attempt's tree (`Tree`).
+Agents work in trees; snapshots, merges and commits are made in P; what matters is carried over to refs of U; and only
+`land` touches the user's branch, index and files. All functions are synchronous, may be called from several threads,
+and come to the same when they are called again.
+"""
+
+from __future__ import annotations
+
+from ropeteam.git.calls import MINIMUM, holding, require, version
+from ropeteam.git.checkout import snapshot_checkout
+from ropeteam.git.copies import copy_untracked
+from ropeteam.git.fingerprints import Fingerprint, compare_fingerprint, fingerprint
+from ropeteam.git.landing import land, leave_branch, repair_landing
+from ropeteam.git.landing_view import LandResult
+from ropeteam.git.merges import Merge, commit_files, merge, rebase
+from ropeteam.git.repository import (
+    Repo,
+    branch,
+    delete_refs,
+    dirty,
+    facts,
+    find,
+    head,
+    is_tracked,
+    list_files,
+    read_file,
+    refs,
+    resolve,
+    untracked,
+)
+from ropeteam.git.snapshots import Snapshot, snapshot
+from ropeteam.git.store import Store, changes, keep, open_store
+from ropeteam.git.trees import Tree, create_tree, open_tree, remove_tree
+
+__all__ = [
+    "MINIMUM",
+    "Fingerprint",
+    "LandResult",
+    "Merge",
+    "Repo",
+    "Snapshot",
+    "Store",
+    "Tree",
+    "branch",
+    "changes",
+    "commit_files",
+    "compare_fingerprint",
+    "copy_untracked",
+    "create_tree",
+    "delete_refs",
+    "dirty",
+    "facts",
+    "find",
+    "fingerprint",
+    "head",
+    "holding",
+    "is_tracked",
+    "keep",
+    "land",
+    "leave_branch",
+    "list_files",
+    "merge",
+    "open_store",
+    "open_tree",
+    "read_file",
+    "rebase",
+    "refs",
+    "remove_tree",
+    "repair_landing",
+    "require",
+    "resolve",
+    "snapshot",
+    "snapshot_checkout",
+    "untracked",
+    "version",
+]

@@ -1,0 +1,23 @@
+"""Fixtures for all tests: a user's home of the test's own, so that nothing of this machine is read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ALLOWED = ("PATH", "LANG", "TMPDIR", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@pytest.fixture
+def users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home with a git identity; the environment has nothing else but what is on the allow-list."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text("[user]\n\tname = Test User\n\temail = user@example.org\n")
+    for name in list(os.environ):
+        if name not in ALLOWED and not name.startswith(("PYTEST", "COV", "ROPETEAM_GIT")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    return home
