@@ -272,12 +272,12 @@ class Attempts:
             log=str(self._c.attempt_folder(command.attempt)),
         )
         found, result = self._look(command, tree, result)
-        store, base = self._c.store, command.base
+        repo, base = self._c.repo, command.base
 
         def exists(path: str) -> bool:
-            return any(
-                git.read_file(store, commit, path) is not None for commit in (result.commit, base) if commit
-            ) or ((tree.path / path).exists())
+            return any(git.read_file(repo, commit, path) is not None for commit in (result.commit, base) if commit) or (
+                (tree.path / path).exists()
+            )
 
         verdict = judge(finish.outcome, finish.evidence, finish.report, found, exists)
         notices = (*finish.notices, *verdict.notices, *result.notices, *self._checkout_notices(command))
@@ -298,7 +298,7 @@ class Attempts:
         tampered = self._changed_inputs(command)
         if self._c.started.feature.folder:
             for document in self._c.started.feature.documents:
-                was, now = (git.read_file(self._c.store, x, document.path) for x in (command.base, result.commit))
+                was, now = (git.read_file(self._c.repo, x, document.path) for x in (command.base, result.commit))
                 if document.kind in ("intent", "research", "architecture") and was != now:
                     tampered.append(document.path)
         return Evidence(changes=result.changes, descends=descends, tampered=tuple(tampered)), result

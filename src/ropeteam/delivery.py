@@ -34,7 +34,7 @@ class Delivery:
 
     def _compose(self, command: ev.Compose, state: RunState) -> ev.AnyEvent:
         c = self._c
-        texts = self._texts(state, command.outcome, lambda path: git.read_file(c.store, command.tip, path))
+        texts = self._texts(state, command.outcome, lambda path: git.read_file(c.repo, command.tip, path))
         committed = {path: text.encode() for path, text in texts.items() if self._belongs_into_commit(path)}
         head = command.tip
         if committed:
@@ -71,8 +71,9 @@ class Delivery:
         c = self._c
         base = c.started.repo.base
         on_disk = c.repo.top / path
-        if git.is_tracked(c.repo, base, path):
-            return on_disk.is_file() and not git.differs(c.repo, base, path)
+        was = git.read_file(c.repo, base, path)
+        if was is not None:
+            return on_disk.is_file() and _same_text(on_disk.read_bytes(), was)
         beside = f"{c.started.feature.folder}/{INTENT}"
         return not on_disk.exists() and git.is_tracked(c.repo, base, beside)
 
@@ -113,7 +114,7 @@ class Delivery:
         if result.reason is not None:
             return ev.LandRefused(head=command.head, reason=result.reason, detail=result.detail)
         if command.left:
-            await asyncio.to_thread(git.delete_branch, self._c.repo, command.left, state.head)
+            await asyncio.to_thread(self._remove_left, command.left, state.head)
         return ev.Landed(head=command.head, branch=command.branch)
 
     def _land(self, command: ev.Land, interrupted: bool) -> git.LandResult:
@@ -131,6 +132,12 @@ class Delivery:
         except LandingStopped as problem:
             return git.LandResult(reason="dirty", detail=f"{problem.message} {problem.hint}".strip())
 
+    def _remove_left(self, name: str, head: str) -> None:
+        """The branch that was left for this result, unless someone has gone on with it."""
+        ref = f"refs/heads/{name}"
+        if git.refs(self._c.repo, ref).get(ref) == head and git.branch(self._c.repo) != name:
+            git.delete_refs(self._c.repo, [ref])
+
     async def leave_branch(self, command: ev.LeaveBranch) -> ev.AnyEvent:
         name = await asyncio.to_thread(git.leave_branch, self._c.store, command.branch, command.head)
         return ev.BranchLeft(branch=name, head=command.head, reason=command.reason)
@@ -146,3 +153,8 @@ class Delivery:
         git.keep(c.store, merged.commit, c.ref("landing", command.onto[:12]))
         findings = self._validation.inspect(command.onto, merged.commit)
         return ev.Rebased(onto=command.onto, commit=merged.commit, findings=findings)
+
+
+def _same_text(one: bytes, other: bytes) -> bool:
+    """The same but for line ends, which a checkout may have its own way with."""
+    return one.replace(b"\r\n", b"\n") == other.replace(b"\r\n", b"\n")

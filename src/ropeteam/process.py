@@ -172,6 +172,19 @@ def _killed_on_error(children: list[subprocess.Popen[bytes]]) -> Iterator[None]:
 # ---- supervised programs
 
 
+def spawn(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: Path) -> int:
+    """Start a program that is to outlive us, in a session of its own, its output appended to a file. Its pid.
+
+    Nothing of ours is inherited. It is waited for by nobody: when it ends before us it stays a zombie until we end.
+    """
+    with output.open("ab") as log:
+        child = subprocess.Popen(
+            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    child.returncode = 0  # it is not ours to wait for: else the garbage collector complains of it
+    return child.pid
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """One supervised program.
 
@@ -377,6 +390,7 @@ __all__ = [
     "launch",
     "pipeline",
     "run",
+    "spawn",
     "sweep",
     "wait",
 ]

@@ -268,7 +268,8 @@ def _drive(
             clock=clock,
             watch=lambda state, event: screen.watch(run, state, event),
         )
-        return drive(engine, first)
+        with git.holding(lock.fd):
+            return drive(engine, first)
     finally:
         journal.close()
         lock.release()

@@ -46,7 +46,7 @@ class Validation:
         found: list[Baseline] = []
         if commands:
             async with self._one_at_a_time, self._tree(command.commit, "base") as made:
-                files = await asyncio.to_thread(git.list_files, c.store, command.commit)
+                files = await asyncio.to_thread(git.list_files, c.repo, command.commit)
                 for wanted in commands:
                     found.append(await self._measure(wanted, made, files))
         return ev.BaselineMeasured(commit=command.commit, checks=tuple(found))
@@ -127,13 +127,13 @@ class Validation:
 
     def inspect(self, onto: str, commit: str) -> tuple[Finding, ...]:
         """The cheap checks: syntax errors and conflict markers that `commit` has and its parent `onto` has not."""
-        store = self._c.store
+        store, repo = self._c.store, self._c.repo
         changed: dict[str, bytes] = {}
         parents: dict[str, list[bytes]] = {}
         for change in git.changes(store, onto, commit):
-            new = git.read_file(store, commit, change.path)
+            new = git.read_file(repo, commit, change.path)
             if new is not None:
-                old = git.read_file(store, onto, change.path)
+                old = git.read_file(repo, onto, change.path)
                 changed[change.path], parents[change.path] = new, [old] if old is not None else []
         return checks.inspect(changed, parents)
 

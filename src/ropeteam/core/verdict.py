@@ -10,9 +10,9 @@ from ropeteam.core.model import AgentReport, FileChange, Outcome, Value
 class Evidence(Value, frozen=True, kw_only=True):
     """What was found in the tree once the attempt had ended.
 
-    changes: between the base of the run and the snapshot. descends: HEAD of the tree still has the attempt's start among
-    its ancestors. tampered: paths of what was handed to the agent (prompt, task, the feature's intent, research and
-    architecture) that are not as they were.
+    changes: between the base of the run and the snapshot. descends: HEAD of the tree still has the attempt's start
+    among its ancestors. tampered: paths of what was handed to the agent (prompt, task, the feature's intent, research
+    and architecture) that are not as they were.
     """
 
     changes: tuple[FileChange, ...] = ()
