@@ -60,15 +60,24 @@ def table() -> dict[int, Process]:
 
 def below(top: int) -> list[Process]:
     """Every process that `top` started, and what those started, parents before children. Dead ones are left out."""
-    children: dict[int, list[Process]] = {}
+    started: dict[int, list[Process]] = {}
     for process in table().values():
-        children.setdefault(process.parent, []).append(process)
+        started.setdefault(process.parent, []).append(process)
     order: list[Process] = []
-    row = list(children.get(top, ()))
+    row = list(started.get(top, ()))
     while row:
         order += row
-        row = [child for process in row for child in children.get(process.pid, ())]
+        row = [child for process in row for child in started.get(process.pid, ())]
     return [process for process in order if not process.gone]
+
+
+def children(pid: int) -> list[int]:
+    """The numbers of its children, dead ones included: quick, and empty where the kernel does not tell."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+            return [int(number) for number in file.read().split()]
+    except OSError:
+        return []
 
 
 def send(process: Process, number: int) -> bool:

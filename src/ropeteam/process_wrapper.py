@@ -25,7 +25,7 @@ import signal
 import sys
 import time
 
-from ropeteam.process_table import HAVE_PROC, look, send, send_to_all_below
+from ropeteam.process_table import HAVE_PROC, children, look, send, send_to_all_below
 
 # pathlib and contextlib are not loaded here: there is one wrapper for every agent
 # ruff: noqa: PTH104, PTH108, PTH118, PTH123, PTH208, SIM105
@@ -36,6 +36,7 @@ CHUNK = 1 << 16
 SEGMENTS = 16  # files that the output may fill; the first and the newest of each stream are never deleted
 ROOM = 4096  # bytes of a file written whole
 DRAIN_SECONDS = 2.0  # how long what is still in the pipes is read once no child is left
+CHASES = 1000  # rounds of killing orphans as they come, 50 microseconds each
 LOOK_AGAIN_SECONDS = 0.02  # between two rounds of killing
 
 
@@ -327,6 +328,18 @@ class Wrapper:
                     self.forced = True
                 else:
                     self.left.add((process.pid, process.start))
+        self._chase()
+
+    def _chase(self) -> None:
+        """Kill what is never there any more when the table has been read: a row of processes, each forking and ending.
+
+        Orphans become children of ours, and to read only those is quick. Their numbers stay theirs until we reap them.
+        """
+        for _ in range(CHASES):
+            if self.status is None or not self._reap():
+                return
+            for pid in children(os.getpid()):
+                os.kill(pid, signal.SIGKILL)
 
     def finish(self) -> None:
         """No child is left: keep what is still in the pipes, and say how it ended."""
