@@ -172,8 +172,9 @@ class Attempts:
         given = {path: _hash(Path(path)) for path in launch.files}
         (folder / "given.json").write_bytes(msgspec.json.encode(given))
         limits = c.started.settings.limits
+        prefix = c.sandboxed(task.tree, (folder / "io",), launch.home, tuple(Path(p) for p in launch.readable))
         return process.Spec(
-            argv=(*c.sandboxed(task.tree, (folder / "io",), launch.home), *launch.argv),
+            argv=(*prefix, *launch.argv),
             env=c.environment(task.tree, task.slot, launch.env, launch.pass_env),
             cwd=str(task.tree),
             folder=str(folder / "log"),
@@ -281,10 +282,17 @@ class Attempts:
 
         verdict = judge(finish.outcome, finish.evidence, finish.report, found, exists)
         notices = (*finish.notices, *verdict.notices, *result.notices, *self._checkout_notices(command))
-        result = replace(result, evidence=verdict.evidence, notices=tuple(dict.fromkeys(notices)))
+        evidence = verdict.evidence + (self._last_words(command) if verdict.outcome in ("crashed", "unknown") else "")
+        result = replace(result, evidence=evidence, notices=tuple(dict.fromkeys(notices)))
         if verdict.outcome == "ok":
             return ev.AttemptSucceeded(attempt=command.attempt, result=result)
         return ev.AttemptFailed(attempt=command.attempt, outcome=self._outcome(command, verdict.outcome), result=result)
+
+    def _last_words(self, command: ev.RunAgent) -> str:
+        """The last line on standard error: what a program that cannot go on says of it."""
+        lines = process.Tail(self._c.attempt_folder(command.attempt) / "log", "err").read(100_000, last=True)
+        last = next((line for line in reversed(lines) if line.strip()), b"")
+        return f" Its last words: {last.decode(errors='replace').strip()[:300]}" if last else ""
 
     def _outcome(self, command: ev.RunAgent, outcome: Outcome) -> Outcome:
         why = self._stops.get(command.attempt, "")

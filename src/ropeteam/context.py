@@ -58,7 +58,13 @@ class RunContext:
         wanted = {name: fill(value, slot=slot, tree=tree, run=self.run) for name, value in trees.env.items()}
         return sandbox.environment(self.env, {**wanted, **extra}, (*trees.pass_env, *pass_env))
 
-    def sandboxed(self, tree: Path, writable: tuple[Path, ...], home: tuple[str, ...] = ()) -> tuple[str, ...]:
+    def sandboxed(
+        self,
+        tree: Path,
+        writable: tuple[Path, ...],
+        home: tuple[str, ...] = (),
+        readable: tuple[Path, ...] = (),
+    ) -> tuple[str, ...]:
         """What stands before a command that runs agents' code; empty where there is no sandbox."""
         settings = self.started.settings.sandbox
         if settings.mode == "off" or not self.sandbox.ok:
@@ -66,7 +72,7 @@ class RunContext:
         policy = sandbox.Policy(
             tree=tree,
             writable=(*writable, *(Path(p).expanduser() for p in settings.writable)),
-            readable=(self.repo.common_dir / "objects", self.store.path / "objects"),
+            readable=(self.repo.common_dir / "objects", self.store.path / "objects", *readable),
             hidden=(self.repo.top, self.repo.common_dir),
             home=Path(self.env.get("HOME", "/")),
             home_needed=home,

@@ -59,7 +59,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
     stdin: text for its standard input (closed after it). files: written before the start, absolute path -> text.
     pass_env: names of the caller's own variables that this agent's log-in needs. home: paths relative to the home
-    folder that it must be able to read and write (its log-in and its conversations) when the home is hidden.
+    folder that it must be able to read and write (its log-in and its conversations) when the home is hidden. readable:
+    absolute paths of its program and what belongs to it, for a sandbox that hides where they are.
     """
 
     argv: tuple[str, ...]
@@ -68,6 +69,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str] = {}
     pass_env: tuple[str, ...] = ()
     home: tuple[str, ...] = ()
+    readable: tuple[str, ...] = ()
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +37,15 @@ def launch(task: Task, argv: Sequence[str]) -> Launch:
         env={**task.settings.env, "ROPETEAM_TASK": str(task_path)},
         stdin=prompt,
         files={str(task_path): task_json(task), str(task.prompt_file): prompt},
+        readable=_folders(argv),
     )
+
+
+def _folders(argv: Sequence[str]) -> tuple[str, ...]:
+    """What a program brings along: the folders of the files that its command line names absolutely."""
+    files = [Path(part) for part in argv if part.startswith("/") and Path(part).is_file()]
+    wide = {Path("/"), Path("/tmp"), Path("/usr"), Path("/etc"), Path.home()}
+    return tuple(dict.fromkeys(str(f if f.parent in wide else f.parent) for f in files))
 
 
 def task_json(task: Task) -> str:
@@ -104,7 +114,10 @@ class ProgramConversation:
 def read_report(path: Path) -> tuple[AgentReport, str]:
     """The report a program left, and why it cannot be read. Without a file: an empty report, and no problem."""
     try:
-        with path.open("rb") as file:
+        # The program chose what lies there: a link could lead anywhere, and a pipe would never be opened.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return AgentReport(), "Its report is not a file."
             data = file.read(REPORT_BYTES + 1)
     except FileNotFoundError:
         return AgentReport(), ""
