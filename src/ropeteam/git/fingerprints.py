@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,9 @@ GONE = ""  # digest of a file that is not there
 
 
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
-    """head: symbolic name or commit. refs: branches, tags, stash. files: configuration, hooks and what else steers git,
+    """Can be written as JSON: names that are not UTF-8 are escaped.
+
+    head: symbolic name or commit. refs: branches, tags, stash. files: configuration, hooks and what else steers git,
     with digests. index, index_ns: a refreshed copy and its time. entries: digest of what is in the index. changed:
     tracked files that differed from the index, with digests."""
 
@@ -41,7 +43,7 @@ def fingerprint(repo: Repo) -> Fingerprint:
             index=index.read_bytes() if index.is_file() else b"",
             index_ns=index.stat().st_mtime_ns if index.is_file() else 0,
             entries=_entries(git),
-            changed={path: _file_digest(repo.top / path) for path in changed},
+            changed=_digests(repo, changed),
         )
 
 
@@ -63,17 +65,25 @@ def _changed_files(repo: Repo, before: Fingerprint) -> list[str]:
     """Tracked files beside the index of then. Those that differ are compared once more as the user's git would: a file
     that was only touched must be read with the user's line ends and filters."""
     different: list[str] = []
+    now: dict[str, str] = {}
     for as_the_user in (False, True):
         with borrowed(repo, checkout_config(repo) if as_the_user else {}) as git:
             index = git.git_dir / "index"
             index.write_bytes(before.index)
             os.utime(index, ns=(before.index_ns, before.index_ns))
-            now = {path: _file_digest(repo.top / path) for path in _changed(git)}
+            now = _digests(repo, _changed(git))
         different = [path for path in sorted({*now, *before.changed}) if before.changed.get(path) != now.get(path)]
         if not different:
             break
-    there = {path: os.path.lexists(repo.top / path) for path in different}
-    return [f"The tracked file {path} was {'changed' if there[path] else 'removed'}." for path in different]
+    return [f"The tracked file {path} was {'removed' if now.get(path) == GONE else 'changed'}." for path in different]
+
+
+def _digests(repo: Repo, paths: Sequence[str]) -> dict[str, str]:
+    return {_name(path): _file_digest(repo.top / path) for path in paths}
+
+
+def _name(path: str | Path) -> str:
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _changed(git: Git) -> list[str]:
@@ -94,7 +104,7 @@ def _head(repo: Repo) -> str:
 
 def _refs(repo: Repo) -> dict[str, str]:
     """Without ours, and without remote branches: a fetch in the background is nobody's harm."""
-    return refs_of(repo.git, "refs/heads/", "refs/tags/", "refs/stash")
+    return {_name(ref): oid for ref, oid in refs_of(repo.git, "refs/heads/", "refs/tags/", "refs/stash").items()}
 
 
 def _files(repo: Repo) -> dict[str, str]:
@@ -111,7 +121,7 @@ def _files(repo: Repo) -> dict[str, str]:
     hooks = common / "hooks"
     if hooks.is_dir():
         named.update(path for path in hooks.iterdir() if not path.name.endswith(".sample"))
-    found = {os.fspath(path): _file_digest(path) for path in sorted(named)}
+    found = {_name(path): _file_digest(path) for path in sorted(named)}
     return {path: digest for path, digest in found.items() if digest != GONE}
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ropeteam.core.model import RepoFacts
 from ropeteam.errors import BadRepository, GitFailed, UserError
@@ -262,23 +263,38 @@ def writing(repo: Repo) -> Git:
     return repo.git.having({f"hook.{name}.enabled": "false" for name in sorted(names)})
 
 
+def delete_branch(repo: Repo, name: str, head: str) -> None:
+    """Remove a branch of ours that is still at `head` and that no work tree has checked out; else it stays."""
+    ref = f"refs/heads/{name}"
+    listed = repo.git.names("worktree", "list", "--porcelain", "-z")
+    if f"branch {ref}" not in listed and refs(repo, ref).get(ref) == head:
+        move_ref(writing(repo), ref, repo.zero, head)
+
+
 # ---- files
 
 
-def read_file(repo: Repo, commit: str, path: str) -> bytes | None:
+class HasGit(Protocol):
+    """A repository that commits can be read from: `Repo`, or `Store`, which has what is not carried over yet too."""
+
+    @property
+    def git(self) -> Git: ...
+
+
+def read_file(place: HasGit, commit: str, path: str) -> bytes | None:
     """A file as it is in a commit; None when there is none of that name."""
-    done = repo.git.call("cat-file", "blob", f"{commit}:{path}", ok=(0, 128))
+    done = place.git.call("cat-file", "blob", f"{commit}:{path}", ok=(0, 128))
     return done.stdout if done.returncode == 0 else None
 
 
-def list_files(repo: Repo, commit: str) -> list[str]:
+def list_files(place: HasGit, commit: str) -> list[str]:
     """Every path in a commit."""
-    return repo.git.names("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
+    return place.git.names("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
 
 
-def is_tracked(repo: Repo, commit: str, path: str) -> bool:
+def is_tracked(place: HasGit, commit: str, path: str) -> bool:
     """Whether a commit has this path (a file, or a folder with files)."""
-    return bool(repo.git.names("ls-tree", "-z", "--name-only", "--full-tree", commit, "--", path.rstrip("/")))
+    return bool(place.git.names("ls-tree", "-z", "--name-only", "--full-tree", commit, "--", path.rstrip("/")))
 
 
 @contextmanager
@@ -324,6 +340,17 @@ def dirty(repo: Repo, *, feature: str) -> list[str]:
         in_tree = git.names("diff-files", *options, "--", *outside(feature))
         in_index = git.names("diff-index", "--cached", *options, tip, "--", *outside(feature))
     return sorted({*in_tree, *in_index})
+
+
+def differs(repo: Repo, commit: str, path: str) -> bool:
+    """Whether a path looks otherwise in the checkout or its index than in a commit."""
+    with borrowed(repo, checkout_config(repo)) as git:
+        git.call("update-index", "-q", "--refresh", ok=(0, 1))
+        spec = f":(top,literal){path}"
+        return any(
+            git.names("diff-index", *where, "--name-only", "-z", "--ignore-submodules=dirty", commit, "--", spec)
+            for where in ((), ("--cached",))
+        )
 
 
 def untracked(repo: Repo, patterns: Sequence[str]) -> list[str]:

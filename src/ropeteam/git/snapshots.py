@@ -45,8 +45,9 @@ class Snapshot:
 def snapshot(store: Store, tree: Tree, *, start: str, ref: str, message: str, at: float, facts: RepoFacts) -> Snapshot:
     """Put the tree's files under `ref`, in P and in U, as one commit on `start`, dated `at`.
 
-    Taken again without a change in between it is the same commit, whatever `at` says. What `ref` held before with other
-    content stays under a ref of its own. GitFailed when it cannot be done in three tries: the tree is as it was.
+    Taken again without a change in between it is the same commit, whatever `at` says. An earlier one under `ref` with
+    work that is gone since stays under a ref of its own. GitFailed when it cannot be done in three tries: the tree is
+    as it was.
     """
     for number in range(TRIES):
         try:
@@ -93,7 +94,7 @@ def _snapshot(store: Store, tree: Tree, start: str, ref: str, message: str, at: 
     commit = before if before and _same(store.git, before, written, start) else _commit(signed, written, start, message)
     kept: list[str] = []
     if before and before != commit:
-        kept += _keep_replaced(store, before, commit, ref)
+        kept += _keep_replaced(store, before, commit, start, ref)
     keep(store, commit, ref)
     agents = leftovers.look(tree.path, tree.path)
     descends = _descends(store, agents, start)
@@ -145,10 +146,10 @@ def commit_tree(git: Git, tree: str, parent: str | None, message: bytes) -> str:
     return git.text("commit-tree", tree, *(("-p", parent) if parent else ()), "-F", "-", input=text)
 
 
-def _keep_replaced(store: Store, before: str, commit: str, ref: str) -> list[str]:
-    """An earlier snapshot under the same ref, with other content, is not forgotten."""
-    done = store.git.call("diff-tree", "--quiet", before, commit, ok=(0, 1))
-    if done.returncode == 0:
+def _keep_replaced(store: Store, before: str, commit: str, start: str, ref: str) -> list[str]:
+    """An earlier snapshot under the same ref is not forgotten when it has work that is gone from the tree since."""
+    earlier, later = ({change.path for change in changes(store, start, one)} for one in (before, commit))
+    if earlier <= later:
         return []
     name = f"{ref}-kept/{before[:12]}"
     keep(store, before, name)
