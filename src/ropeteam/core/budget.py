@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from ropeteam.core.events import RunAgent
 from ropeteam.core.model import Action, Trigger
 from ropeteam.core.state import RunState, spent
 
@@ -12,7 +13,7 @@ def watch_budget(state: RunState, at: float) -> RunState:
     """`token_budget_exceeded`: a notice above the share, the end of the run when nothing is left."""
     share = state.begun.settings.limits.budget_share
     for name, used, limit in used_of(state):
-        text = f"{_figure(name, used)} of {_figure(name, limit)} used ({100 * used / limit:.0f} %)."
+        text = f"{_figure(name, used)} of {_figure(name, limit)} used ({100 * used / limit if limit else 100:.0f} %)."
         action: Action = "stop" if used >= limit else "notice"
         if used < share * limit or f"{name}:{action}" in state.warned or f"{name}:stop" in state.warned:
             continue
@@ -30,13 +31,29 @@ def exhausted(state: RunState) -> bool:
 def used_of(state: RunState) -> list[tuple[str, float, float]]:
     """(what, used, limit) of every limit of the run that is set: dollars, tokens, agent seconds."""
     money, tokens, seconds = spent(state.attempts)
-    limits = state.begun.settings.limits
     known = (
         ("money", money, state.budget_usd),
         ("tokens", float(tokens), state.budget_tokens),
-        ("time", seconds, limits.run_seconds),
+        ("time", seconds, state.run_seconds),
     )
-    return [(name, used, float(limit)) for name, used, limit in known if limit]
+    return [(name, used, float(limit)) for name, used, limit in known if limit is not None]
+
+
+def left(state: RunState, without: str = "") -> tuple[float | None, int | None, float | None]:
+    """Dollars, tokens and agent seconds that are left of the run's limits; `without`: as if that attempt were not."""
+    money, tokens, seconds = spent(a for a in state.attempts if a.id != without)
+    return (
+        None if state.budget_usd is None else max(0.0, state.budget_usd - money),
+        None if state.budget_tokens is None else max(0, state.budget_tokens - tokens),
+        None if state.run_seconds is None else max(0.0, state.run_seconds - seconds),
+    )
+
+
+def raised(state: RunState, given: RunAgent) -> bool:
+    """The user has allowed more since this attempt was given its limits: what stopped it stops the run no longer."""
+    usd, tokens, _ = left(state, without=given.attempt)
+    more_usd = usd is not None and given.budget_usd is not None and usd > given.budget_usd
+    return more_usd or (tokens is not None and given.budget_tokens is not None and tokens > given.budget_tokens)
 
 
 def _figure(name: str, value: float) -> str:

@@ -220,7 +220,7 @@ class InterruptAsked(Event, frozen=True, kw_only=True):
 
 
 class Resumed(Event, frozen=True, kw_only=True):
-    """The orchestrator began to drive this run again. budget_usd, budget_tokens, run_seconds: new limits the user gave."""
+    """The orchestrator began to drive this run again. budget_usd, budget_tokens, run_seconds: new limits, if any."""
 
     budget_usd: float | None = None
     budget_tokens: int | None = None

@@ -4,13 +4,13 @@ Here: the run itself; what concerns attempts and their work is in `record_attemp
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from msgspec.structs import replace
 
 from ropeteam.core import events as ev
 from ropeteam.core.budget import exhausted, watch_budget
-from ropeteam.core.model import Trigger
+from ropeteam.core.model import Phase, Trigger
 from ropeteam.core.record_attempts import (
     attempt_ended,
     attempt_started,
@@ -21,7 +21,7 @@ from ropeteam.core.record_attempts import (
     usage_reported,
     validated,
 )
-from ropeteam.core.record_landing import landing_again, landing_ended, refuse
+from ropeteam.core.record_landing import landing_asked, landing_ended, rebased, refuse
 from ropeteam.core.state import RunState
 
 
@@ -33,7 +33,7 @@ def record(state: RunState, event: ev.AnyEvent) -> RunState:
 def _settle(state: RunState) -> RunState:
     """No attempt can follow once the budget is gone: what is there is kept, and the run ends."""
     a = state.newest
-    over = a is not None and a.stage in ("failed", "lost", "stopped") and exhausted(state)
+    over = (a is None or a.stage in ("failed", "lost", "stopped")) and exhausted(state)
     if over and state.ending is None and not state.stop and state.phase == "running":
         return replace(state, ending="not_delivered")
     return state
@@ -74,8 +74,10 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
         case ev.DocumentsWritten():
             closed = state.closed("WriteDocuments", event.at)
             return replace(closed, written=event.paths, documents_problem=event.problem)
-        case ev.LandAsked() | ev.Rebased() | ev.RebaseConflicted():
-            return landing_again(state, event)
+        case ev.LandAsked():
+            return landing_asked(state, event)
+        case ev.Rebased() | ev.RebaseConflicted():
+            return rebased(state, event)
         case ev.CommandStopped():
             return _command_stopped(state, event)
         case ev.CommandFailed():
@@ -83,13 +85,13 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
         case ev.CancelAsked():
             return _cancel(state, event)
         case ev.InterruptAsked():
-            return state if state.stop or state.outcome else replace(state, stop="interrupt")
+            return _interrupt(state)
         case ev.Resumed():
             return _resumed(state, event)
         case ev.Parked():
-            return replace(state.closed("Park", event.at), phase="parked", stop="", resume_at=event.until)
+            return _stand_still(replace(state.closed("Park", event.at), resume_at=event.until), "parked")
         case ev.Interrupted():
-            return replace(state.closed("Interrupt", event.at), phase="interrupted", stop="")
+            return _stand_still(state.closed("Interrupt", event.at), "interrupted")
         case ev.RunEnded():
             closed = state.closed("Finish", event.at)
             return replace(closed, phase="ended", outcome=event.outcome, stop="", ended_at=event.at)
@@ -103,28 +105,34 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
 def _tick(state: RunState, event: ev.AnyEvent) -> RunState:
     """Count the seconds in which an orchestrator drove the run: the gap before a `Resumed` is nobody's."""
     c = state.clockwork
-    idle = isinstance(event, ev.RunStarted | ev.Resumed | ev.LandAsked) or state.phase in ("parked", "interrupted")
+    idle = isinstance(event, ev.RunStarted | ev.Resumed) or state.phase in ("parked", "interrupted", "ended")
     driven = c.driven if idle else c.driven + max(0.0, event.at - c.last)
     return replace(state, clockwork=replace(c, since=c.since or event.at, last=event.at, driven=driven))
 
 
 # ---- the run
 
+_DISPENSABLE: Final = (ev.Keep, ev.Compose, ev.WriteDocuments, ev.Ask, ev.Land)
+"""Commands without which a validated result is delivered all the same, in a lesser way."""
+
 
 def _started(state: RunState, event: ev.RunStarted) -> RunState:
     limits = event.settings.limits
-    return replace(
+    state = replace(
         state,
         started=event,
         tries=limits.tries,
         budget_usd=limits.budget_usd,
         budget_tokens=limits.budget_tokens,
+        run_seconds=limits.run_seconds,
     )
+    return watch_budget(state, event.at) if exhausted(state) else state
 
 
 def _fired(state: RunState, event: ev.TriggerFired) -> RunState:
     t = event.trigger
-    left = tuple(p for p in state.pending if (p.id, p.attempt) != (t.id, t.attempt))
+    i = next((i for i, p in enumerate(state.pending) if (p.id, p.attempt) == (t.id, t.attempt)), None)
+    left = state.pending if i is None else (*state.pending[:i], *state.pending[i + 1 :])
     fired = replace(t, at=event.at)
     state = replace(state.closed(f"fire:{t.id}:{t.attempt}", event.at), pending=left, triggers=(*state.triggers, fired))
     if t.action == "park" and not state.stop and not state.outcome:
@@ -133,15 +141,38 @@ def _fired(state: RunState, event: ev.TriggerFired) -> RunState:
 
 
 def _cancel(state: RunState, event: ev.CancelAsked) -> RunState:
-    """Too late once landing has begun: then the run ends as it would have."""
-    if state.outcome or state.stop == "cancel" or "Land" in state.open or state.landed:
+    """Too late once the result or its record is being put where the user sees it: the run ends as it would have."""
+    if state.outcome or state.stop == "cancel":
+        return state
+    if state.phase in ("parked", "interrupted"):
+        state = replace(state, phase="running" if state.decision else "planning")
+    putting = bool(state.open.keys() & {"Land", "LeaveBranch", "WriteDocuments", "Finish"})
+    put = state.landing_started or state.landed or bool(state.branch) or state.written is not None
+    if putting or put:
         return state
     trigger = Trigger(id="cancelled", at=event.at, evidence="You asked for it.", action="stop")
-    phase = state.phase if state.phase in ("planning", "running") else "running"
-    return replace(state, stop="cancel", ending="cancelled", phase=phase).pend(trigger)
+    return replace(state, stop="cancel", ending="cancelled").pend(trigger)
+
+
+def _interrupt(state: RunState) -> RunState:
+    """A landing later is given up, unless it has begun; what is under way for it is stopped."""
+    if state.outcome:
+        return state if "Land" in state.open else replace(state, again=None)
+    standing = state.phase in ("parked", "interrupted") or "Finish" in state.open
+    return state if state.stop or standing else replace(state, stop="interrupt")
+
+
+def _stand_still(state: RunState, phase: Phase) -> RunState:
+    """As asked for, unless the user wants the end by now."""
+    return state if state.stop == "cancel" else replace(state, phase=phase, stop="")
 
 
 def _resumed(state: RunState, event: ev.Resumed) -> RunState:
+    if state.outcome not in (None, "not_delivered") and state.again is None:
+        return state  # delivered or cancelled: there is nothing to go on with
+    for stop in state.open.values():
+        if isinstance(stop, ev.Stop):
+            state = _told_to_stop(state, stop.target)
     ended = {k: c for k, c in state.open.items() if not isinstance(c, ev.Stop | ev.Park | ev.Interrupt)}
     state = replace(
         state,
@@ -149,11 +180,10 @@ def _resumed(state: RunState, event: ev.Resumed) -> RunState:
         opened={k: v for k, v in state.opened.items() if k in ended},
         stop=state.stop if state.stop == "cancel" else "",
         clockwork=replace(state.clockwork, since=event.at),
-        budget_usd=event.budget_usd if event.budget_usd is not None else state.budget_usd,
-        budget_tokens=event.budget_tokens if event.budget_tokens is not None else state.budget_tokens,
         resume_at=None,
-        warned=(),
+        attempts=tuple(replace(a, unkept=False) for a in state.attempts),
     )
+    state = _new_limits(state, event)
     a = state.newest
     if a is not None and a.not_before:  # the user says that it can go on now
         state = state.with_attempt(replace(a, not_before=0.0))
@@ -164,13 +194,33 @@ def _resumed(state: RunState, event: ev.Resumed) -> RunState:
     return state if state.outcome else watch_budget(state, event.at)
 
 
-def _one_more(state: RunState) -> RunState:
-    """A run that was not delivered gets one more attempt, from the newest snapshot."""
+def _told_to_stop(state: RunState, target: str) -> RunState:
+    """The end of that attempt will be our doing, not its own, though nobody waits for it any more."""
     return replace(
         state,
-        phase="running",
+        attempts=tuple(replace(a, told_to_stop=True) if f"agent:{a.id}" == target else a for a in state.attempts),
+    )
+
+
+def _new_limits(state: RunState, event: ev.Resumed) -> RunState:
+    """What was said of a limit is said again only of a new one."""
+    given = {"money": event.budget_usd, "tokens": event.budget_tokens, "time": event.run_seconds}
+    return replace(
+        state,
+        budget_usd=state.budget_usd if event.budget_usd is None else event.budget_usd,
+        budget_tokens=state.budget_tokens if event.budget_tokens is None else event.budget_tokens,
+        run_seconds=state.run_seconds if event.run_seconds is None else event.run_seconds,
+        warned=tuple(w for w in state.warned if given[w.partition(":")[0]] is None),
+    )
+
+
+def _one_more(state: RunState) -> RunState:
+    """A run that was not delivered gets one more attempt, from the newest snapshot; a valid result is delivered."""
+    return replace(
+        state,
+        phase="running" if state.decision else "planning",
         outcome=None,
-        ending=None,
+        ending="delivered_single" if state.tip else None,
         written=None,
         documents=None,
         head="",
@@ -184,6 +234,10 @@ def _command_stopped(state: RunState, event: ev.CommandStopped) -> RunState:
     """An attempt whose end could not be recorded (a full disk) is kept from its tree when the run goes on."""
     command = state.open.get(event.key)
     state = state.closed(event.key, event.at)
+    if isinstance(command, ev.Keep) and state.stop != "park":  # its tree stays; a resume tries again
+        return state.with_attempt(replace(state.attempt(command.attempt), unkept=True))
+    if command is not None and state.again is not None:
+        return refuse(state, "unsupported", "It was stopped before it was done.")
     if isinstance(command, ev.RunAgent) and any(a.id == command.attempt for a in state.attempts):
         a = state.attempt(command.attempt)
         problem = "It was stopped before it was done."
@@ -208,7 +262,7 @@ def _command_failed(state: RunState, event: ev.CommandFailed) -> RunState:
             unit=attempt.split("/")[0],
             at=event.at,
             evidence=f"{kind}: {event.error}",
-            action="stop" if final else "retry",
+            action="notice" if final and isinstance(command, _DISPENSABLE) else "stop" if final else "retry",
         ),
     )
     if not final:
@@ -219,6 +273,11 @@ def _command_failed(state: RunState, event: ev.CommandFailed) -> RunState:
         return replace(state, head=command.tip, documents=(), documents_problem=event.error)
     if isinstance(command, ev.WriteDocuments):
         return replace(state, written=(), documents_problem=event.error)
+    if isinstance(command, ev.Ask):  # nobody could be asked, so nobody said yes
+        return replace(state, answered=False)
     if state.again is not None or isinstance(command, ev.Land):
         return refuse(state, "unsupported", event.error)
-    return replace(state, crashed=event.error, ending=state.ending or "not_delivered")
+    if state.outcome is not None:
+        return state
+    ending = state.ending if state.ending == "cancelled" else "not_delivered"
+    return replace(state, crashed=event.error, ending=ending)

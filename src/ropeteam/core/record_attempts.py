@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ropeteam.core import events as ev
-from ropeteam.core.budget import exhausted, watch_budget
+from ropeteam.core.budget import exhausted, raised, watch_budget
 from ropeteam.core.model import CheckResult, Outcome, Trigger
 from ropeteam.core.record_landing import refuse
 from ropeteam.core.state import AttemptState, RunState
@@ -29,7 +29,9 @@ def attempt_started(state: RunState, event: ev.AttemptStarted) -> RunState:
         slot=event.slot,
         started_at=event.at,
     )
-    return replace(state, attempts=(*state.attempts, attempt))
+    c, asked = state.clockwork, state.opened.get(command.key, event.at)
+    waited = max(0.0, min(event.at, command.not_before) - max(asked, c.since))
+    return replace(state, attempts=(*state.attempts, attempt), clockwork=replace(c, waited=c.waited + waited))
 
 
 def usage_reported(state: RunState, event: ev.UsageReported) -> RunState:
@@ -38,8 +40,12 @@ def usage_reported(state: RunState, event: ev.UsageReported) -> RunState:
 
 
 def attempt_ended(state: RunState, event: ev.AttemptSucceeded | ev.AttemptFailed | ev.AttemptLost) -> RunState:
-    state = state.closed(f"agent:{event.attempt}", event.at)
-    a = state.attempt(event.attempt)
+    key = f"agent:{event.attempt}"
+    a, given = state.attempt(event.attempt), state.open.get(key)
+    if given is None or a.stage != "running":  # a late word on an attempt that was given up
+        return state
+    told = a.told_to_stop or f"stop:{key}" in state.open
+    state = state.closed(key, event.at)
     usage = event.result.usage if event.result.usage.tokens or event.result.usage.cost_usd else a.usage
     a = replace(a, ended_at=event.at, result=event.result, usage=usage)
     match event:
@@ -49,28 +55,35 @@ def attempt_ended(state: RunState, event: ev.AttemptSucceeded | ev.AttemptFailed
             problem = "It was cut off from outside before it was done."
             state = state.with_attempt(replace(a, stage="lost", outcome="killed", problem=problem))
         case ev.AttemptFailed():
-            state = _attempt_failed(state, a, event.outcome, event.at)
+            a = replace(a, outcome=event.outcome, problem=a.result.evidence)
+            state = state.with_attempt(a)
+            if told or state.stop or state.ending:
+                state = state.with_attempt(replace(a, stage="stopped", problem="It was stopped before it was done."))
+            elif event.outcome == "budget" and isinstance(given, ev.RunAgent) and raised(state, given):
+                state = state.with_attempt(replace(a, stage="stopped", problem="Its budget was used up."))
+            else:
+                state = _attempt_failed(state, a, event.outcome, event.at)
     return watch_budget(state, event.at)
 
 
 def _attempt_failed(state: RunState, a: AttemptState, outcome: Outcome, at: float) -> RunState:
-    a = replace(a, outcome=outcome, problem=a.result.evidence)
-    if state.stop:
-        return state.with_attempt(replace(a, stage="stopped", problem="It was stopped before it was done."))
+    """Of its own accord, not because we stopped it."""
     before = 0
     for earlier in reversed(state.attempts[:-1]):
         if earlier.outcome not in MAY_PASS or earlier.counted or earlier.started_at < _last_resume(state):
             break
         before += 1
-    counted = sum(x.counted for x in state.attempts)
+    counted, nothing_left = sum(x.counted for x in state.attempts), exhausted(state)
     next_step = after_failure(
         outcome,
         a.result,
         now=at,
-        tries_left=0 if exhausted(state) else state.tries - counted - 1,
+        tries_left=state.tries - counted - 1,
         passed_before=before,
         retry_seconds=state.begun.settings.limits.retry_seconds,
     )
+    if nothing_left:
+        next_step = replace(next_step, action="stop")
     a = replace(a, stage="failed", counted=next_step.counted, not_before=next_step.not_before)
     until = next_step.not_before if next_step.action == "park" else 0.0
     state = replace(state.with_attempt(a), resume_at=until or None)
@@ -136,8 +149,10 @@ def give_up(state: RunState, id: str, event: ev.CommandFailed) -> RunState:
 
 def baseline_measured(state: RunState, event: ev.BaselineMeasured) -> RunState:
     state = state.closed(f"baseline:{event.commit}", event.at)
-    if state.again is not None and event.commit != state.base:
+    if state.again is not None and event.commit == state.again.onto:
         return replace(state, again=replace(state.again, baseline=event.checks))
+    if event.commit != state.base or state.baseline is not None:  # for a landing that was given up
+        return state
     a, c = state.newest, state.clockwork
     if a is not None and a.stage == "merged":  # the agent was faster: everything waited for the baseline
         state = replace(state, clockwork=replace(c, checks=c.checks + max(0.0, event.at - max(a.merged_at, c.since))))
@@ -147,11 +162,13 @@ def baseline_measured(state: RunState, event: ev.BaselineMeasured) -> RunState:
 def validated(state: RunState, event: ev.CandidatePassed | ev.CandidateFailed) -> RunState:
     state = state.closed(f"validate:{event.commit}", event.at)
     passed = isinstance(event, ev.CandidatePassed)
-    if state.again is not None:
+    if state.again is not None and event.commit == state.again.commit:
         if not passed:
             return refuse(state, "moved", f"On the new tip: {failing(event.checks)}")
         return replace(state, again=replace(state.again, checks=event.checks), checks=event.checks)
-    a = next(x for x in reversed(state.attempts) if x.merged == event.commit)
+    a = next((x for x in reversed(state.attempts) if x.merged == event.commit and x.stage == "merged"), None)
+    if a is None:  # for a landing that was given up
+        return state
     state = replace(state, checks=event.checks)
     if passed:
         won = state.with_attempt(replace(a, stage="validated"))

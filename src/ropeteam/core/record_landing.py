@@ -20,13 +20,30 @@ def refuse(state: RunState, reason: LandedReason, detail: str) -> RunState:
     return replace(state, landed_reason=reason, landed_detail=detail, again=None)
 
 
-def landing_again(state: RunState, event: ev.LandAsked | ev.Rebased | ev.RebaseConflicted) -> RunState:
-    if isinstance(event, ev.LandAsked):
-        return replace(state, again=Landing(onto=event.onto, branch=event.branch), failures={})
+def landing_asked(state: RunState, event: ev.LandAsked) -> RunState:
+    """Only a delivered result that has not landed can land, and a landing that had begun goes on as it was.
+
+    What else an earlier, dead `ropeteam land` had under way is not wanted any more: the tip may have moved since.
+    """
+    if state.landed or not (state.outcome or "").startswith("delivered") or "Land" in state.open:
+        return state
+    kept = {k: c for k, c in state.open.items() if isinstance(c, ev.Fire)}
+    return replace(
+        state,
+        again=Landing(onto=event.onto, branch=event.branch),
+        answered=True,
+        failures={},
+        open=kept,
+        opened={k: state.opened[k] for k in kept},
+    )
+
+
+def rebased(state: RunState, event: ev.Rebased | ev.RebaseConflicted) -> RunState:
     state = state.closed("Rebase", event.at)
+    if state.again is None:  # given up meanwhile
+        return state
     if isinstance(event, ev.RebaseConflicted):
         return refuse(state, "moved", f"It conflicts with the new tip in {', '.join(event.paths)}.")
     if event.findings:
         return refuse(state, "moved", "; ".join(f"{f.path}:{f.line}: {f.message}" for f in event.findings))
-    assert state.again is not None
     return replace(state, again=replace(state.again, commit=event.commit))

@@ -103,7 +103,7 @@ class Predicted(Value, frozen=True, kw_only=True, omit_defaults=False):
 
 class Actual(Value, frozen=True, kw_only=True, omit_defaults=False):
     """seconds: wall time in which the run was driven, without waiting for the user. orchestration_seconds: of it, what
-    was neither an agent at work nor a check that everything waited for."""
+    was neither an agent at work, nor a check that everything waited for, nor waiting for a provider."""
 
     seconds: float = 0.0
     single_seconds_estimated: float | None = None
@@ -220,7 +220,7 @@ def _actual(state: RunState, scale: float) -> Actual:
         speedup_estimated=1.0 if ended and total else None,
         tokens=tokens,
         cost_usd=round(money, 4),
-        orchestration_seconds=round(max(0.0, wall - agents - c.checks), 1),
+        orchestration_seconds=round(max(0.0, wall - agents - c.checks - c.waited), 1),
     )
 
 

@@ -19,16 +19,16 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from ropeteam.core import events as ev
-from ropeteam.core.budget import used_of
+from ropeteam.core.budget import left, used_of
 from ropeteam.core.model import LandedReason
 from ropeteam.core.record import record
-from ropeteam.core.state import AttemptState, Landing, RunState, spent
+from ropeteam.core.state import AttemptState, Landing, RunState
 
 
 def step(state: RunState, event: ev.AnyEvent) -> tuple[RunState, tuple[ev.AnyCommand, ...]]:
     """The state after `event`, and the commands that are now due and not open yet. Pure and deterministic."""
     state = record(state, event)
-    fresh = tuple(c for c in due(state) if c.key not in state.open)
+    fresh = tuple({c.key: c for c in reversed(due(state)) if c.key not in state.open}.values())[::-1]
     if not fresh:
         return state, ()
     return replace(
@@ -53,8 +53,8 @@ def due(state: RunState) -> list[ev.AnyCommand]:
     if state.pending:
         return [ev.Fire(trigger=t) for t in state.pending]
     if state.outcome is not None:
-        return _land_again(state, state.again) if state.again is not None else []
-    if state.phase in ("parked", "interrupted"):
+        return _land_again(state, state.again) if state.again is not None else _stops(state, "interrupt")
+    if state.phase in ("parked", "interrupted") and state.stop != "cancel":
         return []
     if (lost := _without_snapshot(state)) and state.stop != "park":
         return [ev.Keep(attempt=a.id, start=a.start, base=a.base) for a in lost]
@@ -101,21 +101,20 @@ def _next_attempt(state: RunState) -> ev.AnyCommand:
     """The next attempt of the one agent: from the newest snapshot there is, told what came before."""
     last = state.newest
     snapshots = [a.result.commit for a in state.attempts if a.result.commit]
-    money, tokens, seconds = spent(state.attempts)
-    limits = state.begun.settings.limits
-    left = limits.attempt_seconds if limits.run_seconds is None else limits.run_seconds - seconds
     n = last.n + 1 if last else 1
+    usd, tokens, seconds = left(state)
+    longest = state.begun.settings.limits.attempt_seconds
     return ev.RunAgent(
         attempt=f"single/{n}",
         unit="single",
         kind="single",
         start=snapshots[-1] if snapshots else state.base,
         base=state.base,
-        seconds=min(left, limits.attempt_seconds),
+        seconds=longest if seconds is None else min(seconds, longest),
         not_before=last.not_before if last and last.stage == "failed" else 0.0,
         earlier=tuple(ev.Earlier(attempt=a.id, ref=a.result.ref, problem=a.problem) for a in state.attempts),
-        budget_usd=None if state.budget_usd is None else max(0.0, state.budget_usd - money),
-        budget_tokens=None if state.budget_tokens is None else max(0, state.budget_tokens - tokens),
+        budget_usd=usd,
+        budget_tokens=tokens,
     )
 
 
@@ -151,20 +150,22 @@ def message(state: RunState) -> str:
 
 def _stop(state: RunState) -> list[ev.AnyCommand]:
     """Ask everything long to stop, let what is short end, then end, park or be interrupted."""
-    long = [
-        c
-        for c in state.open.values()
-        if isinstance(c, ev.RunAgent | ev.MeasureBaseline | ev.Validate | ev.Ask | ev.Plan)
-    ]
-    if long:
-        return [ev.Stop(target=c.key, why=state.stop) for c in long]
-    if any(not isinstance(c, ev.Fire | ev.Finish | ev.Park | ev.Interrupt) for c in state.open.values()):
+    stops = _stops(state, state.stop)
+    if stops:
+        return stops
+    if any(not isinstance(c, ev.Fire) for c in state.open.values()):
         return []
     if state.stop == "cancel":
         return [ev.Finish(outcome="cancelled")]
     if state.stop == "park":
         return [ev.Park(until=state.resume_at)]
     return [ev.Interrupt()]
+
+
+def _stops(state: RunState, why: str) -> list[ev.AnyCommand]:
+    """Requests to stop everything under way that takes long."""
+    long = ev.RunAgent | ev.MeasureBaseline | ev.Validate | ev.Ask | ev.Plan
+    return [ev.Stop(target=c.key, why=why) for c in state.open.values() if isinstance(c, long)]
 
 
 # ---- ending
@@ -197,9 +198,11 @@ def _not_to_land(state: RunState) -> LandedReason | None:
 
 def _end(state: RunState) -> list[ev.AnyCommand]:
     assert state.ending is not None
-    busy = [c for c in state.open.values() if isinstance(c, ev.RunAgent | ev.MeasureBaseline | ev.Validate)]
-    if busy:
-        return [ev.Stop(target=c.key, why="the run ends") for c in busy]
+    stops = _stops(state, "the run ends")
+    if stops:
+        return stops
+    if any(not isinstance(c, ev.Fire | ev.WriteDocuments | ev.Finish) for c in state.open.values()):
+        return []
     if state.written is None and state.ending != "cancelled":
         return [ev.WriteDocuments(outcome=state.ending)]
     return [ev.Finish(outcome=state.ending)]

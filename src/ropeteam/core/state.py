@@ -33,7 +33,8 @@ class AttemptState(Value, frozen=True, kw_only=True):
     """One attempt. counted: whether its failure counts against the tries. problem: for the next attempt's prompt.
 
     merged: the commit that holds its work on the integration. not_before: when a next attempt may start. unkept: it
-    has no snapshot and cannot have one: its work is in its tree alone.
+    has no snapshot and cannot have one: its work is in its tree alone. told_to_stop: by an orchestrator that went away
+    before it saw the end.
     """
 
     id: str
@@ -59,17 +60,19 @@ class AttemptState(Value, frozen=True, kw_only=True):
     problem: str = ""
     not_before: float = 0.0
     unkept: bool = False
+    told_to_stop: bool = False
 
 
 class Clockwork(Value, frozen=True, kw_only=True):
     """Where the seconds went. driven: an orchestrator was at work; checks: validation that nothing else ran beside;
-    asked: waiting for the user's answer; waited: waiting for a provider."""
+    asked: waiting for the user's answer; waited: for a provider, before another try."""
 
     since: float = 0.0
     last: float = 0.0
     driven: float = 0.0
     checks: float = 0.0
     asked: float = 0.0
+    waited: float = 0.0
 
     def spent_on(self, key: str, seconds: float) -> Clockwork:
         """With the seconds that the command `key` was under way."""
@@ -109,6 +112,7 @@ class RunState(Value, frozen=True, kw_only=True):
     tries: int = 0
     budget_usd: float | None = None
     budget_tokens: int | None = None
+    run_seconds: float | None = None
     stop: Literal["", "cancel", "interrupt", "park"] = ""
     ending: RunOutcome | None = None
     outcome: RunOutcome | None = None
@@ -159,11 +163,12 @@ class RunState(Value, frozen=True, kw_only=True):
         )
 
     def closed(self, key: str, at: float) -> RunState:
-        """The command `key` has been answered at `at`, and with it a request to stop it."""
+        """The command `key` has been answered at `at`, and with it a request to stop it. What comes after the end of
+        the run (a landing later) does not count in its times."""
         gone = {key, f"stop:{key}"}
         began = self.opened.get(key)
         c = self.clockwork
-        if began is not None:
+        if began is not None and self.outcome is None:
             c = c.spent_on(key, max(0.0, at - max(began, c.since)))
         return msgspec.structs.replace(
             self,

@@ -90,7 +90,7 @@ def _may_pass(
     outcome: Outcome, result: AttemptResult, *, now: float, again: bool, tries_left: int, wait: float
 ) -> Aftermath:
     until = result.retry_at if result.retry_at is not None else now + wait
-    if outcome == "rate" and (again or until - now > LONGEST_WAIT):
+    if until - now > LONGEST_WAIT or (again and outcome == "rate"):
         return Aftermath(trigger="quota_exhausted", action="park", counted=False, not_before=result.retry_at or 0.0)
     if again:
         return Aftermath(trigger="agent_crashed", action="retry" if tries_left > 0 else "stop", counted=True)
