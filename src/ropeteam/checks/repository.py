@@ -22,7 +22,7 @@ class Repository:
     ) -> None:
         self.files = tuple(files)
         self.which = which
-        self.venvs = tuple(venvs)
+        self.venvs = tuple(venv.rstrip("/") for venv in venvs)
         self._read = read
         self._texts: dict[str, str] = {}
 

@@ -41,10 +41,8 @@ _WITH_COMMENTS = re.compile(r"(^|/)(\.vscode/|\.devcontainer/|[tj]sconfig[^/]*\.
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{%|\.(tmpl|tpl|template|j2|jinja2?|erb|ejs|stub)(\.|$)|\.blade\.php$")
 _FLOW = re.compile(rb"^\s*(//|/?\*+)\s*@flow", re.MULTILINE)
 _SCRIPT = re.compile(rb"<script\b([^>]*)>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
-_MARKERS = re.compile(
-    rb"^<{7}(?: [^\n]*)?\r?\n(?:(?!^<{7}|^>{7}).*\n)*?={7}\r?\n(?:(?!^<{7}|^>{7}).*\n)*?>{7}(?: [^\n]*)?\r?$",
-    re.MULTILINE,
-)
+_MARKER = re.compile(rb"^(<{7}|>{7})(?: [^\n]*)?\r?$|^(={7})\r?$", re.MULTILINE)
+_MOST_TOML_LINE = 20_000  # tomllib takes the square of a key's parts
 
 
 class _Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,8 +83,17 @@ def _marker(content: bytes) -> int:
     """The line of the first conflict: all its markers, in their order, at line starts. 0: there is none."""
     if b"<<<<<<<" not in content or b">>>>>>>" not in content:
         return 0
-    found = _MARKERS.search(content)
-    return content.count(b"\n", 0, found.start()) + 1 if found else 0
+    began, divided = -1, False
+    for found in _MARKER.finditer(content):
+        if found[2]:
+            divided = began >= 0
+        elif found[1].startswith(b"<"):
+            began, divided = found.start(), False
+        elif divided:
+            return content.count(b"\n", 0, began) + 1
+        else:
+            began = -1
+    return 0
 
 
 # ---- syntax
@@ -152,6 +159,8 @@ def _json_without_comments(text: str) -> bool:
 
 
 def _toml(content: bytes) -> _Fault | None:
+    if max(map(len, content.splitlines())) > _MOST_TOML_LINE:
+        return None
     try:
         tomllib.loads(content.decode("utf-8"))
     except tomllib.TOMLDecodeError as error:
