@@ -122,9 +122,9 @@ def test_the_whole_file_system_as_home_hides_nothing(tmp_path: Path) -> None:
 def test_the_environment_is_an_allow_list() -> None:
     caller = {
         "PATH": "/bin", "HOME": "/home/u", "LC_ALL": "C", "HTTPS_PROXY": "p", "GIT_SSL_CAINFO": "/ca",
-        "CARGO_HOME": "/c", "AWS_SECRET_ACCESS_KEY": "s", "GITHUB_TOKEN": "s", "ANTHROPIC_API_KEY": "k", "GIT_DIR": "/x",
-        "GIT_INDEX_FILE": "/x",
-        "SSH_AUTH_SOCK": "/s", "PYTHONPATH": "/p", "NODE_OPTIONS": "--require x", "MINE": "m",
+        "CARGO_HOME": "/c", "AWS_SECRET_ACCESS_KEY": "s", "GITHUB_TOKEN": "s", "ANTHROPIC_API_KEY": "k", "MINE": "m",
+        "GIT_DIR": "/x", "GIT_INDEX_FILE": "/x",
+        "SSH_AUTH_SOCK": "/s", "PYTHONPATH": "/p", "NODE_OPTIONS": "--require x",
     }  # fmt: skip
     seen = environment(caller, {"PORT": "1", "PATH": "/other"}, ("ANTHROPIC_API_KEY", "GIT_DIR", "NOT_THERE"))
     assert seen == {
