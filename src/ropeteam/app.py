@@ -102,7 +102,10 @@ def open_repository(path: Path) -> Repository:
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for. sets: `--set`; flags: dotted setting -> value of a flag of its own."""
+    """What the command line asks for. sets: `--set`; flags: dotted setting -> value of a flag of its own.
+
+    own_settings: whether the user's own file and environment count.
+    """
 
     repo: Path
     feature: str = ""
@@ -112,6 +115,7 @@ class Request:
     include_dirty: bool = False
     sets: tuple[str, ...] = ()
     flags: Mapping[str, object] = field(default_factory=dict)
+    own_settings: bool = True
 
 
 @dataclass(frozen=True)
@@ -150,8 +154,8 @@ def load_settings(repository: Repository | None, request: Request) -> config.Loa
     return config.load(
         top=repo.top if repo else None,
         read=lambda path: git.read_file(repo, head, path) if repo else None,
-        user_file=config.user_file(),
-        env=os.environ,
+        user_file=config.user_file() if request.own_settings else None,
+        env=os.environ if request.own_settings else {},
         sets=request.sets,
         flags=request.flags,
     )

@@ -1,0 +1,95 @@
+"""The one screen before the first run on a repository: what will be run, what it can reach, where the result lands."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from ropeteam.cli.page import Page, Row, Section
+from ropeteam.cli.plain import escaped, money, plain
+
+if TYPE_CHECKING:
+    from ropeteam import app
+    from ropeteam.core.settings import CheckCommand
+
+PERMISSIONS = {
+    "claude": "runs without asking for permission: it reads, writes and starts programs in its work tree",
+    "command": "is your own program, started in its work tree",
+    "scripted": "plays a recording: no model, no network",
+}
+PROTECTED = (
+    "It can write its own work tree and nothing else of yours; your checkout, your home folder and your keys are"
+    " hidden from it, but for its own log-in."
+)
+NETWORK = {True: "The network is open.", False: "The network is closed."}
+UNPROTECTED = (
+    "It runs with your rights: it can read and change whatever you can. Its work tree is separate and your checkout is"
+    " watched for changes, but nothing stops it."
+)
+
+
+def consent_page(prepared: app.Prepared) -> Page:
+    s = prepared.settings
+    name = plain(f"{prepared.agent} {prepared.probe.version}".strip())
+    sections = (
+        Section("Agent", _agent(prepared)),
+        Section("Sandbox", (Row(sandbox_row(prepared.sandboxed, prepared.sandbox.why, s.sandbox.network)),)),
+        Section("Checks that will run", tuple(check_row(c) for c in prepared.checks) or (Row(("none found",)),)),
+        Section("Set-up, once in every work tree", tuple(Row((plain(line),), code=True) for line in s.checks.setup)),
+        Section(
+            "Copied into every work tree, where it is there and not in git",
+            (Row((", ".join(escaped(p) for p in s.trees.copy),)),) if s.trees.copy else (),
+        ),
+        Section("Limits", _limits(prepared)),
+        Section("The result", (Row((_landing(prepared),)),)),
+    )
+    return Page(
+        headline=f"The first run on this repository with these settings: {name} implements"
+        f" {escaped(prepared.feature.title or prepared.feature.name)}.",
+        tone="calm",
+        below=f"{escaped(str(prepared.repository.repo.top))} · asked once; asked again when any of this changes",
+        sections=tuple(section for section in sections if section.rows),
+        next=(),
+    )
+
+
+def _agent(prepared: app.Prepared) -> tuple[Row, ...]:
+    name = plain(f"{prepared.agent} {prepared.probe.version}".strip())
+    own = prepared.settings.agents.get(prepared.agent)
+    words = [PERMISSIONS.get(prepared.agent, "")]
+    words += [f"model {plain(own.model)}"] if own and own.model else []
+    rows = [Row((name, "; ".join(w for w in words if w)))]
+    program = shlex.join(own.argv) if own and own.argv else prepared.probe.path
+    return (*rows, Row((escaped(program),), code=True)) if program else tuple(rows)
+
+
+def sandbox_row(on: bool, why: str, network: bool) -> tuple[str, str]:
+    """(on or off, what that means)."""
+    if on:
+        return "on", f"{PROTECTED} {NETWORK[network]}"
+    because = f" ({plain(why)})" if why else " (sandbox.mode = off)"
+    return "off", f"There is none{because}. {UNPROTECTED}"
+
+
+def check_row(c: CheckCommand) -> Row:
+    """A check: its name, its command, and where it comes from."""
+    where = f"found from {escaped(c.found)}" if c.found else "from the settings"
+    folder = f", in {escaped(c.cwd)}" if c.cwd else ""
+    return Row((plain(c.name), f"{escaped(shlex.join(c.argv))} ({where}{folder})"))
+
+
+def _limits(prepared: app.Prepared) -> tuple[Row, ...]:
+    limits = prepared.settings.limits
+    cost = f"at most {money(limits.budget_usd)}" if limits.budget_usd is not None else "no limit (set --budget-usd)"
+    tokens = f"at most {limits.budget_tokens:,}" if limits.budget_tokens is not None else "no limit"
+    return (Row(("money", cost)), Row(("tokens", tokens)))
+
+
+def _landing(prepared: app.Prepared) -> str:
+    if prepared.include_dirty:
+        return "is left on a branch of its own: your changes that are not committed are its first commit."
+    return {
+        "ask": "You are asked before it lands on your branch; until then your branch and files are not touched.",
+        "yes": "It lands on your branch once it is validated; until then your branch and files are not touched.",
+        "no": "It is left on a branch of its own.",
+    }[prepared.settings.land]

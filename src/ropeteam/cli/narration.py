@@ -1,0 +1,124 @@
+"""What happens to a run, in sentences for people: what happened, what it means, what is done about it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ropeteam.cli.page import ACTIONS, Tone
+from ropeteam.cli.plain import count, duration, escaped, plain
+from ropeteam.core import events as ev
+from ropeteam.core.model import AttemptResult, Baseline, CheckResult
+from ropeteam.core.report import time_scale
+from ropeteam.core.state import RunState
+from ropeteam.core.triggers import SENTENCES
+
+_NOW: Final = {
+    "retry": "Trying again.",
+    "notice": "The run goes on.",
+    "park": "The run is parked; everything is kept.",
+    "stop": "The run stops; everything is kept.",
+    "salvage": "Going on with one agent from the last checkpoint.",
+    "strict": "Going on with one agent from the last checkpoint.",
+}
+assert _NOW.keys() == ACTIONS.keys()
+
+Said = tuple[str, Tone]
+
+
+def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
+    """One sentence for an event that people want to know of; `state` is the state after it."""
+    match event:
+        case ev.RunStarted():
+            return f"Run {event.run}: {escaped(event.feature.title or event.feature.name)}", ""
+        case ev.Planned():
+            return " ".join(event.decision.reasons), "dim"
+        case ev.BaselineMeasured():
+            return _baseline(event.checks)
+        case ev.AttemptStarted():
+            return f"{event.attempt}: {event.agent} is at work.", ""
+        case ev.AttemptSucceeded():
+            return f"{event.attempt}: done in {_took(state, event.result)}, {_changed(event.result)}.", "good"
+        case ev.AttemptFailed():
+            return f"{event.attempt}: {event.outcome} after {_took(state, event.result)}. {_evidence(event)}", "calm"
+        case ev.AttemptLost():
+            return f"{event.attempt}: its processes are gone; what it made is kept. A new attempt follows.", "calm"
+        case ev.MergeConflicted():
+            return f"{event.attempt}: conflicts in {', '.join(escaped(p) for p in event.paths[:5])}.", "calm"
+        case ev.CandidatePassed():
+            return f"The result holds: {_checks(event.checks)}.", "good"
+        case ev.CandidateFailed():
+            return f"The result does not hold: {_checks(event.checks)}.", "bad"
+        case ev.TriggerFired():
+            t = event.trigger
+            said = (SENTENCES[t.id], plain(t.evidence), _NOW[t.action])
+            return " ".join(part for part in said if part), "calm"
+        case _:
+            return _ending(event)
+
+
+def _ending(event: ev.AnyEvent) -> Said | None:
+    match event:
+        case ev.Landed():
+            return f"Landed on {escaped(event.branch)}: {event.head[:10]}.", "good"
+        case ev.LandRefused():
+            return f"It could not land ({event.reason}). {plain(event.detail)}".strip(), "calm"
+        case ev.BranchLeft():
+            return f"The result is on the branch {escaped(event.branch)}.", ""
+        case ev.RebaseConflicted():
+            return f"It conflicts with your branch in {', '.join(escaped(p) for p in event.paths[:5])}.", "calm"
+        case ev.Resumed():
+            return "Going on.", "dim"
+        case ev.CancelAsked():
+            return "Cancelling: stopping what runs, keeping everything.", "calm"
+        case ev.InterruptAsked():
+            return "Interrupted: stopping the agent, keeping everything. (Once more leaves at once.)", "calm"
+        case ev.CommandFailed():
+            return f"Something failed in ropeteam itself: {plain(event.error)}", "bad"
+        case _:
+            return None
+
+
+def _took(state: RunState, result: AttemptResult) -> str:
+    return duration(result.seconds * time_scale(state))
+
+
+def _changed(result: AttemptResult) -> str:
+    return f"{count(len(result.changes), 'file')} changed"
+
+
+def _evidence(event: ev.AttemptFailed) -> str:
+    return plain(event.result.evidence)
+
+
+def _baseline(checks: tuple[Baseline, ...]) -> Said:
+    if not checks:
+        return "No check of the project's own was found: only syntax and merge markers will be looked at.", "calm"
+    return "Before the change: " + "; ".join(_before(b) for b in checks) + ".", "dim"
+
+
+def _before(b: Baseline) -> str:
+    name = plain(b.run.name)
+    if not b.run.ran:
+        return f"{name} could not be run ({plain(b.run.problem)})"
+    if not b.gate:
+        return f"{name} cannot tell broken code from whole ({plain(b.why_not)})"
+    failing = sum(t.state == "failed" for t in b.run.tests)
+    if b.run.tests:
+        return f"{name}: {count(len(b.run.tests), 'test')}" + (f", {failing} of them failing" if failing else "")
+    return f"{name} {'passed' if b.run.exit_code == 0 else 'failed'}"
+
+
+def _checks(checks: tuple[CheckResult, ...]) -> str:
+    if not checks:
+        return "there is no check of the project's own"
+    return "; ".join(check_line(c) for c in checks)
+
+
+def check_line(c: CheckResult) -> str:
+    """What a check says of the result, as a part of a sentence."""
+    tests = f" ({count(c.tests, 'test')}, {c.added} new)" if c.tests and c.added else ""
+    tests = tests or (f" ({count(c.tests, 'test')})" if c.tests else "")
+    failing = f": {', '.join(plain(n) for n in c.failing[:3])}" if c.failing else ""
+    more = f" and {len(c.failing) - 3} more" if len(c.failing) > 3 else ""
+    why = f": {plain(c.why)}" if c.why and c.state in ("no_gate", "not_run") else ""
+    return f"{plain(c.name)} {c.state}{tests}{failing}{more}{why}"

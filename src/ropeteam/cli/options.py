@@ -1,0 +1,91 @@
+"""Flags that several commands share, and how they say what they found out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ropeteam import app
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def repo(command: F) -> F:
+    return click.option(
+        "--repo", type=click.Path(path_type=Path), default=Path("."), metavar="PATH", help="The repository [here]."
+    )(command)
+
+
+def as_json(command: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")(command)
+
+
+def quiet(command: F) -> F:
+    return click.option("--quiet", is_flag=True, help="No progress; only the outcome.")(command)
+
+
+def yes(command: F) -> F:
+    return click.option("--yes", is_flag=True, help="Answer every question with its default, landing included.")(
+        command
+    )
+
+
+def run_name(command: F) -> F:
+    return click.argument("run", required=False)(command)
+
+
+def sets(command: F) -> F:
+    return click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting; may be repeated.")(
+        command
+    )
+
+
+def budgets(command: F) -> F:
+    command = click.option("--budget-usd", type=float, metavar="X", help="Stop when it has cost this much.")(command)
+    return click.option("--budget-tokens", type=int, metavar="N", help="Stop when it has used so many tokens.")(command)
+
+
+def open_repository(path: Path) -> app.Repository:
+    from ropeteam import app
+
+    return app.open_repository(path)
+
+
+def print_json(document: object) -> None:
+    """One JSON document and a newline, in UTF-8 whatever the locale. A byte that is not UTF-8 in a path comes as the
+    escape of a lone surrogate (`\\udcff`), which is JSON."""
+    import msgspec
+
+    text = json.dumps(msgspec.to_builtins(document), ensure_ascii=False, separators=(",", ":"))
+    data = text.encode("utf-8", "backslashreplace") + b"\n"
+    sys.stdout.flush()
+    os_write(data)
+
+
+def os_write(data: bytes) -> None:
+    """To standard output as it is, under whatever stands for it in a test."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:
+        sys.stdout.write(data.decode())
+    else:
+        buffer.write(data)
+        buffer.flush()
+
+
+def print_text(text: str) -> None:
+    """Text with a newline at its end, escaped where the locale has no letter for it."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def here(path: Path) -> str:
+    """A path as people write it: relative where that is shorter."""
+    absolute = str(path)
+    relative = os.path.relpath(absolute)
+    return relative if len(relative) < len(absolute) else absolute

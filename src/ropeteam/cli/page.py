@@ -1,0 +1,254 @@
+"""The closing report as a page: a headline, sections of rows, what to do next. Text, Markdown and HTML show the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ropeteam.cli.plain import count, duration, escaped, money, plain
+from ropeteam.core.model import LandedReason
+from ropeteam.core.report import AttemptLine, CheckLine, FileLine, Report
+from ropeteam.core.triggers import SENTENCES
+
+Tone = Literal["", "good", "bad", "calm", "dim"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """cells: the first leads, the others explain it. code: the leading cell is a name to be shown letter by letter."""
+
+    cells: tuple[str, ...]
+    tone: Tone = ""
+    code: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """head: names of the columns, where there is a table; without it a list."""
+
+    title: str
+    rows: tuple[Row, ...]
+    head: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """headline: the outcome in one line. below: where the run stands in names. next: commands and what each does."""
+
+    headline: str
+    tone: Tone
+    below: str
+    sections: tuple[Section, ...]
+    next: tuple[Row, ...]
+
+
+MARKS: Final = {"created": "+", "modified": "~", "deleted": "-"}
+
+ACTIONS: Final = {
+    "salvage": "What is validated was kept; one agent did the rest.",
+    "strict": "Everything was stopped; one agent went on from the last checkpoint.",
+    "retry": "It was tried again.",
+    "notice": "Nothing was done about it: you should know it.",
+    "park": "The run was parked; everything is kept.",
+    "stop": "The run was stopped; everything is kept.",
+}
+
+NOT_LANDED: Final[dict[LandedReason, str]] = {
+    "asked": "It was left on a branch, as you wanted.",
+    "include_dirty": "It was left on a branch: your changes that were not committed are its first commit.",
+    "moved": "It was left on a branch: yours moved on while the run was at work.",
+    "dirty": "It was left on a branch: your checkout has changes that are not committed.",
+    "in_the_way": "It was left on a branch: files that git does not track are in its way.",
+    "other_branch": "It was left on a branch: another one, or none, is checked out now.",
+    "unsupported": "It was left on a branch: landing into this checkout is not supported.",
+}
+
+
+def page(report: Report, *, branch: str = "") -> Page:
+    """What a report says. branch: the user's branch, as far as it is known."""
+    tone, headline = _headline(report, branch)
+    return Page(
+        headline=headline,
+        tone=tone,
+        below=f"feature {escaped(report.feature)} · run {report.run} · agent {report.agent}",
+        sections=tuple(
+            s
+            for s in (
+                _files(report),
+                _said("Decisions", [(d.decision, d.rationale) for d in report.decisions]),
+                _said("Deviations from the plan", [(d.what, d.why) for d in report.deviations]),
+                Section("Checks", tuple(_check(c) for c in report.checks) or _no_checks(report)),
+                Section("What went differently", tuple(_trigger(report, i) for i in range(len(report.triggers)))),
+                Section("Attempts", tuple(_attempt(a) for u in report.units for a in u.attempts)),
+                _figures(report),
+                _list("Documents", report.documents),
+                Section("Good to know", tuple(Row((plain(n),)) for n in report.notices)),
+            )
+            if s.rows
+        ),
+        next=tuple(_next(report)),
+    )
+
+
+# ---- the first line
+
+
+def _headline(report: Report, branch: str) -> tuple[Tone, str]:
+    if report.error:
+        return "bad", f"Not delivered: something failed in ropeteam itself: {plain(report.error)}"
+    match report.outcome:
+        case None:
+            return "calm", _standing(report)
+        case "cancelled":
+            return "calm", "Cancelled. Your branch is as it was; everything that was made is kept."
+        case "not_delivered":
+            return "bad", "Not delivered. Your branch is as it was; everything that was made is kept."
+        case _:
+            where = _where(report, branch)
+            unsure = [c for c in report.checks if c.state in ("no_gate", "not_run")]
+            if not report.checks:
+                return "calm", f"Delivered{where} No check of the project's own was there to test it."
+            if unsure:
+                names = ", ".join(f"{plain(c.name)}: {c.state}" for c in unsure)
+                return "calm", f"Delivered{where} Not every check could tell ({names})."
+            return "good", f"Delivered{where} {_passed(report)}"
+
+
+def _where(report: Report, branch: str) -> str:
+    if report.landed:
+        return f" and landed on {escaped(branch)}." if branch else " and landed on your branch."
+    return f", on the branch {escaped(report.branch)}." if report.branch else "."
+
+
+def _passed(report: Report) -> str:
+    flaky = [plain(c.name) for c in report.checks if c.state == "flaky"]
+    number = count(len(report.checks), "check")
+    return f"{number} passed." if not flaky else f"{number} passed, with flaky tests in {', '.join(flaky)}."
+
+
+def _standing(report: Report) -> str:
+    match report.state:
+        case "parked":
+            when = f" It can go on at {report.resume_at}." if report.resume_at else ""
+            return f"Parked. Everything is kept.{when}"
+        case "interrupted":
+            return "Interrupted. Everything is kept."
+        case "planning":
+            return "Being prepared."
+        case _:
+            return "At work."
+
+
+# ---- sections
+
+
+def _files(report: Report) -> Section:
+    def rows(kind: str, files: tuple[FileLine, ...]) -> list[Row]:
+        return [Row((f"{MARKS[kind]} {escaped(f.path)}", plain(f.purpose)), code=True) for f in files]
+
+    f = report.files
+    number = len(f.created) + len(f.modified) + len(f.deleted)
+    parts = [(len(f.created), "created"), (len(f.modified), "modified"), (len(f.deleted), "deleted")]
+    shown = ", ".join(f"{n} {what}" for n, what in parts if n)
+    all_rows = rows("created", f.created) + rows("modified", f.modified) + rows("deleted", f.deleted)
+    return Section(f"{count(number, 'file')}: {shown}", tuple(all_rows))
+
+
+def _said(title: str, pairs: list[tuple[str, str]]) -> Section:
+    return Section(title, tuple(Row((plain(what), plain(why))) for what, why in pairs))
+
+
+def _list(title: str, paths: tuple[str, ...]) -> Section:
+    return Section(title, tuple(Row((escaped(p),), code=True) for p in paths))
+
+
+def _no_checks(report: Report) -> tuple[Row, ...]:
+    if report.outcome is None or not report.outcome.startswith("delivered"):
+        return ()
+    why = "No check was found or configured (checks.commands): only syntax and merge markers were looked at."
+    return (Row(("none", why), tone="calm"),)
+
+
+def _check(c: CheckLine) -> Row:
+    tones: dict[str, Tone] = {"passed": "good", "failed": "bad"}
+    said = [plain(c.name)]
+    if c.tests:
+        added = f", {c.added:,} of them new" if c.added else ""
+        said.append(f"({count(c.tests, 'test')}{added})")
+    if c.state != c.baseline:
+        said.append(f"before: {c.baseline}.")
+    said += [plain(c.why)] if c.why else []
+    said += [_tests("failing", c.failing), _tests("removed by the feature", c.removed)]
+    return Row((c.state, " ".join(part for part in said if part)), tone=tones.get(c.state, "calm"))
+
+
+def _tests(what: str, names: tuple[str, ...]) -> str:
+    shown = ", ".join(plain(n) for n in names[:5])
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{what}: {shown}{more}." if names else ""
+
+
+def _trigger(report: Report, i: int) -> Row:
+    t = report.triggers[i]
+    sentence = SENTENCES.get(t.id, "")  # type: ignore[call-overload]
+    unit = f" ({t.unit})" if t.unit else ""
+    said = " ".join(p for p in (sentence, plain(t.evidence), ACTIONS.get(t.action, "")) if p)
+    return Row((f"{t.id}{unit}", said), tone="calm")
+
+
+def _attempt(a: AttemptLine) -> Row:
+    tokens = a.tokens.input + a.tokens.cached + a.tokens.output
+    parts = [a.agent, a.outcome or "running", duration(a.seconds), count(tokens, "token"), money(a.cost_usd)]
+    return Row((a.id, ", ".join(p for p in parts if p), escaped(a.ref)), tone="" if a.outcome == "ok" else "calm")
+
+
+def _figures(report: Report) -> Section:
+    p, a = report.predicted, report.actual
+    predicted = duration(p.single_seconds_p50) if p.single_seconds_p50 is not None else "no prediction yet"
+    label = f" ({plain(report.clock)})" if report.clock else ""
+    rows = (
+        Row((f"time{label}", predicted, duration(a.seconds))),
+        Row(("of it orchestration", "", duration(a.orchestration_seconds))),
+        Row(("tokens", "no prediction yet", f"{a.tokens:,}")),
+        Row(("cost", "no prediction yet", money(a.cost_usd))),
+    )
+    return Section("Predicted and actual", rows, head=("", "predicted", "actual"))
+
+
+# ---- what to do next
+
+
+def _next(report: Report) -> list[Row]:
+    run = report.run
+    resume = Row((f"ropeteam resume {run}", "goes on"), code=True)
+    show = [Row((f"git diff {report.base[:10]} {r}", "shows what was kept"), code=True) for r in report.kept[-1:]]
+    clean = Row((f"ropeteam clean {run}", "removes its work trees; what they hold stays under refs"), code=True)
+    if report.outcome is None and report.state not in ("parked", "interrupted"):
+        return [
+            Row((f"ropeteam attach {run}", "follows it"), code=True),
+            Row((f"ropeteam cancel {run}", "stops it and keeps everything"), code=True),
+        ]
+    if report.outcome is None:
+        return [resume, *show]
+    if report.outcome == "not_delivered":
+        again = Row((f"ropeteam resume {run}", "makes one more attempt, from what was kept"), code=True)
+        return [again, *show]
+    if report.outcome == "cancelled":
+        return [*show, clean]
+    if report.landed:
+        return [Row((f"git show --stat {(report.head or '')[:10]}", "shows the commit"), code=True), clean]
+    return _not_landed(report)
+
+
+def _not_landed(report: Report) -> list[Row]:
+    why = NOT_LANDED[report.landed_reason] if report.landed_reason else "It has not landed."
+    detail = plain(report.landed_detail)
+    rows = [Row((f"{why} {detail}".strip(),))]
+    if report.branch:
+        branch = escaped(report.branch)
+        rows.append(Row((f"git switch {branch}", "looks at it"), code=True))
+        if report.landed_reason == "unsupported":
+            rows.append(Row((f"git merge --ff-only {branch}", "puts it on your branch"), code=True))
+    if report.landed_reason != "unsupported":
+        rows.append(Row((f"ropeteam land {report.run}", "puts it on the branch that is checked out"), code=True))
+    return rows

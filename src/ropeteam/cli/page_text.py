@@ -1,0 +1,114 @@
+"""A page in the terminal, through rich. Nothing in it is taken for markup: agents' words are only words."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from typing import Final, TextIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ropeteam.cli.page import Page, Row, Section
+
+STYLES: Final = {"good": "green", "bad": "red", "calm": "yellow", "dim": "dim", "": ""}
+MARKS: Final = {"good": "✓", "bad": "✗", "calm": "●", "dim": "·", "": "·"}
+LEAST_WIDTH: Final = 80
+MOST_WIDTH: Final = 140
+LEAD_SHARE: Final = 0.45
+
+
+def console(stream: TextIO) -> Console:
+    """A console on a stream: as wide as the terminal, between 80 and 140 columns."""
+    width = shutil.get_terminal_size((100, 24)).columns
+    return Console(
+        file=stream,
+        width=max(LEAST_WIDTH, min(MOST_WIDTH, width)),
+        markup=False,
+        highlight=False,
+        emoji=False,
+        legacy_windows=False,
+        no_color=True if os.environ.get("NO_COLOR") else None,
+    )
+
+
+def show(page: Page) -> None:
+    """Print a page on standard output."""
+    console(sys.stdout).print(body(page))
+
+
+def as_text(page: Page, width: int = 100) -> str:
+    """A page as text without colours."""
+    out = io.StringIO()
+    Console(file=out, width=width, markup=False, highlight=False, emoji=False, color_system=None).print(body(page))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def body(page: Page) -> Group:
+    style = STYLES[page.tone]
+    parts: list[RenderableType] = [
+        Text.assemble((f"{MARKS[page.tone]} ", f"bold {style}"), (page.headline, f"bold {style}")),
+        Text(f"  {page.below}", style="dim"),
+    ]
+    for section in page.sections:
+        parts += [Text(), Text(section.title, style="bold"), _section(section)]
+    if page.next:
+        parts += [Text(), Text("Next", style="bold")]
+        parts += [_sentence(row) if len(row.cells) == 1 else _rows((row,)) for row in page.next]
+    return Group(*parts)
+
+
+def _section(section: Section) -> RenderableType:
+    if section.head:
+        return _table(section)
+    return _rows(section.rows)
+
+
+def _sentence(row: Row) -> RenderableType:
+    return Padding(Text(row.cells[0], overflow="fold"), (0, 0, 0, 2))
+
+
+def _rows(rows: tuple[Row, ...]) -> RenderableType:
+    """A list: what leads in a column of its own, unless one of them is so long that it has a line of its own."""
+    if all(len(row.cells) == 1 for row in rows):
+        return Group(*(Padding(Text(row.cells[0], overflow="fold"), (0, 0, 0, 2)) for row in rows))
+    return _Listed(rows)
+
+
+class _Listed:
+    """Rows whose first column is as wide as it must be, up to a share of the width; longer ones get a line alone."""
+
+    def __init__(self, rows: tuple[Row, ...]) -> None:
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: object):  # type: ignore[no-untyped-def]
+        most = int(console.width * LEAD_SHARE)
+        leads = [Text(row.cells[0]).cell_len for row in self._rows]
+        width = max((n for n in leads if n <= most), default=0)
+        for row, length in zip(self._rows, leads, strict=True):
+            style = STYLES[row.tone] or ("cyan" if row.code else "")
+            lead = Text(row.cells[0], style=style, overflow="fold")
+            rest = [Text(cell, overflow="fold") for cell in row.cells[1:] if cell]
+            if length > width or not rest:
+                yield Padding(lead, (0, 0, 0, 2))
+                yield from (Padding(cell, (0, 0, 0, 4 + width if length <= width else 6)) for cell in rest)
+                continue
+            grid = Table.grid(padding=(0, 2, 0, 0))
+            grid.add_column(width=width)
+            grid.add_column()
+            grid.add_row(lead, Group(rest[0], *(Text(c.plain, style="dim", overflow="fold") for c in rest[1:])))
+            yield Padding(grid, (0, 0, 0, 2))
+
+
+def _table(section: Section) -> RenderableType:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for i, name in enumerate(section.head):
+        table.add_column(Text(name), justify="left" if i == 0 else "right", overflow="fold")
+    for row in section.rows:
+        table.add_row(*(Text(cell) for cell in row.cells))
+    return Padding(table, (0, 0, 0, 2))

@@ -1,0 +1,78 @@
+"""Pictures of the terminal for the README, drawn by the program itself from a real run."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console, RenderableType
+
+from ropeteam.cli import live, page_text
+from ropeteam.cli.plain import plain
+from ropeteam.core import events as ev
+from ropeteam.core.state import RunState
+
+if TYPE_CHECKING:
+    from ropeteam import app
+    from ropeteam.cli.page import Page
+    from ropeteam.run import Screen
+
+WIDTH = 100
+SHOWN_AT = 0.6
+"""Of what the agent says in the end: the live view is drawn from the moment nearest to this share of it."""
+
+
+def draw(content: RenderableType, path: Path, title: str) -> None:
+    """Write what a terminal of 100 columns would show into an SVG file. Nothing in it depends on the clock."""
+    console = Console(
+        file=io.StringIO(), record=True, width=WIDTH, markup=False, highlight=False, force_terminal=True
+    )
+    console.print(content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    svg = console.export_svg(title=title, unique_id="ropeteam")
+    path.write_text(svg, encoding="utf-8", errors="backslashreplace")
+
+
+def draw_report(page: Page, path: Path) -> None:
+    draw(page_text.body(page), path, "ropeteam report")
+
+
+class Camera:
+    """A screen that remembers what could be seen while the agent was at work, and shows it on another screen too."""
+
+    interactive = True
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._state: RunState | None = None
+        self._lines: list[RenderableType] = []
+        self._shots: list[tuple[RunState, dict[str, str], tuple[RenderableType, ...]]] = []
+
+    def consent(self, prepared: app.Prepared) -> bool:
+        return self._screen.consent(prepared)
+
+    async def ask_land(self, state: RunState) -> bool:
+        return await self._screen.ask_land(state)
+
+    def watch(self, run: str, state: RunState, event: ev.AnyEvent) -> None:
+        self._state = state
+        self._lines += live.said(state, event)
+        self._screen.watch(run, state, event)
+
+    def tell(self, attempt: str, text: str) -> None:
+        if self._state is not None and any(a.stage == "running" for a in self._state.attempts):
+            self._shots.append((self._state, {attempt: plain(text)}, tuple(self._lines)))
+        self._screen.tell(attempt, text)
+
+    def develop(self, state: RunState, folder: Path) -> None:
+        """Draw `live.svg` and `report.svg`."""
+        from rich.console import Group
+
+        from ropeteam.cli.reporting import page_of
+
+        if self._shots:
+            seen, doing, lines = self._shots[int(len(self._shots) * SHOWN_AT)]
+            now = seen.clockwork.last
+            draw(Group(*lines, live.moving(seen, doing, now)), folder / "live.svg", "ropeteam run")
+        draw_report(page_of(state), folder / "report.svg")
