@@ -205,6 +205,8 @@ def repair_landing(
 def leave_branch(store: Store, name: str, head: str) -> str:
     """Make a branch at `head`; under another name (with a number) when that one is taken. Gives the name."""
     repo = store.repo
+    if _is_folder_taken(repo, name):
+        name = name.replace("/", "-")
     for number in range(1, 1000):
         candidate = name if number == 1 else f"{name}-{number}"
         ref = f"refs/heads/{candidate}"
@@ -217,11 +219,10 @@ def leave_branch(store: Store, name: str, head: str) -> str:
             with suppress(GitFailed):  # taken meanwhile, or a branch is named like one of its folders
                 keep(store, head, ref, expected=repo.zero)
                 return candidate
-            if number == 1 and _is_folder_taken(repo, name):
-                name = name.replace("/", "-")
     raise BadInput(f"No name is free for the branch {name}.")
 
 
 def _is_folder_taken(repo: Repo, name: str) -> bool:
+    """Whether a branch is named like a folder of this name: git cannot have both."""
     parts = name.split("/")
     return any(commit_of(repo.git, f"refs/heads/{'/'.join(parts[:count])}") for count in range(1, len(parts)))
