@@ -44,13 +44,20 @@ NOT_OFFERED: Final = (
     "ExitPlanMode",
     "ExitWorktree",
     "ListAgents",
+    "Monitor",
     "ScheduleWakeup",
     "SendMessage",
 )
 
 ENVIRONMENT: Final = {
+    # Milliseconds. No event comes while a command runs: claude must give it up before the stall watchdog (600 s unless
+    # it is set otherwise) gives up claude.
+    "BASH_MAX_TIMEOUT_MS": "540000",
     "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
     "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
+    # A run ends with its last answer: what would go on in the background then is ended half done, and a subagent in
+    # the background leads to a second result, after the one that has the report.
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     # About half a minute of claude's own waiting, each wait twice the one before. The engine waits and tries again
     # after that, but in a new conversation that has to read everything anew.
@@ -157,8 +164,8 @@ class ClaudeAgent:
         if task.turns is not None:
             argv += ["--max-turns", str(task.turns)]
         if task.budget_usd is not None:
-            # claude refuses 0; a cent ends it after its first request.
-            argv += ["--max-budget-usd", f"{max(task.budget_usd, 0.01):.2f}"]
+            # claude refuses 0; the smallest sum ends it after its first request.
+            argv += ["--max-budget-usd", f"{max(task.budget_usd, 0.0001):.4f}"]
         keys, folders = cloud(settings.env)
         return Launch(
             argv=tuple(argv),

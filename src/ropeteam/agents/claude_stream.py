@@ -114,8 +114,11 @@ class ClaudeConversation:
             # Not the model's words: claude puts a provider's refusal into the conversation as a message.
             self._heard.api_error = event.error
             return ()
+        main = not event.parent_tool_use_id
+        if main and (text := "".join(block.text for block in blocks).strip()):
+            self._heard.last_text = text
         said = [said for block in blocks if (said := self._block(block)) is not None]
-        if message.usage is not None and self._count(message.id, message.usage, main=not event.parent_tool_use_id):
+        if message.usage is not None and self._count(message.id, message.usage, main=main):
             said.append(Said(kind="usage", usage=self._usage()))
         return said
 
@@ -124,13 +127,13 @@ class ClaudeConversation:
             return Said(kind="tool", text="Giving its report")
         if block.type == "tool_use":
             return Said(kind="tool", text=tool_words(block.name, block.input, self._task.tree))
-        if block.text.strip():
-            self._heard.last_text = block.text
-            return Said(kind="text", text=shortened(block.text))
-        return None
+        return Said(kind="text", text=shortened(block.text)) if block.text.strip() else None
 
     def _result(self, event: events.Result) -> Sequence[Said]:
         self._heard.result = event
+        if event.structured_output is not None:
+            # A conversation that is woken again has a further result, without the report it has given already.
+            self._heard.report = event.structured_output
         for denial in event.permission_denials or ():
             self._heard.denials.setdefault(denial.tool_use_id, denial.tool_name)
         for model, usage in event.model_usage.items():

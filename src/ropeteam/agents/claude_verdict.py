@@ -36,6 +36,7 @@ class Heard:
     model: str = ""
     began: bool = False
     result: Result | None = None
+    report: Any = None
     last_text: str = ""
     api_error: str = ""
     retries: int = 0
@@ -67,7 +68,7 @@ def judge(exit: Exit, heard: Heard, kind: Kind) -> tuple[Outcome, str]:
     unreliable = _unreliable(heard, kind)
     if unreliable:
         return "corrupted", unreliable
-    return "ok", f"Done in {heard.result.num_turns} turns and {exit.seconds:.0f} s."
+    return "ok", f"Done in {exit.seconds:.0f} s (turns: {heard.result.num_turns})."
 
 
 def _without_result(exit: Exit, heard: Heard) -> tuple[Outcome, str]:
@@ -82,7 +83,7 @@ def _without_result(exit: Exit, heard: Heard) -> tuple[Outcome, str]:
 def _fault(result: Result, heard: Heard) -> tuple[Outcome, str] | None:
     """What the result event says went wrong. `subtype` alone does not tell: a refusal by the provider is "success"."""
     words = (result.result or "; ".join(result.errors or ()) or result.subtype).strip()
-    said = f"{words[:300]} (after {result.num_turns} turns, {heard.retries} retries)"
+    said = f"{words[:300].rstrip('.')} (turns: {result.num_turns}, retries: {heard.retries})"
     match result.subtype, result.terminal_reason:
         case "error_max_turns", _:
             return "turns", f"It reached its limit of turns: {said}."
@@ -156,7 +157,7 @@ def report(heard: Heard) -> tuple[AgentReport, tuple[str, ...]]:
     result = heard.result
     if result is None:
         return AgentReport(), ()
-    given: Any = result.structured_output
+    given: Any = heard.report
     if given is None:
         found = _FENCED.findall(result.result or heard.last_text)
         given = found[-1] if found else None
