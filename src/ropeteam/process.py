@@ -212,7 +212,7 @@ class Child:
         self.pid = top.pid
         self._top = top
         self._started = started
-        self._leash = leash  # the program is stopped when this descriptor is closed, by the kernel at the latest
+        self._leash = [leash] if leash >= 0 else []  # closed, by the kernel at the latest: the program is stopped
 
     def alive(self) -> bool:
         """Whether the wrapper lives. Once it does not, the record is there, or the wrapper was killed."""
@@ -220,9 +220,8 @@ class Child:
             return locks.held(self.folder / "lock")
         if self._started.poll() is None:
             return True
-        if self._leash >= 0:
-            os.close(self._leash)
-            self._leash = -1
+        with suppress(IndexError):  # popping it is atomic: another thread may be here as well
+            os.close(self._leash.pop())
         return False
 
     def stop(self) -> None:
@@ -235,12 +234,15 @@ class Child:
         TimeoutError: something cannot be killed (it waits for a dead disk, or became another user).
         """
         until = time.monotonic() + KILL_SECONDS
+        self._signal(signal.SIGCONT)  # a wrapper that somebody stopped could not take note
         while self.alive():
-            process_tree.kill_below(self._top)
+            found = process_tree.kill_below(self._top)
             if not HAVE_PROC:
                 self._signal(signal.SIGTERM)
             if time.monotonic() > until:
-                raise TimeoutError(f"process {self.pid} or one below it cannot be killed")
+                if found:
+                    raise TimeoutError(f"a process below {self.pid} cannot be killed")
+                self._signal(signal.SIGKILL)
             time.sleep(process_tree.LOOK_AGAIN_SECONDS)
 
     def frozen(self) -> AbstractContextManager[None]:

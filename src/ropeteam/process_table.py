@@ -12,8 +12,10 @@ import signal
 import sys
 
 # pathlib is not loaded here: there is one wrapper for every agent
-# ruff: noqa: PTH110, PTH123, PTH208
+# ruff: noqa: PTH110, PTH123, PTH208, SIM105
 
+PR_SET_PDEATHSIG = 1  # numbers of linux/prctl.h
+PR_SET_CHILD_SUBREAPER = 36
 HAVE_PROC = os.path.exists("/proc/self/stat")
 
 
@@ -85,9 +87,9 @@ def send(process: Process, number: int) -> bool:
     try:
         handle = os.pidfd_open(process.pid) if sys.platform == "linux" else -1
     except OSError as error:
-        if error.errno != errno.ENOSYS:
+        if error.errno == errno.ESRCH:
             return False
-        handle = -1
+        handle = -1  # an old kernel, or no descriptor is free
     try:
         now = look(process.pid)
         if now is None or now.start != process.start:
@@ -136,3 +138,29 @@ def _namespace_depth(pid: int) -> int:
             return next((len(line.split()) - 1 for line in file if line.startswith(b"NSpid:")), 0)
     except OSError:
         return 0
+
+
+def signal_group(leader: int, number: int) -> None:
+    """For systems without /proc: the program's process group is all that can be reached."""
+    try:
+        os.killpg(leader, number)
+    except OSError:
+        pass
+
+
+def prctl(option: int, value: int) -> None:
+    """Tell the kernel something about this process. Does nothing where there is no such call."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+    except (ImportError, OSError, AttributeError):
+        pass
+
+
+def open_descriptors() -> list[int]:
+    """Of this process; where that cannot be listed, those that may be."""
+    try:
+        return [int(name) for name in os.listdir("/dev/fd")]
+    except OSError:
+        return list(range(1024))

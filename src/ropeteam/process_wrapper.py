@@ -25,18 +25,16 @@ import signal
 import sys
 import time
 
-from ropeteam.process_table import HAVE_PROC, children, look, send, send_to_all_below
+from ropeteam import process_table as table
 
 # pathlib and contextlib are not loaded here: there is one wrapper for every agent
-# ruff: noqa: PTH104, PTH108, PTH118, PTH123, PTH208, SIM105
+# ruff: noqa: PTH104, PTH108, PTH118, PTH123, SIM105
 
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
 CHUNK = 1 << 16
 SEGMENTS = 16  # files that the output may fill; the first and the newest of each stream are never deleted
 ROOM = 4096  # bytes of a file written whole
 DRAIN_SECONDS = 2.0  # how long what is still in the pipes is read once no child is left
-CHASES = 1000  # rounds of killing orphans as they come, 50 microseconds each
+CHASES = 20  # so often, some 50 microseconds apart, no new orphan must have come
 LOOK_AGAIN_SECONDS = 0.02  # between two rounds of killing
 
 
@@ -105,20 +103,23 @@ def reserve(folder: str, name: str) -> None:
         file.write(b" " * ROOM)
 
 
-def write_whole(folder: str, name: str, text: str) -> None:
-    """Write a short file so that it is there completely or not at all, also after a power cut. Padded with spaces."""
+def write_whole(folder: str, name: str, text: str, *, sync: bool) -> None:
+    """Write a short file, padded with spaces, so that it is there completely or not at all.
+
+    sync: also after a power cut.
+    """
     path = os.path.join(folder, name)
     file = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.write(file, text.encode().ljust(ROOM))
-        os.fsync(file)
+        if sync:
+            os.fsync(file)
     finally:
         os.close(file)
     os.rename(path + ".new", path)
-    directory = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    if sync:
+        directory = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         os.fsync(directory)
-    finally:
         os.close(directory)
 
 
@@ -139,20 +140,10 @@ class Job:
         self.merge_stderr: bool = told["merge_stderr"]
 
 
-def prctl(option: int, value: int) -> None:
-    """Tell the kernel something about this process. Does nothing where there is no such call."""
-    try:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-    except (ImportError, OSError, AttributeError):
-        pass
-
-
 def become(job: Job, ends: tuple[int, int, int], parent: int) -> None:
     """In the forked child: turn into the program. Comes back only by an exception."""
     os.setpgid(0, 0)
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    table.prctl(table.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(125)
     signal.set_wakeup_fd(-1)
@@ -219,7 +210,10 @@ class Wrapper:
         out, out_end = os.pipe()
         err, err_end = (-1, out_end) if self.job.merge_stderr else os.pipe()
         input_end, self.input = os.pipe() if self.unsent else (none, -1)
-        self.program, self.problem = start(self.job, (input_end, out_end, err_end))
+        try:
+            self.program, self.problem = start(self.job, (input_end, out_end, err_end))
+        except OSError as error:  # no more processes allowed
+            self.problem, self.status, self.ended_at = f"cannot start a process: {error}", 126 << 8, time.time()
         for end in {none, out_end, err_end, input_end}:
             os.close(end)
         self._watch(self.wakeup, select.POLLIN)
@@ -311,19 +305,19 @@ class Wrapper:
             return
         self.asked = True
         self.kill_at = time.monotonic() + self.job.grace_seconds
-        if HAVE_PROC:
-            for process in send_to_all_below(os.getpid(), signal.SIGTERM):
-                send(process, signal.SIGCONT)
+        if table.HAVE_PROC:
+            for process in table.send_to_all_below(os.getpid(), signal.SIGTERM):
+                table.send(process, signal.SIGCONT)
         elif self.status is None:
-            signal_group(self.program, signal.SIGTERM)
+            table.signal_group(self.program, signal.SIGTERM)
 
     def _kill(self) -> None:
         """The other part. Everything is stopped first, so that nothing can fork faster than it is killed."""
-        if not HAVE_PROC:
+        if not table.HAVE_PROC:
             self.forced = self.forced or self.status is None
-            signal_group(self.program, signal.SIGKILL)
-        for process in send_to_all_below(os.getpid(), signal.SIGSTOP):
-            if send(process, signal.SIGKILL):
+            table.signal_group(self.program, signal.SIGKILL)
+        for process in table.send_to_all_below(os.getpid(), signal.SIGSTOP):
+            if table.send(process, signal.SIGKILL):
                 if process.pid == self.program:
                     self.forced = True
                 else:
@@ -335,11 +329,18 @@ class Wrapper:
 
         Orphans become children of ours, and to read only those is quick. Their numbers stay theirs until we reap them.
         """
-        for _ in range(CHASES):
-            if self.status is None or not self._reap():
+        before: list[int] = []
+        same = 0
+        for _ in range(CHASES * CHASES):
+            if self.status is None or same == CHASES or not self._reap():
                 return
-            for pid in children(os.getpid()):
-                os.kill(pid, signal.SIGKILL)
+            now = table.children(os.getpid())
+            same, before = (same + 1 if now == before else 0), now
+            for pid in now:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass  # it became another user
 
     def finish(self) -> None:
         """No child is left: keep what is still in the pipes, and say how it ended."""
@@ -359,15 +360,7 @@ class Wrapper:
             "lost": self.log.lost,
             "problem": self.problem[:500],
         }
-        write_whole(self.folder, "exit.json", json.dumps(record))
-
-
-def signal_group(leader: int, number: int) -> None:
-    """For systems without /proc: the program's process group is all that can be reached."""
-    try:
-        os.killpg(leader, number)
-    except OSError:
-        pass
+        write_whole(self.folder, "exit.json", json.dumps(record), sync=True)
 
 
 def listen_for_signals() -> int:
@@ -385,18 +378,18 @@ def listen_for_signals() -> int:
 def main(folder: str, ready_fd: str, leash_fd: str) -> None:
     """The whole life of the wrapper. Ends when nothing is left."""
     ready = int(ready_fd)
-    for name in os.listdir("/dev/fd"):  # the locks among them: this process holds them, the program must not
-        try:
-            if int(name) > 2:
-                os.set_inheritable(int(name), False)
-        except OSError:
-            pass  # the descriptor that listed the folder
+    for fd in table.open_descriptors():  # the locks among them: this process holds them, the program must not
+        if fd > 2:
+            try:
+                os.set_inheritable(fd, False)
+            except OSError:
+                pass  # not open (any more)
     wakeup = listen_for_signals()
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    table.prctl(table.PR_SET_CHILD_SUBREAPER, 1)
     job = Job(sys.stdin.buffer.read())
-    me = look(os.getpid())
+    me = table.look(os.getpid())
     reserve(folder, "exit.json")
-    write_whole(folder, "pid", f"{os.getpid()} {me.start if me else 0}")
+    write_whole(folder, "pid", f"{os.getpid()} {me.start if me else 0}", sync=False)
     try:
         os.write(ready, b"r")
     except OSError:

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from process_programs import ENV, ESCAPE, Place, is_alive, living_in, until
 
-from ropeteam import locks, process
+from ropeteam import locks, process, sandbox
 from ropeteam.process import Child, Ended
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the wrapper answers for everything on Linux only")
@@ -190,6 +190,13 @@ def test_kill_ends_everything_at_once(place: Place) -> None:
     assert end(child).signal == signal.SIGKILL
 
 
+def test_kill_ends_a_wrapper_that_was_stopped(place: Place) -> None:
+    child = place.launch("sleep", "300")
+    os.kill(child.pid, signal.SIGSTOP)
+    child.kill()
+    assert end(child).signal == signal.SIGKILL
+
+
 def test_kill_catches_a_program_that_moves_from_process_to_process(place: Place) -> None:
     """Each forks, in a session of its own, and ends: never there any more when the process table has been read."""
     code = """
@@ -353,3 +360,39 @@ def test_many_at_once(place: Place) -> None:
         return await asyncio.gather(*(process.wait(child, 20) for child in children))
 
     assert [ended and ended.code for ended in asyncio.run(all_of_them())] == list(range(8))
+
+
+def test_without_a_process_table_the_group_is_stopped(place: Place) -> None:
+    """As on systems that have no /proc: an empty folder in its place."""
+    available = sandbox.available()
+    if not available.ok:
+        pytest.skip(available.why)
+    spec = place.spec("sh", "-c", "trap 'exit 9' TERM; echo up; sleep 300 & while :; do sleep 0.01; done")
+    code = """
+import asyncio, sys, msgspec
+from ropeteam import process
+child = process.launch(msgspec.json.decode(sys.stdin.buffer.read(), type=process.Spec))
+tail = process.Tail(child.folder)
+while not tail.read():
+    pass
+again = process.attach(child.folder)
+assert child.alive() and again.alive()
+with again.frozen():
+    again.stop()
+print(asyncio.run(process.wait(child, 20)).code, child.alive(), again.alive(), process.sweep(child.folder))
+"""
+    hide = (
+        available.path,
+        "--bind",
+        "/",
+        "/",
+        "--dev",
+        "/dev",
+        "--tmpfs",
+        "/proc",
+        "--unshare-pid",
+        "--die-with-parent",
+    )
+    argv = (*hide, "--", sys.executable, "-c", code)
+    done = process.run(argv, input=msgspec.json.encode(spec), timeout=60, cwd=place.tree)
+    assert (done.stdout, done.stderr) == (b"9 False False []\n", b"")
