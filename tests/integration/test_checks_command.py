@@ -223,3 +223,23 @@ def test_a_cancelled_canary_leaves_the_tree_as_it_was(place):
 
     asyncio.run(cancelled())
     assert source.read_text() == "x = 1\n"
+
+
+@pytest.mark.parametrize("moments", [5, 50, 500, 5000])
+def test_a_canary_cancelled_at_any_moment_leaves_the_tree_as_it_was(place, moments):
+    files = [f"f{number}.py" for number in range(300)]
+    for name in files:
+        (place.tree / name).write_text("x = 1\n")
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(measure(shell("exit 0"), place, files))
+        await until(place.folder.exists)
+        await until(lambda: any(place.folder.glob("*/process/exit.json")))
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(cancelled())
+    assert {(place.tree / name).read_text() for name in files} == {"x = 1\n"}
+    assert sorted(path.name for path in place.tree.iterdir()) == sorted(files)

@@ -34,6 +34,12 @@ GOOD = [
     ("a.toml", "[a]\nb = 1\n"),
     ("a.vue", "<template><p>{{ x }}</p></template>\n<script setup lang='ts'>\nconst x: number = 1\n</script>\n"),
     ("a.vue", "<template><p/></template>\n<style>a{</style>\n"),
+    ("a.vue", "<script setup lang='ts' generic=\"T extends A<B>, C\">\nconst x: T = 1\n</script>\n"),
+    ("a.jsx", 'export const A = () => <p class="x" for="y">it is</p>;\n'),
+    ("a.ts", "export type * as A from 'a'\nexport type * from 'b'\n"),
+    ("a.ts", "await f<typeof import('./x')>(\n  1,\n)\ndeclare module 'x' {\n  global {\n    var a: 1\n  }\n}\n"),
+    ("link.js", "../../wasm/imports.js"),
+    ("a.d.ts", "beyond the grammar ((("),
     ("empty.json", ""),
     ("empty.py", "\n"),
     # not looked at
@@ -64,6 +70,8 @@ BAD = [
     ("a.json", '{\n"a": 1\n"b": 2}', 3),
     ("a.json", '{"url": "http://x", "b": 1,}', 1),
     ("a.toml", "[a]\nb = \n", 2),
+    ("a.ts", "export type * as A from 'a'\nlet x = = 1\n", 2),
+    ("a.jsx", 'const a = 1;\nconst A = () => <p class="x">{</p>;\n', 2),
     ("a.vue", "<template/>\n<script>\nlet x = 1\nlet y = = 2\n</script>\n", 4),
 ]
 

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ropeteam.checks.finishing import to_the_end
 from ropeteam.core.compare import compare
 from ropeteam.core.model import Baseline, CheckRun
 from ropeteam.core.paths import is_source, suffix
@@ -23,7 +24,7 @@ _POISON = b"))) ropeteam canary )))\n"
 """At the start of a file a syntax error in every language: nothing was opened that could be closed."""
 
 _PHP_OPEN = re.compile(rb"<\?php\b[^\n]*\n?|<\?=")
-_SCRIPT_OPEN = re.compile(rb"<script\b[^>]*>\s*")
+_SCRIPT_OPEN = re.compile(rb"<script\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>\s*")
 
 
 async def measure(check: Check, place: Place, files: Sequence[str], *, canary: bool = True) -> Baseline:
@@ -38,12 +39,12 @@ async def measure(check: Check, place: Place, files: Sequence[str], *, canary: b
         return Baseline(run=run)
     poisoned: list[str] = []
     try:
-        await asyncio.to_thread(_poison_all, place.tree, files, poisoned)
+        await to_the_end(asyncio.to_thread(_poison_all, place.tree, files, poisoned))
         if not poisoned:
             return Baseline(run=run, why_not="not tried with broken code: no source file of a known language")
         broken = await check.run(place, f"{check.command.name}-canary")
     finally:
-        _cure_all(place.tree, poisoned)
+        await to_the_end(asyncio.to_thread(_cure_all, place.tree, poisoned))
     verdict = compare(Baseline(run=run), [broken], changed=(), last=False)
     if verdict.state == "failed":
         return Baseline(run=run)

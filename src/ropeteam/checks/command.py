@@ -8,11 +8,10 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 from ropeteam import process
+from ropeteam.checks.finishing import to_the_end
 from ropeteam.checks.locate import locate
 from ropeteam.checks.results import parse
 from ropeteam.core.model import CheckRun, TestResult
@@ -127,7 +126,7 @@ async def _run(spec: process.Spec, place: Place) -> tuple[process.Ended | None, 
             ended = process.ended(child.folder)
         return ended, loop.time() - began
     except asyncio.CancelledError:
-        await _to_the_end(_stop_started(starting))
+        await to_the_end(_stop_started(starting))
         raise
 
 
@@ -141,17 +140,6 @@ async def _stop(child: process.Child) -> None:
     await process.wait(child, _GRACE_SECONDS + _KILL_SECONDS)
     if child.alive():
         await asyncio.to_thread(child.kill)
-
-
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Finish the work however often this task is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            continue
-    task.result()
 
 
 def _new_folder(parent: Path, label: str) -> Path:

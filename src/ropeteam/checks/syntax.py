@@ -39,8 +39,17 @@ _TREE_SITTER = {
 }
 _WITH_COMMENTS = re.compile(r"(^|/)(\.vscode/|\.devcontainer/|[tj]sconfig[^/]*\.json$|\.[\w.-]+$|devcontainer\.json$)")
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{%|\.(tmpl|tpl|template|j2|jinja2?|erb|ejs|stub)(\.|$)|\.blade\.php$")
+_DECLARATIONS = re.compile(r"\.d\.([\w-]+\.)?[cm]?ts$")  # no code; 2 % of whole ones are beyond the grammar
 _FLOW = re.compile(rb"^\s*(//|/?\*+)\s*@flow", re.MULTILINE)
-_SCRIPT = re.compile(rb"<script\b([^>]*)>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
+_SCRIPT = re.compile(rb"<script\b((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
+_LINK = re.compile(rb"(\.{1,2}/)*[\w@.-]+(/[\w@.-]+)*\.\w+")  # what a symbolic link holds: a path, without a newline
+
+# What the TypeScript grammar does not know, and something like it that it does: used only after it found an error.
+_UNKNOWN_TO_TYPESCRIPT = (
+    (re.compile(rb"\bexport type \*"), rb"export *"),
+    (re.compile(rb"\btypeof import\(\s*(['\"])[^'\"\n]*\1,?\s*\)"), rb"any"),
+    (re.compile(rb"^(\s*)global \{", re.MULTILINE), rb"\1namespace global {"),
+)
 _MARKER = re.compile(rb"^(<{7}|>{7})(?: [^\n]*)?\r?$|^(={7})\r?$", re.MULTILINE)
 _MOST_TOML_LINE = 20_000  # tomllib takes the square of a key's parts
 
@@ -101,7 +110,9 @@ def _marker(content: bytes) -> int:
 
 def _fault(path: str, content: bytes) -> _Fault | None:
     """The first syntax error; None for none, and for what cannot or should not be parsed."""
-    if len(content) > _MOST_BYTES or not content.strip() or is_fixture(path) or _TEMPLATE.search(path):
+    if len(content) > _MOST_BYTES or not content.strip() or _LINK.fullmatch(content):
+        return None
+    if is_fixture(path) or _TEMPLATE.search(path) or _DECLARATIONS.search(path):
         return None
     kind = suffix(path)
     if kind in ("py", "pyi"):
@@ -186,8 +197,21 @@ def _component(content: bytes) -> _Fault | None:
 
 
 def _grammar(grammar: str, content: bytes) -> _Fault | None:
+    """By tree-sitter. Where a grammar is known to refuse good code, what it refuses is tried in another way."""
     if grammar == "javascript" and _FLOW.search(content[:2000]):
         return None
+    fault = _parsed(grammar, content)
+    if fault and grammar == "javascript" and _parsed("tsx", content) is None:
+        return None  # JSX with an attribute named like a keyword (`class`)
+    if fault and grammar in ("typescript", "tsx"):
+        plain = content
+        for pattern, known in _UNKNOWN_TO_TYPESCRIPT:
+            plain = pattern.sub(known, plain)
+        return _parsed(grammar, plain) if plain != content else fault
+    return fault
+
+
+def _parsed(grammar: str, content: bytes) -> _Fault | None:
     from tree_sitter import Parser
 
     root = Parser(_language(grammar)).parse(content).root_node
