@@ -147,7 +147,7 @@ def users_git(folder: Path, *args: str) -> Completed:
 def identity(facts: RepoFacts, at: float) -> dict[str, str]:
     """Author and committer of a commit: the user, at `at` (seconds since the epoch; UTC, so that a repeated command
     makes the same commit wherever it is repeated)."""
-    who = {"NAME": facts.user_name, "EMAIL": facts.user_email, "DATE": f"{max(0, int(at))} +0000"}
+    who = {"NAME": facts.user_name, "EMAIL": facts.user_email, "DATE": f"@{max(0, int(at))} +0000"}
     return {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in who.items()}
 
 
