@@ -90,7 +90,7 @@ class CommandCheck:
     def _read(self, place: Place, folder: Path, ended: process.Ended | None, seconds: float) -> CheckRun:
         written = b"\n".join(_lines(folder / "process"))
         text = _ESCAPES.sub("", written[-8 * OUTPUT_CHARACTERS :].decode("utf-8", "replace"))
-        output = text[-OUTPUT_CHARACTERS:]
+        output = text if len(text) <= OUTPUT_CHARACTERS else _whole_lines(text[-OUTPUT_CHARACTERS:])
         name = self.command.name
         if ended is None:
             problem = "it ended without a trace: its supervisor was killed"
@@ -179,6 +179,11 @@ def _lines(folder: Path) -> list[bytes]:
     while more := tail.read(100_000, last=True):
         lines += more
     return lines
+
+
+def _whole_lines(end: str) -> str:
+    """Without the piece of a line that the cut left at the start, where there are others."""
+    return end.partition("\n")[2] or end
 
 
 def _results(path: Path) -> bytes | None:

@@ -7,13 +7,12 @@ The first row that fits decides::
     was not run (`problem`)       anything                                                   not_run
     cannot tell (`gate` False)    anything                                                   no_gate
     anything else                 was not run at all (no runs)                               not_run
-    no test passed; exit != 0     new tests fail in every run, last candidate                failed
-      or it lists tests           anything else                                              no_gate
-    exit 0, or tests passed       a test counts against it (below)                           failed
-                                  every run has a fault (below), or some have and no run     failed
-                                    is clean
-                                  some run is not clean, but nothing of that in every run    flaky
-                                  last: exit 0 and no test before, and only an exit code     passed
+    lists tests, none passed; or  last candidate: a new test fails and never passes          failed
+      lists none and exit != 0    anything else                                              no_gate
+    something passed, or it       a test counts against it (below)                           failed
+      lists no tests and exit 0   every run has a fault (below), or some have and none is    failed
+                                    without fault and flaky tests
+                                  in some run something failed that did not in another       flaky
                                   nothing of all that                                        passed
 
 A *fault* of a whole run: it could not be run or was stopped at its time limit (the baseline could be run, so the
