@@ -1,7 +1,8 @@
 """Runs one program, keeps its output, and answers for everything it starts.
 
 `ropeteam.process` starts `main` in an interpreter of its own (`python -I -S`). Only the standard library and
-`process_table` are used, so that it is small and goes on whatever happens to the orchestrator.
+`process_table` are used (no pathlib, no contextlib: there is one wrapper for every agent), so that it is small and goes
+on whatever happens to the orchestrator.
 
     main(FOLDER, READY_FD, LEASH_FD)     with the specification as JSON on standard input
 
@@ -27,7 +28,6 @@ import time
 
 from ropeteam import process_table as table
 
-# pathlib and contextlib are not loaded here: there is one wrapper for every agent
 # ruff: noqa: PTH104, PTH108, PTH118, PTH123, SIM105
 
 CHUNK = 1 << 16
@@ -119,8 +119,7 @@ def write_whole(folder: str, name: str, text: str, *, sync: bool) -> None:
     os.rename(path + ".new", path)
     if sync:
         directory = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        os.fsync(directory)
-        os.close(directory)
+        os.fsync(directory)  # closed by the end of this process, which is near
 
 
 # ---- the program
@@ -387,13 +386,12 @@ def main(folder: str, ready_fd: str, leash_fd: str) -> None:
     wakeup = listen_for_signals()
     table.prctl(table.PR_SET_CHILD_SUBREAPER, 1)
     job = Job(sys.stdin.buffer.read())
-    me = table.look(os.getpid())
     reserve(folder, "exit.json")
-    write_whole(folder, "pid", f"{os.getpid()} {me.start if me else 0}", sync=False)
+    write_whole(folder, "pid", f"{os.getpid()} {getattr(table.look(os.getpid()), 'start', 0)}", sync=False)
     try:
         os.write(ready, b"r")
     except OSError:
-        pass  # whoever started this is gone already; the program runs all the same
+        pass  # whoever started this is gone; the program runs all the same
     os.close(ready)
     wrapper = Wrapper(folder, job, int(leash_fd), wakeup)
     wrapper.start()

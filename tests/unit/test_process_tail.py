@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropeteam.process_folder import Position, Tail, ended
@@ -22,6 +22,7 @@ def parts(text: bytes, sizes: list[int]) -> list[bytes]:
     return [*pieces, text]
 
 
+@settings(deadline=None)  # files on a disk that others use
 @given(
     lines=LINES, size=st.integers(1, 40), step=st.integers(1, 9), limit=st.integers(1, 4), last=st.binary(max_size=3)
 )
@@ -49,6 +50,7 @@ def test_every_line_once_whatever_the_files_and_restarts(
         assert tail.gaps == 0
 
 
+@settings(deadline=None)  # files on a disk that others use
 @given(lines=LINES, size=st.integers(1, 40), missing=st.sets(st.integers(1, 20), max_size=4))
 def test_after_a_gap_only_whole_lines(lines: list[bytes], size: int, missing: set[int]) -> None:
     numbered = [b"%d:%s" % (number, line.replace(b":", b"")) for number, line in enumerate(lines)]

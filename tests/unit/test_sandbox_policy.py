@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropeteam.sandbox import Access, Mount, Policy, arguments, environment, mounts, prefix
@@ -23,6 +23,7 @@ def has(argv: tuple[str, ...], *words: str) -> bool:
     return any(argv[at : at + len(words)] == words for at in range(len(argv)))
 
 
+@settings(deadline=None)
 @given(MOUNTS)
 def test_a_path_comes_after_all_above_it(places: list[Mount]) -> None:
     argv = arguments(places, "/usr/bin/bwrap", network=True)
