@@ -169,26 +169,24 @@ def _stand_still(state: RunState, phase: Phase) -> RunState:
 
 def _resumed(state: RunState, event: ev.Resumed) -> RunState:
     if state.outcome not in (None, "not_delivered") and state.again is None:
-        return state  # delivered or cancelled: there is nothing to go on with
+        return state.forgetting(state.open.values())  # delivered or cancelled: there is nothing to go on with
     for stop in state.open.values():
         if isinstance(stop, ev.Stop):
             state = _told_to_stop(state, stop.target)
-    ended = {k: c for k, c in state.open.items() if not isinstance(c, ev.Stop | ev.Park | ev.Interrupt)}
+    gone = [c for c in state.open.values() if isinstance(c, ev.Stop | ev.Park | ev.Interrupt)]
     state = replace(
-        state,
-        open=ended,
-        opened={k: v for k, v in state.opened.items() if k in ended},
+        state.forgetting(gone),
         stop=state.stop if state.stop == "cancel" else "",
         clockwork=replace(state.clockwork, since=event.at),
         resume_at=None,
-        attempts=tuple(replace(a, unkept=False) for a in state.attempts),
     )
     state = _new_limits(state, event)
     a = state.newest
     if a is not None and a.not_before:  # the user says that it can go on now
         state = state.with_attempt(replace(a, not_before=0.0))
     if state.phase in ("parked", "interrupted"):
-        state = replace(state, phase="running" if state.decision else "planning")
+        attempts = tuple(replace(a, unkept=False) for a in state.attempts)  # there may be room for them now
+        state = replace(state, phase="running" if state.decision else "planning", attempts=attempts)
     elif state.outcome == "not_delivered":
         state = _one_more(state)
     return state if state.outcome else watch_budget(state, event.at)

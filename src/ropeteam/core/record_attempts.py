@@ -70,7 +70,7 @@ def _attempt_failed(state: RunState, a: AttemptState, outcome: Outcome, at: floa
     """Of its own accord, not because we stopped it."""
     before = 0
     for earlier in reversed(state.attempts[:-1]):
-        if earlier.outcome not in MAY_PASS or earlier.counted or earlier.started_at < _last_resume(state):
+        if earlier.outcome not in MAY_PASS or earlier.counted or earlier.started_at < _last_park(state):
             break
         before += 1
     counted, nothing_left = sum(x.counted for x in state.attempts), exhausted(state)
@@ -100,8 +100,8 @@ def _attempt_failed(state: RunState, a: AttemptState, outcome: Outcome, at: floa
     return replace(state, ending="not_delivered") if next_step.action == "stop" else state
 
 
-def _last_resume(state: RunState) -> float:
-    """When the newest `quota_exhausted` parked the run: what came before it is no reason to park again."""
+def _last_park(state: RunState) -> float:
+    """When the run parked last: what came before it is no reason to park again."""
     return max((t.at for t in state.triggers if t.action == "park"), default=0.0)
 
 

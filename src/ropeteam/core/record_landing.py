@@ -27,14 +27,11 @@ def landing_asked(state: RunState, event: ev.LandAsked) -> RunState:
     """
     if state.landed or not (state.outcome or "").startswith("delivered") or "Land" in state.open:
         return state
-    kept = {k: c for k, c in state.open.items() if isinstance(c, ev.Fire)}
     return replace(
-        state,
+        state.forgetting(c for c in state.open.values() if not isinstance(c, ev.Fire)),
         again=Landing(onto=event.onto, branch=event.branch),
         answered=True,
         failures={},
-        open=kept,
-        opened={k: state.opened[k] for k in kept},
     )
 
 

@@ -177,6 +177,15 @@ class RunState(Value, frozen=True, kw_only=True):
             clockwork=c,
         )
 
+    def forgetting(self, commands: Iterable[AnyCommand]) -> RunState:
+        """Without these commands, which a process that is gone had under way and nobody waits for."""
+        gone = {c.key for c in commands}
+        return msgspec.structs.replace(
+            self,
+            open={k: c for k, c in self.open.items() if k not in gone},
+            opened={k: at for k, at in self.opened.items() if k not in gone},
+        )
+
     def pend(self, trigger: Trigger) -> RunState:
         """With one more trigger to announce."""
         return msgspec.structs.replace(self, pending=(*self.pending, trigger))

@@ -204,7 +204,8 @@ class World:
         return self
 
     def keep(self, commit: str | None = "") -> World:
-        c = self.find(ev.Keep)
+        """The first of those that are to be kept."""
+        c = self.all(ev.Keep)[0]
         kept = f"kept-of-{c.attempt}" if commit == "" else commit
         result = replace(self.state.attempt(c.attempt).result, commit=kept, ref=f"refs/ropeteam/run/{c.attempt}")
         self.happen(ev.AttemptKept(attempt=c.attempt, result=result))
