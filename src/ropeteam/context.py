@@ -45,6 +45,10 @@ class RunContext:
     def agent_settings(self) -> AgentSettings:
         return self.started.settings.agents.get(self.agent.name, AgentSettings())
 
+    @property
+    def has_sandbox(self) -> bool:
+        return self.sandbox.ok and self.started.settings.sandbox.mode != "off"
+
     def ref(self, *parts: str) -> str:
         """The ref of ours in the user's repository that keeps something of this run."""
         return "/".join(("refs/ropeteam", self.run, *parts))
@@ -67,7 +71,7 @@ class RunContext:
     ) -> tuple[str, ...]:
         """What stands before a command that runs agents' code; empty where there is no sandbox."""
         settings = self.started.settings.sandbox
-        if settings.mode == "off" or not self.sandbox.ok:
+        if not self.has_sandbox:
             return ()
         policy = sandbox.Policy(
             tree=tree,

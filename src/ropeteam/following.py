@@ -80,9 +80,12 @@ class Follower:
         if record is None:  # the wrapper was killed: what it answered for may be left
             await asyncio.to_thread(process.sweep, self._tree)
         now = self._c.clock.now()
+        code, number = (record.code, record.signal) if record else (None, 9)
+        if self._c.has_sandbox and code is not None and 128 < code < 160:
+            code, number = None, code - 128  # the sandbox's way of telling that its program was ended by a signal
         exit = Exit(
-            code=record.code if record else None,
-            signal=record.signal if record else 9,
+            code=code,
+            signal=number,
             stopped=self._why,
             seconds=record.seconds if record else max(0.0, now - self._began),
         )
