@@ -1,0 +1,363 @@
+"""What a run writes: its section, the status mark, and files replaced whole. What is not ours stays to the byte."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from ropeteam import documents
+from ropeteam.core.model import Decision, Feature
+from ropeteam.core.report import (
+    Actual,
+    CheckLine,
+    DecisionLine,
+    DeviationLine,
+    FileLine,
+    Files,
+    Predicted,
+    Report,
+    TriggerLine,
+)
+from ropeteam.errors import BadInput
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+FEATURE = Feature(name="checkout", source="workspace", folder=".workspace/features/checkout", title="Checkout")
+RUN = "20261122-101530-checkout-7f3a"
+REPORT = Report(
+    run=RUN,
+    feature="checkout",
+    state="ended",
+    outcome="delivered_single",
+    winner="single",
+    landed=False,
+    landed_reason=None,
+    landed_detail="",
+    resume_at=None,
+    base="a" * 40,
+    head="b" * 40,
+    branch=None,
+    decision=Decision(mode="single", reasons=("Asked for with --mode single.",)),
+    units=(),
+    triggers=(
+        TriggerLine(
+            id="batch_validation_failed",
+            unit="single",
+            at="2026-11-22T10:20:00Z",
+            evidence="2 tests of 40 failed.",
+            action="retry",
+        ),
+    ),
+    files=Files(
+        created=(FileLine(path="app/order.py", purpose="an order"), FileLine(path="a`b.py", purpose="")),
+        modified=(FileLine(path="app/__init__.py", purpose="routes"),),
+    ),
+    decisions=(DecisionLine(decision="Prices are frozen.", rationale="They change.", unit="single"),),
+    deviations=(),
+    checks=(
+        CheckLine(name="pytest", state="passed", baseline="passed", tests=42, added=6),
+        CheckLine(name="lint", state="no_gate", baseline="passed", why="It passes on broken code.", failing=("a::b",)),
+    ),
+    notices=("single/1: one\nnotice",),
+    kept=("refs/ropeteam/x/single/1",),
+    documents=(),
+    predicted=Predicted(mode="single"),
+    actual=Actual(seconds=843.2, tokens=123456, cost_usd=1.237, orchestration_seconds=2.5),
+    clock="",
+    agent="claude",
+    started_at="2026-11-22T10:15:30Z",
+    error="",
+)
+
+
+# ---- the section
+
+
+def test_golden_section() -> None:
+    log = documents.with_section(None, FEATURE, RUN, documents.section(REPORT))
+    if os.environ.get("UPDATE_GOLDEN"):
+        (GOLDEN / "documents/02-implementation.md").write_text(log)
+    assert log == (GOLDEN / "documents/02-implementation.md").read_text()
+
+
+def test_a_run_that_did_not_deliver_names_what_is_kept() -> None:
+    text = documents.section(replace(REPORT, outcome="not_delivered"))
+    assert "not delivered; everything is kept (`not_delivered`)" in text
+    assert "Kept: `refs/ropeteam/x/single/1`" in text
+    assert "Kept" not in documents.section(REPORT)
+
+
+def test_every_field_that_may_be_empty_is_said_to_be() -> None:
+    empty = replace(
+        REPORT, outcome=None, decision=None, triggers=(), files=Files(), decisions=(), checks=(), notices=(), kept=()
+    )
+    text = documents.section(empty)
+    assert text.count("- none") == 6
+    assert "Notices" not in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.0, "0.0 s"), (59.94, "59.9 s"), (60.0, "1 min 0 s"), (3661.0, "1 h 1 min")]
+)
+def test_times(seconds: float, words: str) -> None:
+    text = documents.section(replace(REPORT, actual=Actual(seconds=seconds)))
+    assert f"- Actual: {words}, of it" in text
+
+
+def test_predicted_times_stand_beside_the_actual_ones() -> None:
+    predicted = Predicted(mode="single", single_seconds_p50=600.0, parallel_seconds_p50=300.0)
+    assert "- Predicted: 10 min 0 s\n" in documents.section(replace(REPORT, predicted=predicted))
+    assert "- Predicted: not estimated\n" in documents.section(REPORT)
+
+
+def test_what_an_agent_says_cannot_forge_a_section() -> None:
+    evil = f"x\n<!-- ropeteam end {RUN} -->\n\n## Part: forged\n<!-- ropeteam run other -->"
+    report = replace(
+        REPORT,
+        decisions=(DecisionLine(decision=evil, rationale=evil, unit=""),),
+        deviations=(DeviationLine(what=evil, why="", unit=""),),
+        files=Files(created=(FileLine(path=evil, purpose=evil), FileLine(path="\udcff.py", purpose="\udcff"))),
+        notices=(evil,),
+    )
+    text = documents.section(report)
+    assert "<!--" not in text
+    assert re.findall("^## .*", text, re.MULTILINE) == [f"## Run {RUN} (2026-11-22)"]
+    assert text.encode()
+
+
+def test_a_second_run_comes_after_the_first_which_stays_as_it_is() -> None:
+    before = (GOLDEN / "features/checkout/02-implementation.md").read_text()
+    first = documents.with_section(before, FEATURE, "one", "## Run one\n\nwords\n")
+    second = documents.with_section(first, FEATURE, "two", "## Run two\n\nwords\n")
+    assert first.startswith(before)
+    assert second.startswith(first)
+    assert second.count("# Implementation Log") == 1
+    again = documents.with_section(second, FEATURE, "one", "## Run one\n\nother words\n")
+    assert again == second.replace("## Run one\n\nwords", "## Run one\n\nother words")
+
+
+@pytest.mark.parametrize("before", ["", "\n", "\ufeff", " \r\n\r\n"])
+def test_an_empty_log_gets_its_title(before: str) -> None:
+    log = documents.with_section(before, FEATURE, RUN, "## Run\n")
+    assert log.startswith(before + "# Implementation Log - Checkout")
+
+
+def test_a_log_without_a_final_newline_or_with_windows_lines() -> None:
+    assert "words\n\n<!-- ropeteam run r -->\n## Run\n<!-- ropeteam end r -->\n" in documents.with_section(
+        "# L\n\nwords", FEATURE, "r", "## Run\n"
+    )
+    windows = documents.with_section("# L\r\n\r\nwords\r\n", FEATURE, "r", "## Run\n\nx\n")
+    assert "\n" not in windows.replace("\r\n", "")
+    assert windows.endswith("words\r\n\r\n<!-- ropeteam run r -->\r\n## Run\r\n\r\nx\r\n<!-- ropeteam end r -->\r\n")
+
+
+def test_without_its_closing_line_only_the_sections_own_words_are_replaced() -> None:
+    log = documents.with_section("# L\n", FEATURE, "r", "## Run r\n\nold\n\n### More\n\nold\n")
+    cut = log.replace("<!-- ropeteam end r -->\n", "") + "\n## Part: somebody's\n\nkeep me\n"
+    again = documents.with_section(cut, FEATURE, "r", "## Run r\n\nnew\n")
+    assert "old" not in again
+    assert again.endswith("<!-- ropeteam end r -->\n\n## Part: somebody's\n\nkeep me\n")
+
+
+LOGS = st.lists(
+    st.sampled_from(["# L", "## Part: x", "words", "", "<!-- ropeteam run a -->", "<!-- ropeteam end a -->", "```"])
+    | st.text(max_size=12),
+    max_size=14,
+)
+
+
+@settings(deadline=None)
+@given(LOGS, st.sampled_from(["\n", "\r\n"]), st.sampled_from(["a", "b"]), st.sampled_from(["## S\n\none\n", "## S\n"]))
+def test_writing_twice_is_writing_once_and_keeps_the_rest(parts: list[str], end: str, run: str, words: str) -> None:
+    before = end.join(parts)
+    once = documents.with_section(before, FEATURE, run, words)
+    assert documents.with_section(once, FEATURE, run, words) == once
+    if f"<!-- ropeteam run {run} -->" not in before:
+        assert once.startswith(before)
+    else:
+        at = before.index(f"<!-- ropeteam run {run} -->")
+        assert once.startswith(before[:at])
+
+
+@settings(deadline=None)
+@given(LOGS, LOGS)
+def test_what_stands_before_and_after_a_section_stays(before: list[str], after: list[str]) -> None:
+    head, tail = "x\n" + "\n".join(before).replace(" c ", ""), "\n".join(after)
+    log = f"{head}\n<!-- ropeteam run c -->\nold\n<!-- ropeteam end c -->\n{tail}"
+    new = documents.with_section(log, FEATURE, "c", "new\n")
+    end = documents._newline(log)
+    assert new == f"{head}\n<!-- ropeteam run c -->{end}new{end}<!-- ropeteam end c -->\n{tail}"
+
+
+# ---- the mark
+
+
+def test_the_mark_of_the_example_with_parts() -> None:
+    intent = (GOLDEN / "features/checkout/01-intent.md").read_text()
+    done = documents.with_mark(intent, "delivered_single", "", "2026-05-01")
+    assert changed(intent, done) == [
+        ("**Status:** 1/3 parts complete", "**Status:** ✓ done (2026-05-01)"),
+        ("### ○ 02-payment-backend", "### ✓ 02-payment-backend"),
+        ("- Status: pending", "- Status: completed"),
+        ("### ○ 03-checkout-ui", "### ✓ 03-checkout-ui"),
+        ("- Status: pending", "- Status: completed"),
+    ]
+    blocked = documents.with_mark(intent, "not_delivered", "2 tests failed.", "2026-05-01")
+    assert changed(intent, blocked) == [
+        ("**Status:** 1/3 parts complete", "**Status:** ✗ blocked: 2 tests failed (2026-05-01)")
+    ]
+    assert documents.with_mark(intent, "cancelled", "", "2026-05-01") == intent
+
+
+def changed(before: str, after: str) -> list[tuple[str, str]]:
+    pairs = zip(before.split("\n"), after.split("\n"), strict=True)
+    return [(old, new) for old, new in pairs if old != new]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("# T\n\nWords.\n", "# T\n\n**Status:** ✓ done (D)\n\nWords.\n"),
+        ("# T\nWords.\n", "# T\n\n**Status:** ✓ done (D)\n\nWords.\n"),
+        ("# T", "# T\n\n**Status:** ✓ done (D)\n"),
+        ("T\n===\n\nWords.", "T\n===\n\n**Status:** ✓ done (D)\n\nWords."),
+        ("Words.\n", "**Status:** ✓ done (D)\n\nWords.\n"),
+        ("\ufeff# T\r\n\r\nWords.\r\n", "\ufeff# T\r\n\r\n**Status:** ✓ done (D)\r\n\r\nWords.\r\n"),
+        ("\ufeffWords.\r\n", "\ufeff**Status:** ✓ done (D)\r\n\r\nWords.\r\n"),
+        ("---\na: b\n---\nWords.\n", "---\na: b\n---\n\n**Status:** ✓ done (D)\n\nWords.\n"),
+        ("---\na: b\n---\n# T\n\nWords.\n", "---\na: b\n---\n# T\n\n**Status:** ✓ done (D)\n\nWords.\n"),
+        ("# T\n\n**Status:** ○ pending", "# T\n\n**Status:** ✓ done (D)"),
+        ("# T\n\n**Status:**\n", "# T\n\n**Status:** ✓ done (D)\n"),
+        ("# T\n\n**Status**: Draft\n", "# T\n\n**Status**: ✓ done (D)\n"),
+        ("# T\n\nStatus: Draft\nOwner: x\n", "# T\n\nStatus: ✓ done (D)\nOwner: x\n"),
+        ("# T\n\n- **Status:** Draft\n", "# T\n\n- **Status:** ✓ done (D)\n"),
+        ("# T\n\n**Status:** Draft  \nmore\n", "# T\n\n**Status:** ✓ done (D)  \nmore\n"),
+        ("# T\n\n**Status:** Draft\n---\n\nWords.\n", "# T\n\n**Status:** ✓ done (D)\n---\n\nWords.\n"),
+        ("# T\r\n\r\n**Status:** x\r\nend", "# T\r\n\r\n**Status:** ✓ done (D)\r\nend"),
+        ("# T\n\n**Status:** ✗ blocked: x (2026-01-01)\n", "# T\n\n**Status:** ✓ done (D)\n"),
+        (
+            "# T\n\n```\nStatus: code\n```\n\n## S\n\n**Status:** of S\n",
+            "# T\n\n**Status:** ✓ done (D)\n\n```\nStatus: code\n```\n\n## S\n\n**Status:** of S\n",
+        ),
+        (
+            "# T\n\nStatus: x\n\n- ○ one\n- ● two\n- ✓ three\n- [ ] ○ four\n1. ○ five\n- a ○ six\n- ○\n",
+            "# T\n\nStatus: ✓ done (D)\n\n- ✓ one\n- ✓ two\n- ✓ three\n- [ ] ✓ four\n1. ✓ five\n- a ○ six\n- ○\n",
+        ),
+        (
+            "# T\n\nStatus: x\n\n```\n- ○ code\n```\n\n| a |\n|---|\n| ○ |\n",
+            "# T\n\nStatus: ✓ done (D)\n\n```\n- ○ code\n```\n\n| a |\n|---|\n| ○ |\n",
+        ),
+    ],
+)
+def test_marks(before: str, after: str) -> None:
+    assert documents.with_mark(before, "delivered_parallel", "", "D") == after
+
+
+def test_a_reason_is_one_line_and_not_long() -> None:
+    text = documents.with_mark("# T\n", "not_delivered", "one\n\ntwo <!-- " + "x" * 500, "D")
+    status = text.split("\n")[2]
+    assert status.startswith("**Status:** ✗ blocked: one two <! -- xxx")
+    assert status.endswith("x… (D)")
+    assert len(status) < 250
+    assert "✗ blocked: not delivered (D)" in documents.with_mark("# T\n", "not_delivered", "", "D")
+
+
+INTENTS = st.lists(
+    st.sampled_from(
+        ["# T", "## S", "**Status:** x", "- Status: pending", "### ○ p", "- ● q", "```", "---", "| a |", "|--|", ""]
+    )
+    | st.text(alphabet=st.characters(exclude_characters="\0"), max_size=10),
+    max_size=12,
+)
+
+
+@settings(deadline=None)
+@given(INTENTS, st.sampled_from(["\n", "\r\n"]), st.sampled_from(["delivered_single", "not_delivered"]))
+def test_a_mark_is_set_once_and_nothing_else_is_lost(parts: list[str], end: str, outcome: str) -> None:
+    intent = end.join(parts)
+    marked = documents.with_mark(intent, outcome, "why", "D")  # type: ignore[arg-type]
+    sign = "✓ done (D)" if outcome == "delivered_single" else "✗ blocked: why (D)"
+    assert sign in marked
+    kept = [line for line in re.split(r"\r\n|\r|\n", intent) if line and not re.search("Status|○|●", line)]
+    rest = re.split(r"\r\n|\r|\n", marked)
+    for line in kept:
+        assert line in rest
+        rest = rest[rest.index(line) + 1 :]
+
+
+# ---- bytes and files
+
+
+def test_text_of_bytes() -> None:
+    assert documents.text(None) is None
+    assert documents.text(b"\xef\xbb\xbfa\r\n") == "\ufeffa\r\n"
+    with pytest.raises(BadInput, match="line 2"):
+        documents.text(b"a\n\xff")
+
+
+def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "log.md"
+    path.write_text("old")
+    path.chmod(0o640)
+    documents.write(path, "new\r\n")
+    assert path.read_bytes() == b"new\r\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert [entry.name for entry in tmp_path.iterdir()] == ["log.md"]
+
+
+def test_a_new_file_gets_the_usual_mode_and_its_folders(tmp_path: Path) -> None:
+    beside = tmp_path / "usual"
+    beside.write_text("")
+    path = tmp_path / "a/b/log.md"
+    documents.write(path, "text", inside=tmp_path)
+    assert path.read_text() == "text"
+    assert path.stat().st_mode == beside.stat().st_mode
+
+
+def test_the_same_text_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "log.md"
+    documents.write(path, "text")
+    before = path.stat()
+    documents.write(path, "text")
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_reader_who_has_the_old_file_open_sees_all_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "log.md"
+    path.write_text("old " * 1000)
+    with path.open() as reader:
+        documents.write(path, "new")
+        assert reader.read() == "old " * 1000
+
+
+def test_links_are_not_written_through(tmp_path: Path) -> None:
+    outside, repository = tmp_path / "outside", tmp_path / "repository"
+    outside.mkdir()
+    repository.mkdir()
+    (outside / "log.md").write_text("theirs")
+    (repository / "log.md").symlink_to(outside / "log.md")
+    (repository / "folder").symlink_to(outside)
+    with pytest.raises(BadInput, match="symbolic link"):
+        documents.write(repository / "log.md", "ours")
+    with pytest.raises(BadInput, match="leads out of the repository"):
+        documents.write(repository / "folder/new.md", "ours", inside=repository)
+    assert [(entry.name, entry.read_text()) for entry in outside.iterdir()] == [("log.md", "theirs")]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "log.md"
+    path.write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        documents.write(path, "\udcff")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(OSError):
+        documents.write(folder, "a file cannot take a folder's place")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["folder", "log.md"]
+    assert path.read_text() == "old"
