@@ -134,6 +134,7 @@ class Prepared:
     head: str
     include_dirty: bool
     mode: str
+    land: str | None = None
 
     @property
     def sandboxed(self) -> bool:
@@ -201,6 +202,7 @@ def prepare(request: Request) -> Prepared:
         head=head,
         include_dirty=bool(changed) and request.include_dirty,
         mode=request.mode,
+        land=request.land,
     )
 
 
@@ -292,7 +294,8 @@ def remove_trees(repository: Repository, run: RunState) -> list[Path]:
     folder = trees_folder(repo, begun.settings) / begun.run
     kept = git.refs(repo, f"refs/ropeteam/{begun.run}/")
     for attempt in run.attempts:
-        safe = attempt.result.commit is not None and kept.get(attempt.result.ref) == attempt.result.commit
+        over = attempt.stage != "running" and not attempt.unkept  # a snapshot of it may be older than its tree
+        safe = over and attempt.result.commit is not None and kept.get(attempt.result.ref) == attempt.result.commit
         if not safe and Path(attempt.tree).exists():
             return []
     if not folder.exists():

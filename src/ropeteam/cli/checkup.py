@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ropeteam.core.settings import Settings
 
 
+FICLONE = 0x40049409  # linux/fs.h
+
+
 @dataclass(frozen=True)
 class Finding:
     """state: `missing` is needed for a run; `note` is worth knowing. hint: what to do."""
@@ -35,10 +38,10 @@ def look(repo: Path, sets: tuple[str, ...]) -> list[Finding]:
     found = [_python(), _system(), _git()]
     if found[-1].state == "missing":
         return found
-    repository, finding = _repository(repo)
-    found.append(finding)
-    settings, finding = _loaded(repository, repo, sets)
-    found += [finding] if finding else []
+    repository, about_it = _repository(repo)
+    found.append(about_it)
+    settings, fault = _loaded(repository, repo, sets)
+    found += [fault] if fault else []
     found += _sandbox(settings)
     if repository is not None:
         found += [_journal(repository), _trees(repository, settings), _checks(repository, settings)]
@@ -100,9 +103,7 @@ def _repository(path: Path) -> tuple[app.Repository | None, Finding]:
     return repository, Finding("repository", "ok", escaped(str(repository.repo.top)))
 
 
-def _loaded(
-    repository: app.Repository | None, path: Path, sets: tuple[str, ...]
-) -> tuple[Settings, Finding | None]:
+def _loaded(repository: app.Repository | None, path: Path, sets: tuple[str, ...]) -> tuple[Settings, Finding | None]:
     from ropeteam import app
     from ropeteam.core.settings import Settings
     from ropeteam.errors import UserError
@@ -150,9 +151,25 @@ def _trees(repository: app.Repository, settings: Settings) -> Finding:
     def look() -> str:
         folder = app.trees_folder(repository.repo, settings)
         free = shutil.disk_usage(folder).free
-        return f"{escaped(str(folder))}, {free / 1e9:.1f} GB free"
+        how = "cloned" if _clones(folder) else "copied"
+        return f"{escaped(str(folder))}, {free / 1e9:.1f} GB free; folders that git does not hold are {how}"
 
     return _tried("work trees", look)
+
+
+def _clones(folder: Path) -> bool:
+    """Whether files there can share their blocks until one of them is written (btrfs, xfs, bcachefs)."""
+    import fcntl
+    import tempfile
+
+    with tempfile.TemporaryFile(dir=folder) as one, tempfile.TemporaryFile(dir=folder) as other:
+        one.write(b"x" * 4096)
+        one.flush()
+        try:
+            fcntl.ioctl(other.fileno(), FICLONE, one.fileno())
+        except OSError:
+            return False
+    return True
 
 
 def _tried(name: str, look: Callable[[], str]) -> Finding:

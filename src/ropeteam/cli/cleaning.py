@@ -76,7 +76,9 @@ def _clean(
         lost = _to_purge(repository, state, yes=yes, as_json=as_json) if purge else []
         done.trees = [str(path) for path in app.remove_trees(repository, state)]
         if not done.trees and _has_trees(state):
-            done.kept = "a tree holds work that is under no ref yet: `ropeteam resume` keeps it first"
+            done.kept = (
+                "a tree may hold work that is under no ref yet: `ropeteam resume` or `ropeteam cancel` keeps it first"
+            )
             return done
         git.delete_refs(repository.repo, lost)
         done.refs = lost

@@ -87,9 +87,10 @@ def _limits(prepared: app.Prepared) -> tuple[Row, ...]:
 
 def _landing(prepared: app.Prepared) -> str:
     if prepared.include_dirty:
-        return "is left on a branch of its own: your changes that are not committed are its first commit."
+        return "It is left on a branch of its own: your changes that are not committed are its first commit."
+    wanted = prepared.land or prepared.settings.land
     return {
         "ask": "You are asked before it lands on your branch; until then your branch and files are not touched.",
         "yes": "It lands on your branch once it is validated; until then your branch and files are not touched.",
         "no": "It is left on a branch of its own.",
-    }[prepared.settings.land]
+    }[wanted]

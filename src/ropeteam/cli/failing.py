@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -68,7 +69,7 @@ def wants_json(arguments: Sequence[str]) -> bool:
     """Whether the arguments ask for JSON, as far as they can be understood when they cannot be parsed."""
     given = list(arguments)
     given = given[: given.index("--")] if "--" in given else given
-    pairs = zip(given, given[1:], strict=False)
+    pairs = pairwise(given)
     return "--json" in given or "--format=json" in given or ("--format", "json") in pairs
 
 

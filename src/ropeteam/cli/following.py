@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ropeteam.cli import options
+from ropeteam.cli.plain import escaped, plain
 
 if TYPE_CHECKING:
     from ropeteam import app
     from ropeteam.cli.live import Lines, Picture
+    from ropeteam.cli.page import Page
     from ropeteam.core.state import RunState
     from ropeteam.journal import Journal
 
@@ -168,12 +170,11 @@ def status(run: str | None, repo: Path, every: bool, as_json: bool) -> int:
     return 0
 
 
-def _status_page(repository: app.Repository, state: RunState):  # type: ignore[no-untyped-def]
+def _status_page(repository: app.Repository, state: RunState) -> Page:
     from dataclasses import replace
 
     from ropeteam.cli.live import footer, rows
     from ropeteam.cli.page import Row, Section
-    from ropeteam.cli.plain import plain
     from ropeteam.cli.reporting import page_of
 
     page = page_of(state)
@@ -210,24 +211,30 @@ def _all(repository: app.Repository, *, as_json: bool) -> int:
         states = [fold(events) for run in listed if started(events := journal.events(run)) is not None]
     finally:
         journal.close()
+    lines = [_line(s) for s in states]
     if as_json:
-        options.print_json({"runs": [_line(s) for s in states]})
+        options.print_json({"runs": lines})
         return 0
-    if not states:
+    if not lines:
         options.print_text("There is no run in this repository yet. `ropeteam run FEATURE` starts one.")
-    for s in states:
-        line = _line(s)
-        landed = "landed" if s.landed else s.branch
-        options.print_text("  ".join(p for p in (line["run"], line["outcome"] or line["state"], landed) if p))
+    for line in lines:
+        where = "landed" if line.landed else escaped(line.branch or "")
+        options.print_text("  ".join(p for p in (line.run, line.outcome or line.state, where) if p))
     return 0
 
 
-def _line(state: RunState) -> dict[str, str | bool | None]:
-    return {
-        "run": state.begun.run,
-        "feature": state.begun.feature.name,
-        "state": state.phase,
-        "outcome": state.outcome,
-        "landed": state.landed,
-        "branch": state.branch or None,
-    }
+@dataclass(frozen=True)
+class RunLine:
+    """A run in the list of runs."""
+
+    run: str
+    feature: str
+    state: str
+    outcome: str | None
+    landed: bool
+    branch: str | None
+
+
+def _line(s: RunState) -> RunLine:
+    begun = s.begun
+    return RunLine(begun.run, begun.feature.name, s.phase, s.outcome, s.landed, s.branch or None)

@@ -188,13 +188,6 @@ def footer(state: RunState, now: float) -> str:
     at_work = sum(now - a.started_at for a in state.attempts if a.stage == "running")
     worked = sum(a.result.seconds for a in state.attempts) + max(0.0, at_work)
     limit = f" of {money(state.budget_usd)}" if state.budget_usd is not None else ""
-    label = f" (scripted agent: its time counts {scale:g}-fold)" if scale != 1.0 else ""
-    parts = [
-        escaped(begun.feature.name),
-        state.phase,
-        f"{duration(worked * scale)} of agent time{label}",
-        f"{tokens:,} tokens",
-        f"{money(cost)}{limit}",
-        "Ctrl-C stops it and keeps everything",
-    ]
-    return " · ".join(parts)
+    label = f" of a scripted agent, {scale:g}-fold" if scale != 1.0 else ""
+    worked_for = f"{duration(worked * scale)}{label}"
+    return " · ".join([escaped(begun.feature.name), state.phase, worked_for, f"{tokens:,} tokens", money(cost) + limit])

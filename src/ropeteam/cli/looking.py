@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from ropeteam.cli import options
 from ropeteam.cli.plain import escaped, plain
 
 if TYPE_CHECKING:
+    from ropeteam import config
     from ropeteam.ports import Probe
 
 
@@ -34,18 +36,23 @@ def agents(repo: Path, sets: tuple[str, ...], as_json: bool) -> int:
 
 
 def probe_all(repo: Path, sets: tuple[str, ...]) -> list[Probe]:
-    """Every agent there is, tried with the settings that hold here (in no repository: the user's own)."""
+    """Every agent there is, tried with the settings that hold here."""
     from ropeteam import app
     from ropeteam.core.settings import AgentSettings
+
+    known = _loaded(repo, sets).settings.agents
+    return [app.agent(name).probe(known.get(name, AgentSettings()), os.environ) for name in app.AGENTS]
+
+
+def _loaded(repo: Path, sets: tuple[str, ...]) -> config.Loaded:
+    """Settings as they hold here; outside of a repository, the user's own."""
+    from ropeteam import app
     from ropeteam.errors import BadRepository
 
     repository = None
-    try:
+    with suppress(BadRepository):
         repository = app.open_repository(repo)
-    except BadRepository:
-        pass  # which agents there are does not depend on a repository
-    settings = app.load_settings(repository, app.Request(repo=repo, sets=sets)).settings
-    return [app.agent(name).probe(settings.agents.get(name, AgentSettings()), os.environ) for name in app.AGENTS]
+    return app.load_settings(repository, app.Request(repo=repo, sets=sets))
 
 
 def _plain_probe(p: Probe) -> dict[str, str | bool]:
@@ -88,15 +95,9 @@ def doctor(repo: Path, only_settings: bool, sets: tuple[str, ...], as_json: bool
 def _settings(repo: Path, sets: tuple[str, ...], *, as_json: bool) -> int:
     import json
 
-    from ropeteam import app, config
-    from ropeteam.errors import BadRepository
+    from ropeteam import config
 
-    repository = None
-    try:
-        repository = app.open_repository(repo)
-    except BadRepository:
-        pass
-    rows = config.describe(app.load_settings(repository, app.Request(repo=repo, sets=sets)))
+    rows = config.describe(_loaded(repo, sets))
     if as_json:
         options.print_json({"settings": [{"name": n, "value": v, "source": s} for n, v, s in rows]})
         return 0

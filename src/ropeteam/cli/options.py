@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def repo(command: F) -> F:
     return click.option(
-        "--repo", type=click.Path(path_type=Path), default=Path("."), metavar="PATH", help="The repository [here]."
+        "--repo", type=click.Path(path_type=Path), default=Path(), metavar="PATH", help="The repository [here]."
     )(command)
 
 

@@ -1,4 +1,4 @@
-"""The closing report as a page: a headline, sections of rows, what to do next. Text, Markdown and HTML show the same."""
+"""The closing report as a page: a headline, sections of rows, what to do next. Text, Markdown, HTML show it."""
 
 from __future__ import annotations
 

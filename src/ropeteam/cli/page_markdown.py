@@ -21,7 +21,15 @@ def markdown(page: Page) -> str:
 
 
 def _list(rows: tuple[Row, ...]) -> str:
-    return "\n".join("- " + ": ".join(_cells(row)) for row in rows)
+    return "\n".join("- " + _joined(_cells(row)) for row in rows)
+
+
+def _joined(cells: list[str]) -> str:
+    """Cells in a row as a sentence: a colon after a name, nothing after what ends by itself."""
+    text = cells[0]
+    for cell in cells[1:]:
+        text += f" {cell}" if text.endswith((".", "!", "?", ":")) else f": {cell}"
+    return text
 
 
 def _cells(row: Row) -> list[str]:

@@ -38,8 +38,11 @@ def console(stream: TextIO) -> Console:
 
 
 def show(page: Page) -> None:
-    """Print a page on standard output."""
-    console(sys.stdout).print(body(page))
+    """Print a page on standard output; into a file or a pipe without spaces at the ends of lines."""
+    if sys.stdout.isatty():
+        console(sys.stdout).print(body(page))
+    else:
+        sys.stdout.write(as_text(page, console(sys.stdout).width))
 
 
 def as_text(page: Page, width: int = 100) -> str:

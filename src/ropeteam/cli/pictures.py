@@ -25,9 +25,7 @@ SHOWN_AT = 0.6
 
 def draw(content: RenderableType, path: Path, title: str) -> None:
     """Write what a terminal of 100 columns would show into an SVG file. Nothing in it depends on the clock."""
-    console = Console(
-        file=io.StringIO(), record=True, width=WIDTH, markup=False, highlight=False, force_terminal=True
-    )
+    console = Console(file=io.StringIO(), record=True, width=WIDTH, markup=False, highlight=False, force_terminal=True)
     console.print(content)
     path.parent.mkdir(parents=True, exist_ok=True)
     svg = console.export_svg(title=title, unique_id="ropeteam")

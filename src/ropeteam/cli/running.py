@@ -171,6 +171,8 @@ def cancel(run: str | None, repo: Path, as_json: bool, quiet: bool) -> int:
     if state.outcome is None:  # whoever drives it has been told, and stops it
         state = until_still(repository, state.begun.run, None).state
     finish(state, as_json=as_json, quiet=quiet)
+    if state.outcome != "cancelled":
+        print("It had ended before it could be cancelled: nothing was changed.", file=sys.stderr)
     return 0 if state.outcome == "cancelled" else 1
 
 
