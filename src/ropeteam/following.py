@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 from typing import Literal
 
@@ -80,9 +81,7 @@ class Follower:
         if record is None:  # the wrapper was killed: what it answered for may be left
             await asyncio.to_thread(process.sweep, self._tree)
         now = self._c.clock.now()
-        code, number = (record.code, record.signal) if record else (None, 9)
-        if self._c.has_sandbox and code is not None and 128 < code < 160:
-            code, number = None, code - 128  # the sandbox's way of telling that its program was ended by a signal
+        code, number = _how(record, sandboxed=self._c.has_sandbox)
         exit = Exit(
             code=code,
             signal=number,
@@ -137,3 +136,12 @@ class Follower:
         if text and said.kind in ("text", "tool", "retry") and now - self._told >= TELL_SECONDS:
             self._told = now
             self._c.tell(self._command.attempt, " ".join(text.split())[:200])
+
+
+def _how(record: process.Ended | None, *, sandboxed: bool) -> tuple[int | None, int]:
+    """Exit code and signal. A sandbox tells a signal that ended its program as an exit code of 128 and more."""
+    if record is None:
+        return None, int(signal.SIGKILL)
+    if sandboxed and record.code is not None and 128 < record.code < 160:
+        return None, record.code - 128
+    return record.code, record.signal

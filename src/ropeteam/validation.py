@@ -135,7 +135,8 @@ class Validation:
             if new is not None:
                 old = git.read_file(repo, onto, change.path)
                 changed[change.path], parents[change.path] = new, [old] if old is not None else []
-        return checks.inspect(changed, parents)
+        path = self._c.env.get("PATH", "")
+        return checks.inspect(changed, parents, confirm=checks.confirm_with(lambda x: shutil.which(x, path=path)))
 
 
 async def set_up(context: RunContext, place: Place) -> str:
