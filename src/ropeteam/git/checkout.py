@@ -21,7 +21,6 @@ def snapshot_checkout(store: Store, facts: RepoFacts, ref: str, at: float, featu
     a filter that only the repository's own configuration knows (its plain content would end in the commit).
     """
     tip = head(store.repo)
-    _refuse_filtered(store, feature)
     with full_disk(), borrowed(store.repo, facts.checkout_config) as theirs:
         git = replace(theirs, git_dir=store.path, alternates=()).having(env=identity(facts, at))
         if git.names("ls-files", "--unmerged", "-z"):
@@ -31,6 +30,7 @@ def snapshot_checkout(store: Store, facts: RepoFacts, ref: str, at: float, featu
                 hint="Finish it (git merge --continue) or abort it, then try again.",
                 code="merge_in_progress",
             )
+        _refuse_filtered(store, feature)
         git.call("add", "-u", "--", *outside(feature))
         if feature.strip("/"):
             _as_committed(git, tip, feature.strip("/"))

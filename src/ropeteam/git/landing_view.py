@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ropeteam.core.model import LandedReason, RepoFacts
-from ropeteam.errors import GitFailed
-from ropeteam.git.calls import Git
+from ropeteam.git.calls import Git, failure
 from ropeteam.git.repository import Repo, commit_of
 from ropeteam.git.repository import branch as checked_out
 from ropeteam.git.store import Store
@@ -91,11 +90,11 @@ def refreshed(git: Git) -> bool:
     """Bring the times in the index up to date; False: another git holds it for longer than we wait."""
     until = time.monotonic() + LOCK_SECONDS
     while True:
-        done = git.call("update-index", "-q", "--refresh", ok=range(256))
-        if done.returncode in (0, 1) and b".lock'" not in done.stderr:
+        done = git.call("update-index", "-q", "--refresh", ok=(0, 1, 128))
+        if done.returncode != 128:
             return True
-        if b".lock'" not in done.stderr:
-            raise GitFailed(("update-index", "--refresh"), done.returncode, done.stderr.decode(errors="replace"))
+        if done.stderr and b".lock'" not in done.stderr:  # `-q` says nothing of the lock
+            raise failure(("update-index", "--refresh"), done)
         if time.monotonic() > until:
             return False
         time.sleep(0.1)
