@@ -113,6 +113,11 @@ def is_group(parts: tuple[str, ...]) -> bool:
     return any(name.startswith(".".join(parts) + ".") for name in names())
 
 
+def is_agent(parts: tuple[str, ...]) -> bool:
+    """Whether the name stands for the table of one agent."""
+    return len(parts) == 2 and parts[0] in ("agent", "agents") and parts != ("agent", "name")
+
+
 def is_table(kind: Any) -> bool:
     return get_origin(kind) is dict
 

@@ -209,6 +209,8 @@ def _of_table(
     for name, value in table.items():
         parts = (*prefix, name)
         if keys.is_group(parts) and isinstance(value, dict):
+            if keys.is_agent(parts) and parts[1] not in agents:
+                _key(parts, place, agents)  # refuses it, by the line of its table
             yield from _of_table(value, parts, place, agents)
             continue
         key = _key(parts, place, agents)

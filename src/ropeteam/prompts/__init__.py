@@ -105,7 +105,7 @@ def _earlier(earlier: Sequence[Earlier]) -> list[str]:
     parts = [_text("earlier").strip()]
     for one in earlier:
         kept = f" Its work is kept under `{one.ref}`." if one.ref else ""
-        parts.append(f"Attempt {one.attempt} did not do.{kept} Why:\n\n{fenced(one.problem, 'text')}")
+        parts.append(f"Attempt {one.attempt} did not pass.{kept} Why:\n\n{fenced(one.problem, 'text')}")
     return parts
 
 
