@@ -10,6 +10,10 @@ import re
 
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "__mocks__", "spec", "specs", "e2e", "cypress"})
 _FIXTURE_FOLDERS = frozenset({"fixtures", "__fixtures__", "fixture", "testdata", "test-data", "test_data"})
+_CACHE_FOLDERS = frozenset(
+    """__pycache__ .pytest_cache .mypy_cache .ruff_cache .hypothesis .tox .nox node_modules .venv venv .cache .vite
+    .next .nuxt .turbo .parcel-cache .gradle .phpunit.cache .eslintcache coverage htmlcov .coverage""".split()  # noqa: SIM905
+)
 _TEST_NAME = re.compile(
     r"""^(
         test_.*\.py | .*_test\.py | tests?\.py | conftest\.py
@@ -64,3 +68,8 @@ def is_source(path: str) -> bool:
     if not _SOURCE_SUFFIX.match(suffix(path)) or is_test(path):
         return False
     return _BUILD_NAME.match(path.rsplit("/", 1)[-1]) is None
+
+
+def is_cache(path: str) -> bool:
+    """What tools leave behind and make anew: nobody misses it. Only asked of paths that the repository ignores."""
+    return any(part in _CACHE_FOLDERS for part in path.split("/")) or path.endswith((".pyc", ".pyo"))

@@ -20,6 +20,7 @@ from ropeteam.core.model import (
     UnitState,
     Value,
 )
+from ropeteam.core.paths import is_cache
 from ropeteam.core.state import AttemptState, RunState, spent
 
 
@@ -307,8 +308,8 @@ def _notices(state: RunState) -> tuple[str, ...]:
     notices = [*state.begun.feature.notices]
     for a in state.attempts:
         notices += [f"{a.id}: {n}" for n in a.result.notices]
-        if a.result.ignored:
-            shown = ", ".join(a.result.ignored[:5])
+        if ignored := [p for p in a.result.ignored if not is_cache(p)]:
+            shown = ", ".join(ignored[:5]) + (f" and {len(ignored) - 5} more" if len(ignored) > 5 else "")
             notices.append(f"{a.id}: wrote files that the repository ignores, which are in no commit: {shown}")
     if state.documents_problem:
         notices.append(f"The run's documents could not be written: {state.documents_problem}")

@@ -15,6 +15,7 @@ the live one would have done.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from textwrap import fill, shorten
 
 from msgspec.structs import replace
 
@@ -140,9 +141,9 @@ def _merge(state: RunState, a: AttemptState) -> ev.AnyCommand:
 def message(state: RunState) -> str:
     """Of the commit that holds the feature: its title, and where it came from."""
     f = state.begun.feature
-    title = f.title or f.name
-    body = f"\n\n{f.summary.strip()}" if f.summary.strip() else ""
-    return f"{title}{body}\n\nRopeteam-Run: {state.begun.run}\n"
+    paragraphs = [shorten(f.title or f.name, 72, placeholder="…"), *f.summary.strip().split("\n\n")]
+    text = "\n\n".join(fill(p, 72, break_long_words=False) for p in paragraphs if p.strip())
+    return f"{text}\n\nRopeteam-Run: {state.begun.run}\n"
 
 
 # ---- stopping
