@@ -139,12 +139,16 @@ def report_schema() -> dict[str, Any]:
 
 
 class ClaudeAgent:
-    """Builds command lines for claude and remembers how large its models' contexts are."""
+    """Builds command lines for claude and remembers how large its models' contexts are.
+
+    probe_seconds: how long it may take to say its version.
+    """
 
     name = "claude"
     report_by: Literal["file", "structured"] = "structured"
 
-    def __init__(self) -> None:
+    def __init__(self, *, probe_seconds: float = PROBE_SECONDS) -> None:
+        self._probe_seconds = probe_seconds
         self._windows: dict[str, int] = {}
 
     def build(self, task: Task) -> Launch:
@@ -188,7 +192,7 @@ class ClaudeAgent:
             return Probe(name=self.name, problem=problem, hint=hint if at else _HINT_INSTALL)
         known = {key: env[key] for key in ("PATH", "HOME", "LANG", "CLAUDE_CONFIG_DIR") if key in env}
         try:
-            answer = process.run([path, *settings.argv[1:], "--version"], env=known, timeout=PROBE_SECONDS)
+            answer = process.run([path, *settings.argv[1:], "--version"], env=known, timeout=self._probe_seconds)
         except (OSError, TimeoutError) as error:
             return Probe(name=self.name, path=path, problem=f"{path} cannot be run: {error}.", hint=_HINT_INSTALL)
         version = _VERSION.search(answer.stdout.decode(errors="replace"))

@@ -1,0 +1,201 @@
+"""The protocol of "any program as an agent", line by line and file by file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ropeteam.agents import endings
+from ropeteam.agents.command import CommandAgent
+from ropeteam.agents.program import REPORT_BYTES, ProgramConversation, read_report, task_json
+from ropeteam.core.model import AgentReport, FileNote, Usage
+from ropeteam.core.settings import AgentSettings
+from ropeteam.errors import BadInput
+from ropeteam.ports import Exit, Task
+
+DONE = Exit(code=0, seconds=3.0)
+
+
+def a_task(tmp_path: Path, argv: tuple[str, ...] = ("./my-agent",)) -> Task:
+    tree, io = tmp_path / "tree", tmp_path / "io"
+    tree.mkdir()
+    io.mkdir()
+    return Task(
+        run="20260101-000000-x-0000",
+        unit="03-api",
+        attempt=2,
+        kind="unit",
+        goal="Serve it",
+        feature="x",
+        tree=tree,
+        folder=io,
+        shared_prompt="shared\n",
+        own_prompt="own\n",
+        prompt_file=io / "prompt.md",
+        report_file=io / "report.json",
+        slot=3,
+        deadline=1_790_000_000.0,
+        writes=("app/*.py",),
+        reads=("app/db.py",),
+        needs=("01-contract",),
+        settings=AgentSettings(argv=argv),
+    )
+
+
+def test_the_task_file_holds_exactly_what_was_promised(tmp_path: Path) -> None:
+    task = a_task(tmp_path)
+
+    assert json.loads(task_json(task)) == {
+        "run": "20260101-000000-x-0000",
+        "unit": "03-api",
+        "attempt": 2,
+        "kind": "unit",
+        "goal": "Serve it",
+        "writes": ["app/*.py"],
+        "reads": ["app/db.py"],
+        "needs": ["01-contract"],
+        "feature": "x",
+        "prompt_file": str(task.prompt_file),
+        "report_file": str(task.report_file),
+        "slot": 3,
+        "deadline": 1_790_000_000.0,
+    }
+    launch = CommandAgent().build(task)
+    assert launch.files[launch.env["ROPETEAM_TASK"]] == task_json(task)
+
+
+def test_the_task_file_cannot_be_led_elsewhere_by_settings(tmp_path: Path) -> None:
+    task = a_task(tmp_path)
+    settings = AgentSettings(argv=("x",), env={"ROPETEAM_TASK": "/elsewhere"})
+    moved = Task(**{**{f: getattr(task, f) for f in task.__struct_fields__}, "settings": settings})
+
+    assert CommandAgent().build(moved).env["ROPETEAM_TASK"] == str(task.folder / "task.json")
+
+
+def test_without_a_program_nothing_can_be_built(tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as caught:
+        CommandAgent().build(a_task(tmp_path, argv=()))
+    assert caught.value.hint
+    assert CommandAgent().probe(AgentSettings(), {}).problem
+
+
+def test_what_the_probe_finds(tmp_path: Path) -> None:
+    (tmp_path / "tool").write_text("#!/bin/sh\ntouch /nowhere/started\n")
+    (tmp_path / "tool").chmod(0o755)
+    agent = CommandAgent()
+
+    assert agent.probe(AgentSettings(argv=("tool",)), {"PATH": str(tmp_path)}).path == str(tmp_path / "tool")
+    assert agent.probe(AgentSettings(argv=("tool",)), {"PATH": "/nowhere"}).problem
+    assert agent.probe(AgentSettings(argv=("/nowhere/tool",)), {"PATH": str(tmp_path)}).problem
+    assert agent.probe(AgentSettings(argv=("./in-the-tree",)), {"PATH": ""}).problem == "", "only the tree can tell"
+
+
+# ---- lines
+
+
+def test_usage_is_cumulative_and_the_last_line_counts(tmp_path: Path) -> None:
+    conversation = ProgramConversation(a_task(tmp_path))
+    for line in (b'{"event": "usage", "input": 5}', b'noise {"event"', b'{"event": "usage", "input": 9, "output": 1}'):
+        conversation.parse(line)
+
+    assert conversation.finish(DONE, 0.0).usage == Usage(input=9, output=1)
+
+
+def test_the_reports_usage_counts_before_the_lines(tmp_path: Path) -> None:
+    task = a_task(tmp_path)
+    conversation = ProgramConversation(task)
+    conversation.parse(b'{"event": "usage", "input": 5}')
+    task.report_file.write_text('{"usage": {"input": 7, "cost_usd": 0.5}, "plan": null}')
+
+    assert conversation.finish(DONE, 0.0).usage == Usage(input=7, cost_usd=0.5)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"words", b"[1]", b'{"event": 5}', b'{"event": "news", "text": 1}', b'{"other": 1}', b"\xff", b"{" * 5000],
+)
+def test_any_other_output_is_just_a_sign_of_life(tmp_path: Path, line: bytes) -> None:
+    conversation = ProgramConversation(a_task(tmp_path))
+
+    assert conversation.parse(line) == ()
+    assert conversation.finish(DONE, 0.0).outcome == "ok"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b'{"event": "usage", "input": "many"}', b'{"event": "usage", "input": -1}', b'{"event": "progress", "text": 1}'],
+)
+def test_an_event_that_cannot_be_read_is_corruption(tmp_path: Path, line: bytes) -> None:
+    conversation = ProgramConversation(a_task(tmp_path))
+
+    assert [said.kind for said in conversation.parse(line)] == ["garbled"]
+    finish = conversation.finish(DONE, 0.0)
+    assert finish.outcome == "corrupted"
+    assert "event" in finish.evidence
+
+
+# ---- the report
+
+
+def test_no_report_is_fine(tmp_path: Path) -> None:
+    assert read_report(tmp_path / "none.json") == (AgentReport(), "")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"files": {}}', '{"files": [{"purpose": "p"}]}', '{"usage": {"input": -4}}', "[" * 100_000]
+)
+def test_a_report_that_cannot_be_read_is_corruption(tmp_path: Path, text: str) -> None:
+    task = a_task(tmp_path)
+    task.report_file.write_text(text)
+    finish = ProgramConversation(task).finish(DONE, 0.0)
+
+    assert finish.outcome == "corrupted"
+    assert f"({len(text)} bytes)" in finish.evidence
+
+
+def test_of_a_program_that_failed_the_report_is_only_a_notice(tmp_path: Path) -> None:
+    task = a_task(tmp_path)
+    task.report_file.write_text("{")
+    finish = ProgramConversation(task).finish(Exit(code=1), 0.0)
+
+    assert finish.outcome == "crashed"
+    assert "report" in finish.notices[0]
+
+
+def test_fields_that_a_later_version_adds_are_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text('{"files": [{"path": "a", "purpose": "p", "lines": 3}], "mood": "good"}')
+
+    assert read_report(path) == (AgentReport(files=(FileNote(path="a", purpose="p"),)), "")
+
+
+def test_what_is_not_a_plain_file_is_not_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.json"
+    secret.write_text('{"files": [{"path": "stolen"}]}')
+    link, pipe, folder, large = (tmp_path / name for name in ("link", "pipe", "folder", "large"))
+    link.symlink_to(secret)
+    os.mkfifo(pipe)
+    folder.mkdir()
+    with large.open("wb") as file:
+        file.truncate(REPORT_BYTES + 1)
+
+    for path in (link, pipe, folder, large):
+        report, problem = read_report(path)
+        assert report == AgentReport()
+        assert problem, path.name
+
+
+def test_paths_in_the_report_are_relative_to_the_tree(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    tree = tmp_path / "link"
+    tree.symlink_to(real)
+    paths = (f"{tree}/a.py", f"{real}/b.py", "./c.py", "/etc/passwd", "../d.py")
+    report = AgentReport(files=tuple(FileNote(path=path) for path in paths))
+
+    found = [note.path for note in endings.inside(report, tree).files]
+
+    assert found == ["a.py", "b.py", "c.py", "/etc/passwd", "../d.py"]
