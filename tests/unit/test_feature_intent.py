@@ -163,6 +163,12 @@ def test_a_row_without_an_id_is_mentioned_and_not_dropped_in_silence() -> None:
     assert intent.notices == ("01-intent.md, line 4: a requirement without an id: forgotten",)
 
 
+def test_what_stands_in_place_of_an_id_is_mentioned_and_a_paragraph_under_a_table_is_none() -> None:
+    intent = of("| ID | Description |\n|--|--|\n| REQ-001 | one |\n| to be told | two |\nAnd so on.\n")
+    assert [item.id for item in intent.requirements] == ["REQ-001"]
+    assert intent.notices == ("01-intent.md, line 4: 'to be told' is not an id; the row is not listed.",)
+
+
 def test_an_id_that_comes_again_is_a_reference_in_one_part_and_a_requirement_in_another() -> None:
     again = of("# T\n\n- REQ-001: one\n\n## Notes\n\n- REQ-001: is hard\n")
     assert [item.text for item in again.requirements] == ["one"]

@@ -190,8 +190,12 @@ def _in_table(table: Table, shown: str, notices: list[str]) -> list[Requirement]
         values = {kind: plain(row.cells[at]) for kind, at in columns.items() if at < len(row.cells)}
         name = _bare(row.cells[ids]) if ids < len(row.cells) else ""
         text = values.pop("text", "") or _longest(row.cells, {ids, *columns.values()})
-        if name:
+        if _FULL_ID.fullmatch(name) or _LOOSE_ID.fullmatch(name):
             found.append(Requirement(id=name, text=text, line=row.line, **values))
+        elif len(row.cells) == 1:
+            continue  # a paragraph right under the table, which Markdown takes for a row
+        elif text and name:
+            notices.append(f"{shown}, line {row.line}: {clipped(name, 40)!r} is not an id; the row is not listed.")
         elif text:
             notices.append(f"{shown}, line {row.line}: a requirement without an id: {clipped(text, 80)}")
     return found
