@@ -348,6 +348,12 @@ def test_an_agent_that_meets_its_own_limit_after_more_was_allowed_is_followed_by
     assert w.state.ending is None
 
 
+def test_more_tokens_count_as_more_budget_too() -> None:
+    w = World(started(limits=Limits(budget_tokens=1000))).baseline().begin(output=700).resume(budget_tokens=9000)
+    w.use(output=1000).fail("budget")
+    assert w.find(ev.RunAgent).budget_tokens == 8000
+
+
 def test_an_agent_that_meets_its_own_limit_ends_the_run() -> None:
     w = World(started(limits=Limits(budget_usd=5.0))).baseline().begin(cost_usd=4.9).fail("budget").write()
     assert w.state.outcome == "not_delivered"
