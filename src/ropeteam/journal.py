@@ -8,6 +8,7 @@ do right now (for `status`, overwritten all the time), and the consents that the
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,8 +31,21 @@ CREATE TABLE IF NOT EXISTS doing (
 CREATE TABLE IF NOT EXISTS consents (what TEXT PRIMARY KEY, at REAL NOT NULL);
 """
 
-_decode = msgspec.json.Decoder(AnyEvent).decode
-_encode = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(AnyEvent)
+_encoder = msgspec.json.Encoder()
+
+
+def _encode(event: AnyEvent) -> bytes:
+    try:
+        return _encoder.encode(event)
+    except UnicodeEncodeError:  # a path that is not UTF-8: its bytes are lone surrogates, which need escapes
+        return json.dumps(msgspec.to_builtins(event)).encode()
+
+
+def _decode(body: bytes) -> AnyEvent:
+    if b"\\ud" in body:
+        return msgspec.convert(json.loads(body), AnyEvent)
+    return _decoder.decode(body)
 
 
 class RunLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +90,7 @@ class Journal:
     def _event(self, run: str, seq: int, body: bytes) -> AnyEvent:
         try:
             event: AnyEvent = _decode(body)
-        except msgspec.MsgspecError as problem:
+        except (msgspec.MsgspecError, ValueError) as problem:
             raise JournalDamaged(
                 f"Event {seq} of run {run} cannot be read: {problem}",
                 where=str(self.path),
@@ -124,9 +138,12 @@ class Journal:
 
     def tell(self, run: str, attempt: str, text: str, at: float) -> None:
         try:
+            self._db.execute("PRAGMA synchronous=OFF")  # not worth a disk write of its own every second
             self._db.execute("INSERT OR REPLACE INTO doing VALUES (?, ?, ?, ?)", (run, attempt, at, text))
         except sqlite3.Error:
             return
+        finally:
+            self._db.execute("PRAGMA synchronous=FULL")
 
     def doing(self, run: str) -> dict[str, tuple[float, str]]:
         rows = self._db.execute("SELECT attempt, at, text FROM doing WHERE run = ?", (run,))
