@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ropeteam.cli.plain import escaped
 from ropeteam.errors import RopeteamError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 INTERRUPTED = 130
 
 
-@dataclass
 class Ended:
     """What the program ends with."""
 
-    code: int = 0
+    def __init__(self) -> None:
+        self.code = 0
 
 
 @contextmanager
@@ -76,6 +77,8 @@ def wants_json(arguments: Sequence[str]) -> bool:
 def _tell(as_json: bool, code: str, message: str, where: str, hint: str) -> None:
     with suppress(BrokenPipeError):
         if as_json:
+            import json
+
             document = {"error": {"code": code, "message": message, "where": where, "hint": hint}}
             print(json.dumps(document), flush=True)
             return
@@ -90,6 +93,7 @@ def save_trace(error: BaseException) -> Path:
     import tempfile
     import time
     import traceback
+    from pathlib import Path
 
     text = "".join(traceback.format_exception(error))
     name = f"problem-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
@@ -106,6 +110,8 @@ def save_trace(error: BaseException) -> Path:
 
 def _folder_here() -> Path | None:
     """The ropeteam folder of the repository we are in, if it is there, found without git."""
+    from pathlib import Path
+
     for place in (Path.cwd(), *Path.cwd().parents):
         folder = place / ".git" / "ropeteam"
         if folder.is_dir():

@@ -236,7 +236,8 @@ def _next(report: Report) -> list[Row]:
     if report.outcome == "cancelled":
         return [*show, clean]
     if report.landed:
-        return [Row((f"git show --stat {(report.head or '')[:10]}", "shows the commit"), code=True), clean]
+        commits = f"{report.base[:10]}..{(report.head or '')[:10]}"
+        return [Row((f"git log --stat {commits}", "shows the commits"), code=True), clean]
     return _not_landed(report)
 
 
