@@ -27,7 +27,7 @@ from ropeteam.git.landing_view import (
     shown,
     silent,
 )
-from ropeteam.git.repository import Repo
+from ropeteam.git.repository import Repo, copy_index
 from ropeteam.git.store import Store
 
 LOCK_SECONDS = 2.0  # a lock that nobody has open and that stays so long belongs to a dead git
@@ -84,29 +84,51 @@ def stopped(repo: Repo, head: str, why: str) -> LandingStopped:
 
 def look(store: Store, git: Git, differences: Sequence[Change], onto: str, head: str, facts: RepoFacts) -> State:
     state = State()
-    _look_at_index(git, differences, state)
     filemode = facts.checkout_config.get("core.filemode", "true").lower() != "false"
     with tempfile.TemporaryDirectory(prefix="ropeteam-") as folder:
+        clean = _look_at_index(git, differences, state, Path(folder) / "index")
         old = _show(git, onto, [c.path for c in differences if c.old_mode != ABSENT], Path(folder) / "old")
         new = _show(git, head, [c.path for c in differences if c.new_mode != ABSENT], Path(folder) / "new")
+        seen = _Seen(store.repo.top, old, new, clean, filemode)
         links = {c.path for c in differences if "120000" in (c.old_mode, c.new_mode)}
         for change in differences:
-            _sort(state, change, store.repo.top, old, new, links, filemode)
+            _sort(state, change, seen, links)
     return state
 
 
-def _look_at_index(git: Git, differences: Sequence[Change], state: State) -> None:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """old, new: folders with the files as a checkout shows them. clean: index entries of files that git knows to be
+    what the index says, which may be otherwise written than a checkout would (line ends)."""
+
+    top: Path
+    old: Path
+    new: Path
+    clean: dict[str, str]
+    filemode: bool
+
+
+def _entry(mode: str, name: str) -> str:
+    return f"{mode} {name} 0" if mode != ABSENT else ""
+
+
+def _look_at_index(git: Git, differences: Sequence[Change], state: State, copy: Path) -> dict[str, str]:
+    if git.index is not None:
+        copy_index(git.index, copy)
+    own = replace(git, index=copy)
     entries: dict[str, str] = {}
-    for entry in git.names("ls-files", "-s", "-z"):
-        about, _, path = entry.partition("\t")
+    for line in own.names("ls-files", "-s", "-z"):
+        about, _, path = line.partition("\t")
         entries[path] = about if path not in entries else "unmerged"
     for change in differences:
         there = entries.get(change.path, "")
-        old = f"{change.old_mode} {change.old} 0" if change.old_mode != ABSENT else ""
-        new = f"{change.new_mode} {change.new} 0" if change.new_mode != ABSENT else ""
-        if there not in (old, new):
+        if there not in (_entry(change.old_mode, change.old), _entry(change.new_mode, change.new)):
             state.foreign.append(change.path)
-        state.index_before &= there == old
+        state.index_before &= there == _entry(change.old_mode, change.old)
+    own.call("update-index", "-q", "--refresh", ok=(0, 1))
+    for path in own.names("diff-files", "--name-only", "-z", "--ignore-submodules=dirty"):
+        entries.pop(path, None)
+    return entries
 
 
 def _show(git: Git, commit: str, paths: Sequence[str], folder: Path) -> Path:
@@ -134,23 +156,28 @@ def _show(git: Git, commit: str, paths: Sequence[str], folder: Path) -> Path:
     return folder
 
 
-def _sort(state: State, change: Change, top: Path, old: Path, new: Path, links: set[str], filemode: bool) -> None:
-    link = _linked_parent(top, change.path)
+def _sort(state: State, change: Change, seen: _Seen, links: set[str]) -> None:
+    path = change.path
+    link = _linked_parent(seen.top, path)
     if link is not None and link not in links:
-        state.foreign.append(change.path)
+        state.foreign.append(path)
         return
-    actual = top / change.path
+    actual = seen.top / path
     there = link is None and os.path.lexists(actual) and (actual.is_symlink() or not actual.is_dir())
-    before = _is(actual, old / change.path, filemode) if change.old_mode != ABSENT and there else False
-    after = _is(actual, new / change.path, filemode) if change.new_mode != ABSENT and there else False
-    if before or (not there and change.old_mode == ABSENT):
+
+    def shows(mode: str, name: str, folder: Path) -> bool:
+        if mode == ABSENT or not there:
+            return mode == ABSENT and not there
+        return seen.clean.get(path) == _entry(mode, name) or _is(actual, folder / path, seen.filemode)
+
+    if shows(change.old_mode, change.old, seen.old):
         state.before.append(change)
-    elif after or (not there and change.new_mode == ABSENT):
+    elif shows(change.new_mode, change.new, seen.new):
         state.after.append(change)
-    elif not there or _is_torn(actual, new / change.path):
+    elif not there or _is_torn(actual, seen.new / path):
         state.torn.append(change)
     else:
-        state.foreign.append(change.path)
+        state.foreign.append(path)
 
 
 def _linked_parent(top: Path, path: str) -> str | None:
