@@ -43,9 +43,9 @@ def _encode(event: AnyEvent) -> bytes:
 
 
 def _decode(body: bytes) -> AnyEvent:
-    if b"\\ud" in body:
-        return msgspec.convert(json.loads(body), AnyEvent)
-    return _decoder.decode(body)
+    escapes = b"\\ud" in body
+    event: AnyEvent = msgspec.convert(json.loads(body), AnyEvent) if escapes else _decoder.decode(body)
+    return event
 
 
 class RunLine(msgspec.Struct, frozen=True, kw_only=True):
