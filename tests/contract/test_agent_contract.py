@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropeteam.agents.claude import ClaudeAgent, bundled
@@ -171,8 +171,8 @@ def a_task(tmp_path: Path, settings: AgentSettings) -> Task:
 
 def perform(rig: Rig, behaviour: str, tmp_path: Path) -> tuple[Finish, list[Said], Task, Launch]:
     """One attempt from `build` to `finish`, as the engine does it."""
-    settings, more = rig.prepare(behaviour)
-    task = a_task(tmp_path, settings)
+    chosen, more = rig.prepare(behaviour)
+    task = a_task(tmp_path, chosen)
     launch = rig.agent.build(task)
     for path, text in launch.files.items():
         Path(path).write_text(text, encoding="utf-8")
@@ -309,6 +309,7 @@ LINES = st.lists(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(val
 
 
 @pytest.mark.parametrize("agent", [CommandAgent(), ScriptedAgent(), ClaudeAgent()], ids=lambda agent: str(agent.name))
+@settings(deadline=None)  # the machine may be busy
 @given(lines=LINES, code=st.integers(0, 255) | st.none(), number=st.integers(0, 64))
 def test_no_output_makes_an_adapter_raise(agent: Agent, lines: list[bytes], code: int | None, number: int) -> None:
     task = Task(

@@ -176,10 +176,10 @@ def environment(launch: Launch, home: Path, base_url: str, key: dict[str, str]) 
     }
 
 
-def play(name: str, case: Case, folder: Path, server: ModelServer, agent: ClaudeAgent | None = None) -> Played:
-    """Run one case in `folder` (which gets `tree`, `io` and `home`)."""
-    agent = agent or ClaudeAgent()
-    task = a_task(folder, case, AgentSettings(argv=(str(bundled()),), model=MODEL))
+def play(name: str, case: Case, folder: Path, server: ModelServer, *, argv: Sequence[str] = ()) -> Played:
+    """Run one case in `folder` (which gets `tree`, `io` and `home`). argv: instead of the plain program."""
+    agent = ClaudeAgent()
+    task = a_task(folder, case, AgentSettings(argv=tuple(argv) or (str(bundled()),), model=MODEL))
     launch = agent.build(task)
     for path, text in launch.files.items():
         Path(path).write_text(text, encoding="utf-8")

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from claude_cases import CASES, MODEL, OWN, SHARED, Case, a_task, environment, play
+from claude_cases import CASES, DONE, MODEL, OWN, SHARED, WRITE, Case, a_task, environment, play
 
-from ropeteam import process
+from ropeteam import process, sandbox
+from ropeteam.agents import claude
 from ropeteam.agents.claude import ClaudeAgent, bundled
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Exit
-from ropeteam.testing.model_server import Broken, ModelServer
+from ropeteam.testing.model_server import Broken, ModelServer, Shell, Turn
 
 pytestmark = pytest.mark.skipif(bundled() is None, reason="the package claude-agent-sdk is not installed")
 
@@ -127,6 +128,29 @@ def test_a_hanging_model_is_ended_with_all_its_processes(tmp_path: Path, server:
     assert finish.outcome == "killed"
     assert process.sweep(task.tree) == [], "nothing is left in its tree"
     assert not child.alive()
+
+
+def test_it_works_confined_with_what_it_needs_of_the_home_folder(tmp_path: Path, server: ModelServer) -> None:
+    bwrap = sandbox.available()
+    if not bwrap.ok:
+        pytest.skip(bwrap.why)
+    home = tmp_path / "home"
+    (home / ".claude").mkdir(parents=True)
+    (home / ".claude.json").write_text("{}")
+    (home / "secret").write_text("hidden from agents")
+    task = a_task(tmp_path, Case(), AgentSettings())
+    policy = sandbox.Policy(tree=task.tree, writable=(task.folder,), home=home, home_needed=claude.HOME)
+    # settings.argv comes first in the command line, as the sandbox does.
+    argv = (*sandbox.prefix(policy, bwrap.path), str(bundled()))
+    look = Turn(calls=(Shell(command="cat ~/secret > seen || true"),))
+
+    played = play("confined", Case(turns=(WRITE, look, DONE)), tmp_path, server, argv=argv)
+
+    assert played.finish.outcome == "ok", played.finish.evidence
+    assert (played.task.tree / "app/new.py").exists()
+    assert (played.task.tree / "seen").read_text() == ""
+    assert len((home / ".claude.json").read_text()) > 2, "it keeps its own records, though the file cannot be replaced"
+    assert list((home / ".claude" / "projects").rglob(f"{played.finish.session}.jsonl")), "and its conversation"
 
 
 def test_probe_asks_the_real_program(tmp_path: Path) -> None:

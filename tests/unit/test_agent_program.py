@@ -199,3 +199,17 @@ def test_paths_in_the_report_are_relative_to_the_tree(tmp_path: Path) -> None:
     found = [note.path for note in endings.inside(report, tree).files]
 
     assert found == ["a.py", "b.py", "c.py", "/etc/passwd", "../d.py"]
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"), [(0, "ok"), (1, "crashed"), (127, "crashed"), (137, "killed"), (143, "killed")]
+)
+def test_an_exit_code_that_stands_for_a_signal_is_one(code: int, outcome: str) -> None:
+    found, evidence = endings.exit_code(Exit(code=code, seconds=2.0))
+
+    assert found == outcome
+    assert str(code) in evidence
+
+
+def test_a_signal_without_a_name_is_named_by_its_number() -> None:
+    assert "signal 77" in endings.exit_code(Exit(signal=77))[1]

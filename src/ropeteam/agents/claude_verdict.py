@@ -14,9 +14,6 @@ from ropeteam.agents.claude_events import Result
 from ropeteam.core.model import AgentReport, Kind, Outcome
 from ropeteam.ports import Exit
 
-KILLED_CODES: Final = (129, 130, 137, 143)
-"""claude turns a signal into an exit code of 128 and its number (143 for SIGTERM was seen)."""
-
 OWN_LONGEST_WAIT: Final = 45.0
 """Seconds. claude's own waits double up to about 40 s; a longer one is the provider's `retry-after`."""
 
@@ -62,7 +59,7 @@ def judge(exit: Exit, heard: Heard, kind: Kind) -> tuple[Outcome, str]:
     fault = _fault(heard.result, heard)
     if fault is not None:
         return fault
-    outcome, evidence = endings.exit_code(exit, killed_codes=KILLED_CODES)
+    outcome, evidence = endings.exit_code(exit)
     if outcome != "ok":
         return outcome, f"It said it was done. {evidence}"
     unreliable = _unreliable(heard, kind)
@@ -72,7 +69,7 @@ def judge(exit: Exit, heard: Heard, kind: Kind) -> tuple[Outcome, str]:
 
 
 def _without_result(exit: Exit, heard: Heard) -> tuple[Outcome, str]:
-    outcome, evidence = endings.exit_code(exit, killed_codes=KILLED_CODES)
+    outcome, evidence = endings.exit_code(exit)
     if outcome == "ok":
         return "crashed", f"{evidence} It never said that it was done."
     if not heard.began and outcome == "crashed":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 from signal import Signals
+from typing import Final
 
 import msgspec
 
@@ -27,13 +28,17 @@ def stopped(exit: Exit) -> Finish | None:
             return Finish(outcome="auth", evidence=f"Stopped after {seconds}: the provider refused its log-in.")
 
 
-def exit_code(exit: Exit, *, killed_codes: tuple[int, ...] = ()) -> tuple[Outcome, str]:
-    """The outcome and its evidence from exit code and signal alone. killed_codes: exit codes that mean a signal."""
+KILLED_CODES: Final = tuple(128 + number for number in (1, 2, 6, 9, 11, 15))
+"""How shells and the sandbox say that what they started was ended by a signal; claude says so of itself (143)."""
+
+
+def exit_code(exit: Exit) -> tuple[Outcome, str]:
+    """The outcome and its evidence from exit code and signal alone."""
     if exit.signal:
         return "killed", f"Ended by {signal_name(exit.signal)} after {exit.seconds:.0f} s."
     if exit.code is None:
         return "unknown", f"Ended after {exit.seconds:.0f} s without an exit code."
-    if exit.code in killed_codes:
+    if exit.code in KILLED_CODES:
         return "killed", f"Ended by {signal_name(exit.code - 128)} (exit code {exit.code}) after {exit.seconds:.0f} s."
     if exit.code != 0:
         return "crashed", f"Ended with exit code {exit.code} after {exit.seconds:.0f} s."

@@ -31,6 +31,10 @@ class ManualClock:
     def now(self) -> float:
         return self._now
 
+    def awake(self) -> float:
+        """The same: this clock is never asleep."""
+        return self._now
+
     @property
     def waiting(self) -> int:
         """How many sleepers there are."""
