@@ -42,6 +42,11 @@ class WallClock:
 
         return time.time()
 
+    def awake(self) -> float:
+        import time
+
+        return time.monotonic()
+
     async def sleep(self, seconds: float) -> None:
         import asyncio
 
@@ -159,6 +164,7 @@ def load_settings(repository: Repository | None, request: Request) -> config.Loa
         env=os.environ if request.own_settings else {},
         sets=request.sets,
         flags=request.flags,
+        agents=tuple(AGENTS),
     )
 
 
@@ -188,7 +194,7 @@ def prepare(request: Request) -> Prepared:
             hint="`ropeteam doctor` says what is missing.",
             code="no_sandbox",
         )
-    head = git.head(repo)
+    head = git.facts(repo).head  # refuses where nobody is known to be the author of commits
     return Prepared(
         repository=repository,
         feature=feature,
@@ -238,6 +244,13 @@ def trees_folder(repo: git.Repo, settings: Settings) -> Path:
         Path(settings.trees.folder).expanduser() if settings.trees.folder else platformdirs.user_cache_path("ropeteam")
     )
     folder = root.absolute() / f"{repo.top.name}-{hashlib.sha256(os.fsencode(repo.common_dir)).hexdigest()[:8]}"
+    if any(folder.resolve().is_relative_to(place.resolve()) for place in (repo.top, repo.common_dir)):
+        raise UserError(
+            "Work trees cannot live inside the repository's own checkout.",
+            where=str(folder),
+            hint="Choose another folder with --set trees.folder=PATH.",
+            code="cache_inside",
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe-{os.getpid()}"
@@ -250,13 +263,6 @@ def trees_folder(repo: git.Repo, settings: Settings) -> Path:
             hint="Make that folder writable, or choose another with --set trees.folder=PATH.",
             code="cache_unwritable",
         ) from problem
-    if folder.resolve().is_relative_to(repo.top.resolve()):
-        raise UserError(
-            "Work trees cannot live inside the repository's own checkout.",
-            where=str(folder),
-            hint="Choose another folder with --set trees.folder=PATH.",
-            code="cache_inside",
-        )
     return folder.resolve()
 
 

@@ -281,9 +281,11 @@ class Attempts:
             )
 
         verdict = judge(finish.outcome, finish.evidence, finish.report, found, exists)
-        notices = (*finish.notices, *verdict.notices, *result.notices, *self._checkout_notices(command))
+        notices = (*finish.notices, *verdict.notices, *result.notices, *self._full_context(result.usage))
         evidence = verdict.evidence + (self._last_words(command) if verdict.outcome in ("crashed", "unknown") else "")
-        result = replace(result, evidence=evidence, notices=tuple(dict.fromkeys(notices)))
+        result = replace(
+            result, evidence=evidence, notices=tuple(dict.fromkeys(notices)), checkout=self._checkout(command)
+        )
         if verdict.outcome == "ok":
             return ev.AttemptSucceeded(attempt=command.attempt, result=result)
         return ev.AttemptFailed(attempt=command.attempt, outcome=self._outcome(command, verdict.outcome), result=result)
@@ -345,14 +347,24 @@ class Attempts:
         )
         return kept, taken.descends
 
-    def _checkout_notices(self, command: ev.RunAgent) -> tuple[str, ...]:
+    def _full_context(self, usage: Usage) -> tuple[str, ...]:
+        """For an agent that works on the whole feature a full context is a note, not a reason to fall back."""
+        share = self._c.started.settings.limits.context_share
+        if not usage.context_limit or usage.context_used <= share * usage.context_limit:
+            return ()
+        used = f"{usage.context_used:,} of {usage.context_limit:,} tokens"
+        return (
+            f"Its model's context was nearly full: {used} ({100 * usage.context_used / usage.context_limit:.0f} %).",
+        )
+
+    def _checkout(self, command: ev.RunAgent) -> tuple[str, ...]:
+        """What changed in the user's checkout while it ran, by its hand or by the user's own."""
         saved = self._c.attempt_folder(command.attempt) / "before.json"
         try:
             before = msgspec.json.decode(saved.read_bytes(), type=git.Fingerprint)
         except (OSError, msgspec.MsgspecError):
             return ()
-        changed = git.compare_fingerprint(self._c.repo, before)
-        return (f"While it ran, your checkout changed: {'; '.join(changed[:5])}",) if changed else ()
+        return tuple(git.compare_fingerprint(self._c.repo, before)[:20])
 
 
 def _hash(path: Path) -> str:

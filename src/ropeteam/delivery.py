@@ -17,7 +17,6 @@ from ropeteam.errors import LandingStopped, RopeteamError
 from ropeteam.validation import Validation
 
 LOG = "02-implementation.md"
-INTENT = "01-intent.md"
 
 
 class Delivery:
@@ -56,7 +55,7 @@ class Delivery:
         if not feature.folder:
             return {}
         said = report(replace(state, outcome=outcome, phase="ended"))
-        log, intent = f"{feature.folder}/{LOG}", f"{feature.folder}/{INTENT}"
+        log, intent = f"{feature.folder}/{LOG}", self._intent
         before, wanted = documents.text(read(log)), documents.text(read(intent))
         texts = {log: documents.with_section(before, feature, said.run, documents.section(said))}
         if wanted is not None:
@@ -74,8 +73,12 @@ class Delivery:
         was = git.read_file(c.repo, base, path)
         if was is not None:
             return on_disk.is_file() and _same_text(on_disk.read_bytes(), was)
-        beside = f"{c.started.feature.folder}/{INTENT}"
-        return not on_disk.exists() and git.is_tracked(c.repo, base, beside)
+        return not on_disk.exists() and git.is_tracked(c.repo, base, self._intent)
+
+    @property
+    def _intent(self) -> str:
+        feature = self._c.started.feature
+        return next((d.path for d in feature.documents if d.kind == "intent"), f"{feature.folder}/01-intent.md")
 
     async def write_documents(self, command: ev.WriteDocuments, state: RunState) -> ev.AnyEvent:
         return await asyncio.to_thread(self._write_documents, command, state)
@@ -86,15 +89,14 @@ class Delivery:
         def read(path: str) -> bytes | None:
             try:
                 return (top / path).read_bytes()
-            except OSError:
-                return None
+            except FileNotFoundError:
+                return None  # any other error must not make us write over what is there
 
         written = []
-        texts = self._texts(state, command.outcome, read)
         try:
-            for path, text in texts.items():
+            for path, text in self._texts(state, command.outcome, read).items():
                 if path not in (state.documents or ()):
-                    documents.write(top / path, text)
+                    documents.write(top / path, text, inside=top)
                     written.append(path)
         except (OSError, RopeteamError) as problem:
             return ev.DocumentsWritten(paths=tuple(written), problem=str(problem))

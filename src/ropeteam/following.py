@@ -45,17 +45,18 @@ class Follower:
         self._emit = emit
         self._asked = asked
         self._keep = keep
-        self._kept_at = context.clock.now()
+        self._kept_at = context.clock.awake()
         self._log = context.attempt_folder(command.attempt) / "log"
         self._conversation: Conversation = context.agent.listen(task)
         self._tail = process.Tail(self._log)
-        self._began = began
+        now = context.clock.awake()
+        self._began = now - max(0.0, context.clock.now() - began)
         self._tree = task.tree
-        self._sign = context.clock.now()
+        self._sign = now
         self._errors = 0
         self._why: Why = ""
         self._told = 0.0
-        self._reported = context.clock.now()
+        self._reported = now
         self.usage = Usage()
         self._usage_sent = Usage()
 
@@ -69,7 +70,7 @@ class Follower:
             if ended is not None or not child.alive():
                 break
             await self._keep_sometimes()
-            now = self._c.clock.now()
+            now = self._c.clock.awake()
             self._why = self._why or self._reason_to_stop(now)
             if self._why and not stopped_at:
                 stopped_at = now
@@ -80,7 +81,7 @@ class Follower:
         record = process.ended(self._log)
         if record is None:  # the wrapper was killed: what it answered for may be left
             await asyncio.to_thread(process.sweep, self._tree)
-        now = self._c.clock.now()
+        now = self._c.clock.awake()
         code, number = _how(record, sandboxed=self._c.has_sandbox)
         exit = Exit(
             code=code,
@@ -88,10 +89,10 @@ class Follower:
             stopped=self._why,
             seconds=record.seconds if record else max(0.0, now - self._began),
         )
-        return exit, self._conversation.finish(exit, now)
+        return exit, self._conversation.finish(exit, self._c.clock.now())
 
     async def _keep_sometimes(self) -> None:
-        now = self._c.clock.now()
+        now = self._c.clock.awake()
         if now - self._kept_at < self._c.started.settings.limits.snapshot_seconds:
             return
         self._kept_at = now
@@ -101,7 +102,7 @@ class Follower:
             if no_space(problem):
                 raise
             self._c.tell(self._command.attempt, f"a snapshot failed: {problem}")
-        self._sign += self._c.clock.now() - now  # while it stood still it could give no sign
+        self._sign += self._c.clock.awake() - now  # while it stood still it could give no sign
 
     def _reason_to_stop(self, now: float) -> Why:
         limits = self._c.started.settings.limits
@@ -114,7 +115,7 @@ class Follower:
         return ""
 
     def _read(self, *, last: bool) -> None:
-        now = self._c.clock.now()
+        now = self._c.clock.awake()
         while lines := self._tail.read(last=last):
             self._sign = now
             for line in lines:

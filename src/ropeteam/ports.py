@@ -13,9 +13,15 @@ from ropeteam.core.settings import AgentSettings, CheckCommand
 
 
 class Clock(Protocol):
-    """Wall time in seconds since the epoch, and a wait that a test can steer."""
+    """Wall time in seconds since the epoch, and a wait that a test can steer.
+
+    awake: seconds, from any beginning, in which the machine was awake; it only goes forwards. Time limits are held
+    against it: a laptop that slept must not find its agents "stalled".
+    """
 
     def now(self) -> float: ...
+
+    def awake(self) -> float: ...
 
     async def sleep(self, seconds: float) -> None: ...
 

@@ -188,7 +188,8 @@ class AttemptResult(Value, frozen=True, kw_only=True):
     run's base and the snapshot. evidence: one sentence on why it ended so, with its numbers. notices: what the
     user should know though it decides nothing. kept: further refs that hold work (the tree's own branches and
     stashes). ignored: paths that the agent wrote and the repository ignores (in the tree, in no snapshot).
-    retry_at: when the provider says it can go on. log: absolute path of the attempt's folder.
+    retry_at: when the provider says it can go on. log: absolute path of the attempt's folder. checkout: what changed in
+    the user's own checkout while it ran, a sentence each.
     """
 
     seconds: float = 0.0
@@ -205,6 +206,7 @@ class AttemptResult(Value, frozen=True, kw_only=True):
     ignored: tuple[str, ...] = ()
     retry_at: float | None = None
     log: str = ""
+    checkout: tuple[str, ...] = ()
 
 
 # ---- what the checks said

@@ -44,7 +44,7 @@ def attempt_ended(state: RunState, event: ev.AttemptSucceeded | ev.AttemptFailed
     a, given = state.attempt(event.attempt), state.open.get(key)
     if given is None or a.stage != "running":  # a late word on an attempt that was given up
         return state
-    told = a.told_to_stop or f"stop:{key}" in state.open
+    ours = a.told_to_stop or f"stop:{key}" in state.open
     state = state.closed(key, event.at)
     usage = event.result.usage if event.result.usage.tokens or event.result.usage.cost_usd else a.usage
     a = replace(a, ended_at=event.at, result=event.result, usage=usage)
@@ -57,12 +57,17 @@ def attempt_ended(state: RunState, event: ev.AttemptSucceeded | ev.AttemptFailed
         case ev.AttemptFailed():
             a = replace(a, outcome=event.outcome, problem=a.result.evidence)
             state = state.with_attempt(a)
-            if told or state.stop or state.ending:
+            if ours or state.stop or state.ending:
                 state = state.with_attempt(replace(a, stage="stopped", problem="It was stopped before it was done."))
             elif event.outcome == "budget" and isinstance(given, ev.RunAgent) and raised(state, given):
                 state = state.with_attempt(replace(a, stage="stopped", problem="Its budget was used up."))
             else:
                 state = _attempt_failed(state, a, event.outcome, event.at)
+    if event.result.checkout:
+        seen = "; ".join(event.result.checkout[:5])
+        state = state.pend(
+            Trigger(id="checkout_changed", unit=a.unit, attempt=a.id, at=event.at, evidence=seen, action="notice")
+        )
     return watch_budget(state, event.at)
 
 
