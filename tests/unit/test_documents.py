@@ -284,7 +284,9 @@ def test_a_mark_is_set_once_and_nothing_else_is_lost(parts: list[str], end: str,
     marked = documents.with_mark(intent, outcome, "why", "D")  # type: ignore[arg-type]
     sign = "✓ done (D)" if outcome == "delivered_single" else "✗ blocked: why (D)"
     assert sign in marked
-    kept = [line for line in re.split(r"\r\n|\r|\n", intent) if line and not re.search("Status|○|●", line)]
+    kept = [
+        line for line in re.split(r"\r\n|\r|\n", intent) if line.strip("\ufeff") and not re.search("Status|○|●", line)
+    ]
     rest = re.split(r"\r\n|\r|\n", marked)
     for line in kept:
         assert line in rest
