@@ -72,4 +72,4 @@ def page_of(state: RunState) -> Page:
     from ropeteam.cli.page import page
     from ropeteam.core.report import report as made
 
-    return page(made(state), branch=state.begun.repo.branch or "")
+    return page(made(state), branch=state.landed_on)

@@ -13,7 +13,8 @@ def landing_ended(state: RunState, event: ev.Landed | ev.LandRefused) -> RunStat
     state = replace(state.closed("Land", event.at), landing_started=False)
     if isinstance(event, ev.LandRefused):
         return refuse(state, event.reason, event.detail)
-    return replace(state, landed=True, landed_reason=None, landed_detail="", head=event.head, branch="", again=None)
+    landed = replace(state, landed=True, landed_on=event.branch, landed_reason=None, landed_detail="")
+    return replace(landed, head=event.head, branch="", again=None)
 
 
 def refuse(state: RunState, reason: LandedReason, detail: str) -> RunState:

@@ -124,6 +124,7 @@ class RunState(Value, frozen=True, kw_only=True):
     answered: bool | None = None
     landing_started: bool = False
     landed: bool = False
+    landed_on: str = ""
     landed_reason: LandedReason | None = None
     landed_detail: str = ""
     branch: str = ""
