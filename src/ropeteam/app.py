@@ -195,6 +195,7 @@ def prepare(request: Request) -> Prepared:
             code="no_sandbox",
         )
     head = git.facts(repo).head  # refuses where nobody is known to be the author of commits
+    _find_program(repo, head, settings, name)
     return Prepared(
         repository=repository,
         feature=feature,
@@ -236,6 +237,21 @@ def choose_agent(settings: Settings) -> tuple[str, Probe]:
         where="--agent",
         hint=first.hint or "`ropeteam agents` lists what is installed.",
     )
+
+
+def _find_program(repo: git.Repo, commit: str, settings: Settings, name: str) -> None:
+    """A program that is named relative to the work tree will be there. Raises AgentNotUsable; a set-up may make it."""
+    argv = settings.agents.get(name, AgentSettings()).argv
+    if not argv or argv[0].startswith("/") or "/" not in argv[0] or settings.checks.setup:
+        return
+    path = os.path.normpath(argv[0])
+    copied = [other.rstrip("/") for other in git.untracked(repo, settings.trees.copy)]
+    if not git.is_tracked(repo, commit, path) and not any(Path(path).is_relative_to(other) for other in copied):
+        raise AgentNotUsable(
+            f"The agent {name} cannot be used: there is no {path} in the last commit, so no work tree will have it.",
+            where=f"agent.{name}.argv",
+            hint="Commit it, give an absolute path, or name it in trees.copy.",
+        )
 
 
 def trees_folder(repo: git.Repo, settings: Settings) -> Path:

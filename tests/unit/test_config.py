@@ -22,12 +22,13 @@ def load(
     own: str | bytes | None = None,
     *,
     project: str | None = None,
+    include: str | bytes | None = None,
     user: Path | None = None,
     env: Mapping[str, str] | None = None,
     sets: Sequence[str] = (),
     flags: Mapping[str, object] | None = None,
 ) -> config.Loaded:
-    files = {"ropeteam.toml": own, "pyproject.toml": project}
+    files = {"ropeteam.toml": own, "pyproject.toml": project, ".worktreeinclude": include}
 
     def read(path: str) -> bytes | None:
         content = files[path]
@@ -47,6 +48,16 @@ def test_without_anything_the_defaults_hold() -> None:
     assert loaded.settings == Settings()
     assert set(loaded.sources.values()) == {"built-in default"}
     assert set(loaded.sources) == set(keys.names())
+
+
+def test_a_worktreeinclude_adds_to_what_is_copied() -> None:
+    text = "# secrets of development\n.env\r\n\n!.env.production\n"
+    loaded = load(include=text, sets=['trees.copy=["vendor"]'])
+    assert loaded.settings.trees.copy == ("vendor", ".env", "!.env.production")
+    assert loaded.sources["trees.copy"].endswith(", and .worktreeinclude at the base commit")
+    assert load(include="# nothing\n").settings == Settings()
+    error = refused(include=b".env\n\xff\n")
+    assert (error.message, error.where) == (".worktreeinclude is not UTF-8.", ".worktreeinclude:2")
 
 
 def test_each_layer_wins_over_the_one_before(tmp_path: Path) -> None:

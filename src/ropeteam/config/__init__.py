@@ -2,7 +2,8 @@
 
 Later layers win: built-in defaults, the user's file, the repository's settings at the base commit (`ropeteam.toml` or
 `[tool.ropeteam]` in `pyproject.toml`), `ROPETEAM_...` variables, `--set key=value`, flags. Tables of variables
-(`trees.env`, `agent.<name>.env`) are merged name by name; everything else is replaced as a whole.
+(`trees.env`, `agent.<name>.env`) are merged name by name; everything else is replaced as a whole. What the repository's
+`.worktreeinclude` lists is added to `trees.copy`, whatever layer that comes from.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ropeteam.config import keys, layers
 from ropeteam.config.layers import Given, Origin
@@ -64,9 +66,14 @@ def load(
     given += layers.of_flags(flags, agents)
     chosen = {one.name: one for one in given}
     names = [*keys.names(), *(name for name in chosen if name not in keys.names())]
+    sources = {name: chosen[name].source if name in chosen else "built-in default" for name in names}
+    settings = _settings(chosen)
+    if included := layers.of_include(read) if top is not None else ():
+        settings = replace(settings, trees=replace(settings.trees, copy=(*settings.trees.copy, *included)))
+        sources["trees.copy"] += f", and {layers.INCLUDE_FILE} at the base commit"
     return Loaded(
-        settings=_settings(chosen),
-        sources={name: chosen[name].source if name in chosen else "built-in default" for name in names},
+        settings=settings,
+        sources=sources,
         origins={name: chosen[name].origin if name in chosen else "default" for name in names},
     )
 

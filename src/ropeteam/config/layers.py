@@ -20,6 +20,7 @@ Origin = Literal["default", "user", "repository", "environment", "set", "flag"]
 
 OWN_FILE = "ropeteam.toml"
 PROJECT_FILE = "pyproject.toml"
+INCLUDE_FILE = ".worktreeinclude"
 PREFIX = "ROPETEAM_"
 NOT_SETTINGS = ("ROPETEAM_TASK", "ROPETEAM_GIT")  # other uses of the prefix that ropeteam itself has
 FLAGS = {"limits.budget_usd": "--budget-usd", "limits.budget_tokens": "--budget-tokens"}
@@ -100,6 +101,12 @@ def of_repository(read: Callable[[str], bytes | None], agents: Sequence[str]) ->
     else:
         return []
     return list(_of_table(table, (), place, agents))
+
+
+def of_include(read: Callable[[str], bytes | None]) -> tuple[str, ...]:
+    """The patterns of `.worktreeinclude`: untracked paths that work trees need, written as in `.gitignore`."""
+    text = _decoded(read(INCLUDE_FILE) or b"", INCLUDE_FILE, _AT_BASE)
+    return tuple(line for line in text.split("\n") if line.strip() and not line.startswith("#"))
 
 
 def _table_of_tool(text: str) -> dict[str, Any] | None:
