@@ -188,9 +188,14 @@ class Attempts:
     async def _take_over(self, command: ev.RunAgent, known: AttemptState, emit: Emit) -> ev.AnyEvent:
         """After a restart: collect what ended, attach to what lives, give up what is gone."""
         folder = Path(known.folder)
-        tree = git.open_tree(Path(known.tree), folder / "index")
-        task = self.task(command, folder, tree.path)
         child = process.attach(folder / "log")
+        try:
+            tree = git.open_tree(Path(known.tree), folder / "index")
+            task = self.task(command, folder, tree.path)
+        except BaseException:
+            if child is not None:  # or there would be two agents once the next attempt begins
+                child.kill()
+            raise
         if child is not None or process.ended(folder / "log") is not None:
             return await self._follow(command, task, tree, child, emit, began=known.started_at)
         return await asyncio.to_thread(self._lost, command, known, tree)

@@ -10,7 +10,7 @@ import asyncio
 import errno
 import signal
 import traceback
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -65,7 +65,7 @@ class Engine:
         self._changed = asyncio.Event()
         self._broken: BaseException | None = None
 
-    async def drive(self, first: ev.AnyEvent) -> RunState:
+    async def drive(self, *first: ev.AnyEvent) -> RunState:
         """Append `first` (`RunStarted`, `Resumed`, `LandAsked`) and go on until the run stands still.
 
         Raises what kept the journal from being written (OutOfSpace); agents go on, and `resume` takes them over.
@@ -73,7 +73,7 @@ class Engine:
         watchers = [asyncio.ensure_future(w) for w in (self._read_inbox(), self._watch_disk())]
         self._on_signals()
         try:
-            self.commit(first)
+            self.commit(*first)
             while self._tasks and self._broken is None:
                 self._changed.clear()
                 await self._changed.wait()
@@ -86,10 +86,10 @@ class Engine:
             raise self._broken
         return self.state
 
-    def commit(self, event: ev.AnyEvent) -> None:
-        """Journal an event with all that follows from it at once, then start what is due."""
+    def commit(self, *events: ev.AnyEvent) -> None:
+        """Journal events with all that follows from them at once, then start what is due."""
         state, batch = self.state, []
-        queue = [event, *self._left_open()]
+        queue = [*events, *self._left_open()]
         while queue:
             stamped = replace(queue.pop(0), at=self._clock.now())
             batch.append(stamped)
@@ -228,13 +228,13 @@ def no_space(problem: BaseException) -> bool:
     return isinstance(problem, OutOfSpace) or (isinstance(problem, OSError) and problem.errno == errno.ENOSPC)
 
 
-def drive(engine: Engine, first: ev.AnyEvent, beside: Iterable[Awaitable[None]] = ()) -> RunState:
+def drive(engine: Engine, first: Sequence[ev.AnyEvent], beside: Iterable[Awaitable[None]] = ()) -> RunState:
     """Drive a run from synchronous code, with `beside` running next to it (a live view)."""
 
     async def together() -> RunState:
         extra = [asyncio.ensure_future(b) for b in beside]
         try:
-            return await engine.drive(first)
+            return await engine.drive(*first)
         finally:
             for task in extra:
                 task.cancel()

@@ -6,10 +6,9 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal, Protocol
 
 from ropeteam import __version__, app, git, locks, process
@@ -118,7 +117,7 @@ def run_id(feature: str, now: float) -> str:
 
 def go(begun: Begun, screen: Screen, *, clock: Clock | None = None) -> RunState:
     """Drive a new run from its first event to where it stands still."""
-    return _drive(begun.repository, begun.first, begun.first, begun.lock, screen, clock)
+    return _drive(begun.repository, begun.first, (begun.first,), begun.lock, screen, clock)
 
 
 def detach(begun: Begun, *, argv: tuple[str, ...] = ()) -> None:
@@ -144,11 +143,12 @@ def resume(
     *,
     budget_usd: float | None = None,
     budget_tokens: int | None = None,
+    run_seconds: float | None = None,
     clock: Clock | None = None,
 ) -> RunState:
     """Go on with a run after any interruption. A delivered or cancelled run is left as it is."""
-    first = ev.Resumed(budget_usd=budget_usd, budget_tokens=budget_tokens)
-    return _again(repository, name, first, screen, clock, lambda s: s.outcome in (None, "not_delivered"))
+    first = ev.Resumed(budget_usd=budget_usd, budget_tokens=budget_tokens, run_seconds=run_seconds)
+    return _again(repository, name, (first,), screen, clock, lambda s: s.outcome in (None, "not_delivered"))
 
 
 def cancel(repository: app.Repository, name: str | None, screen: Screen, *, clock: Clock | None = None) -> RunState:
@@ -157,7 +157,8 @@ def cancel(repository: app.Repository, name: str | None, screen: Screen, *, cloc
     run = journal.find(name)
     journal.close()
     try:
-        return _again(repository, run, ev.CancelAsked(), screen, clock, lambda s: s.outcome is None)
+        first = (ev.Resumed(), ev.CancelAsked())  # the hours in which nobody drove it are not its own
+        return _again(repository, run, first, screen, clock, lambda s: s.outcome is None)
     except RunBusy:
         journal = repository.journal()
         journal.ask(run, "cancel", time.time())
@@ -189,7 +190,7 @@ def land(repository: app.Repository, name: str | None, screen: Screen, *, clock:
             code="dirty",
         )
     first = ev.LandAsked(onto=git.head(repo), branch=branch)
-    return _again(repository, state.begun.run, first, screen, clock, lambda _s: True)
+    return _again(repository, state.begun.run, (first,), screen, clock, lambda _s: True)
 
 
 def state_of(repository: app.Repository, name: str | None) -> RunState:
@@ -204,7 +205,7 @@ def state_of(repository: app.Repository, name: str | None) -> RunState:
 def _again(
     repository: app.Repository,
     name: str | None,
-    first: ev.AnyEvent,
+    first: Sequence[ev.AnyEvent],
     screen: Screen,
     clock: Clock | None,
     needed: Callable[[RunState], bool],
@@ -236,16 +237,25 @@ def take_lock(repository: app.Repository, run: str, *, seconds: float = 60.0) ->
             return repository.lock(run)
         except RunBusy:
             holder = locks.holder(path)
-            alive = holder is not None and Path(f"/proc/{holder}").exists()
-            if alive or time.monotonic() > until:
+            if (holder is not None and _alive(holder)) or time.monotonic() > until:
                 raise
             time.sleep(0.1)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _drive(
     repository: app.Repository,
     begun: ev.RunStarted,
-    first: ev.AnyEvent,
+    first: Sequence[ev.AnyEvent],
     lock: locks.Lock,
     screen: Screen,
     clock: Clock | None,
@@ -268,6 +278,8 @@ def _drive(
             clock=clock,
             watch=lambda state, event: screen.watch(run, state, event),
         )
+        for number, _ in journal.asked(run):  # a wish from before this one
+            journal.take(number)
         with git.holding(lock.fd):
             return drive(engine, first)
     finally:
