@@ -195,7 +195,8 @@ def prepare(request: Request) -> Prepared:
             code="no_sandbox",
         )
     head = git.facts(repo).head  # refuses where nobody is known to be the author of commits
-    _find_program(repo, head, settings, name)
+    if not changed:  # else it may be among the changes that are taken along
+        _find_program(repo, head, settings, name)
     return Prepared(
         repository=repository,
         feature=feature,
@@ -246,7 +247,8 @@ def _find_program(repo: git.Repo, commit: str, settings: Settings, name: str) ->
         return
     path = os.path.normpath(argv[0])
     copied = [other.rstrip("/") for other in git.untracked(repo, settings.trees.copy)]
-    if not git.is_tracked(repo, commit, path) and not any(Path(path).is_relative_to(other) for other in copied):
+    inside = not path.startswith("../") and git.is_tracked(repo, commit, path)
+    if not inside and not any(Path(path).is_relative_to(other) for other in copied):
         raise AgentNotUsable(
             f"The agent {name} cannot be used: there is no {path} in the last commit, so no work tree will have it.",
             where=f"agent.{name}.argv",

@@ -110,14 +110,20 @@ class Journal:
         """
         names = [line.run for line in self.runs()]
         if not names:
-            raise NoSuchRun("There is no run in this repository yet.", hint="`ropeteam run FEATURE` starts one.")
+            raise NoSuchRun(
+                "There is no run in this repository yet.",
+                where=str(self.path),
+                hint="`ropeteam run FEATURE` starts one.",
+            )
         if run is None:
             return names[-1]
         matching = [n for n in names if n == run] or [n for n in names if run in n]
         if len(matching) == 1:
             return matching[0]
         what = "no run" if not matching else f"{len(matching)} runs"
-        raise NoSuchRun(f"There is {what} named {run!r} here.", hint="Runs: " + ", ".join((matching or names)[-5:]))
+        raise NoSuchRun(
+            f"There is {what} named {run!r} here.", where="RUN", hint="Runs: " + ", ".join((matching or names)[-5:])
+        )
 
     # ---- the inbox: requests of other processes
 

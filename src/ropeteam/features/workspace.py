@@ -48,7 +48,7 @@ def checked(text: str, top: Path) -> str:
     """The normalised name, or a refusal with the reason and the features that exist."""
     name = normalised(text)
     if reason := fault(name):
-        raise BadInput(f"{shown(text)} cannot name a feature: {reason}.", hint=listing(top, name))
+        raise BadInput(f"{shown(text)} cannot name a feature: {reason}.", where="FEATURE", hint=listing(top, name))
     return name
 
 
@@ -76,7 +76,7 @@ def find(text: str, top: Path) -> tuple[str, Path]:
         if reason or name_in_workspace(folder, top) or (folder / INTENT).exists():
             return name_in_workspace(folder, top) or named(folder.name), folder
     if reason:
-        raise BadInput(f"{shown(text)} cannot name a feature: {reason}.", hint=listing(top, name))
+        raise BadInput(f"{shown(text)} cannot name a feature: {reason}.", where="FEATURE", hint=listing(top, name))
     hint = f"{listing(top, name)} `ropeteam new {name}` writes a folder to fill in."
     raise BadInput(f"There is no feature {name!r}.", where=f"{FEATURES}/{name}", hint=hint)
 

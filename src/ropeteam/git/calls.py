@@ -109,6 +109,7 @@ def _version(name: str, _path: str) -> tuple[int, ...]:
 def _missing(name: str) -> BadRepository:
     return BadRepository(
         f"git was not found ({name}).",
+        where="ROPETEAM_GIT" if os.environ.get("ROPETEAM_GIT") else "PATH",
         hint=f"Install git {'.'.join(map(str, MINIMUM))} or newer, or let ROPETEAM_GIT name it.",
         code="git_missing",
     )
@@ -120,6 +121,7 @@ def require() -> None:
     if found[:2] < MINIMUM:
         raise BadRepository(
             f"git {'.'.join(map(str, found))} is too old: {'.'.join(map(str, MINIMUM))} or newer is needed.",
+            where=program(),
             hint="Install a newer git, or let ROPETEAM_GIT name one.",
             code="git_too_old",
         )

@@ -57,7 +57,7 @@ def find(path: Path) -> Repo:
     """
     require()
     if not path.exists():
-        raise BadRepository(f"There is no folder {path}.", hint="Give an existing one with --repo.")
+        raise BadRepository(f"There is no folder {path}.", where="--repo", hint="Give an existing one with --repo.")
     path = path.resolve()
     folder = path if path.is_dir() else path.parent
     repo = _look(folder)
