@@ -180,6 +180,9 @@ def _mounts_of(path: Path, access: Access) -> Iterator[Mount]:
     """Of one wanted path: the links on the way to it, and what it leads to if that exists."""
     real = Path("/")
     for part in path.absolute().parts[1:]:
+        if part == "..":  # of what the way so far led to, as the kernel has it
+            real = real.parent
+            continue
         step = real / part
         real = step.resolve()  # never raises for what is missing or may not be seen
         if real != step:

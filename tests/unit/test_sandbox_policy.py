@@ -114,6 +114,17 @@ def test_links_into_a_hidden_folder_are_made_anew(tmp_path: Path) -> None:
     assert not has(argv, "--bind", f"{home}/cache/tree", f"{home}/cache/tree")
 
 
+def test_the_folder_above_is_no_link(tmp_path: Path) -> None:
+    for name in ("home", "repo", "elsewhere/deep", "elsewhere/scripts"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "repo" / "link").symlink_to(tmp_path / "elsewhere" / "deep")
+    wanted = (tmp_path / "repo" / ".." / "elsewhere", tmp_path / "repo" / "link" / ".." / "scripts")
+    found = mounts(Policy(tree=tmp_path / "repo", readable=wanted, home=tmp_path / "home"))
+    assert Mount(str(tmp_path / "elsewhere"), Access.READ) in found
+    assert Mount(str(tmp_path / "elsewhere" / "scripts"), Access.READ) in found
+    assert not [mount for mount in found if mount.path.endswith("..")]
+
+
 def test_the_whole_file_system_as_home_hides_nothing(tmp_path: Path) -> None:
     argv = prefix(Policy(tree=tmp_path, home=Path("/"), path="/usr/bin"), "bwrap")
     assert not has(argv, "--tmpfs", "/")
