@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from ropeteam import __version__
 from ropeteam.agents import program
 from ropeteam.core.settings import AgentSettings
@@ -29,7 +31,9 @@ class ScriptedAgent:
         scale = task.settings.time_scale
         # -P: the work tree, which is the current folder, may hold modules with any name.
         argv = (sys.executable, "-P", "-m", "ropeteam.testing.scripted", str(script), "--time-scale", f"{scale:g}")
-        return program.launch(task, argv)
+        launched = program.launch(task, argv)
+        ours = str(Path(__file__).parents[1])  # where an editable install has it, which may be a hidden place
+        return msgspec.structs.replace(launched, readable=(*launched.readable, ours))
 
     def listen(self, task: Task) -> Conversation:
         return program.ProgramConversation(task)
