@@ -259,6 +259,15 @@ class Project:
         """The pid of the orchestrator, as its lock says."""
         return int((self.home / "runs" / f"{self.run()}.lock").read_text())
 
+    def lock_openers(self) -> list[int]:
+        """Processes that have the run's lock file open, whether they hold it or only look."""
+        path = self.home / "runs" / f"{self.run()}.lock"
+        return working_in(path)
+
+    def look(self) -> None:
+        """Take what is there now for how the user left it."""
+        self.before = looked_at(self.top)
+
     def report(self) -> Any:
         return self.ropeteam("report", "--format", "json").json
 

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from driving import Project, make_project
-from killing import QUICK, comes_to_the_same, kill_run_at, killing_git
+from driving import AT_ONCE, HELD, Project, make_project, must_hold, wait_until
+from killing import QUICK, comes_to_the_same, gone, kill, kill_run_at, kill_started, killing_git
+
+from repositories import git
+
+Make = Callable[..., Project]
 
 
 @pytest.fixture
-def p(tmp_path: Path) -> Iterator[Project]:
-    made = make_project(tmp_path, sets=QUICK)
-    yield made
-    made.close()
+def make(tmp_path: Path) -> Iterator[Make]:
+    made: list[Project] = []
 
+    def new(**how: object) -> Project:
+        how.setdefault("sets", QUICK)
+        made.append(make_project(tmp_path, **how))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield new
+    for p in made:
+        p.close()
+
+
+# ---- the orchestrator, at a git call
 
 MOMENTS = {
-    "looking at the repository": ("rev-parse --path-format=absolute*", 1),
-    "making our repository": ("init --bare*", 1),
+    "looking at the repository": ("*rev-parse --path-format=absolute*", 1),
     "between consent and the first event": ("symbolic-ref -q HEAD", 1),
     "keeping the base": ("update-ref*/base *", 2),
     "making a tree": ("init -q*", 1),
@@ -30,14 +45,316 @@ MOMENTS = {
     "merging": ("update-ref*/single/1-merged *", 1),
     "making the candidate's tree": ("read-tree -m -u*", 3),
     "composing": ("hash-object*", 2),
-    "keeping the result": ("update-ref*/result *", 2),
     "before the files land": ("read-tree -m -u*", 4),
     "between files and branch": ("update-ref -m ropeteam: land*", 1),
 }
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_at_a_git_call(p: Project, moment: str) -> None:
+def test_killed_at_a_git_call(make: Make, moment: str) -> None:
+    p = make()
     on, at = MOMENTS[moment]
-    assert kill_run_at(p, killing_git(p, at, on.replace(" ", "\\ "))), "that call was never made"
+    assert kill_run_at(p, killing_git(p, at, on)), "that call was never made"
+    comes_to_the_same(p)
+
+
+MOST_CALLS = 165
+
+
+@pytest.mark.slow
+def test_the_sweep_goes_to_the_end(make: Make) -> None:
+    p = make()
+    assert not kill_run_at(p, killing_git(p, MOST_CALLS))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["instead", "then"])
+@pytest.mark.parametrize("at", range(1, MOST_CALLS))
+def test_killed_at_any_git_call(make: Make, at: int, how: str) -> None:
+    p = make()
+    kill_run_at(p, killing_git(p, at, how=how))
+    comes_to_the_same(p)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("again", range(1, 120, 9))
+@pytest.mark.parametrize("at", [30, 52, 61, 92, 121, 146, 147])
+def test_killed_again_while_resuming(make: Make, at: int, again: int) -> None:
+    p = make()
+    assert kill_run_at(p, killing_git(p, at))
+    kill_run_at(p, killing_git(p, again), "resume")
+    kill_run_at(p, killing_git(p, 130 - again), "resume")
+    comes_to_the_same(p)
+
+
+def test_killed_over_and_over(make: Make) -> None:
+    """Each resume gets a little further and is killed again."""
+    p = make()
+    assert kill_run_at(p, killing_git(p, 40))
+    kills = 0
+    for at in (12, 20, 28, 36):
+        kills += kill_run_at(p, killing_git(p, at), "resume")
+    assert kills
+    comes_to_the_same(p)
+
+
+def test_a_resume_waits_for_the_git_of_a_dead_one(make: Make) -> None:
+    """It may still be writing: it holds the run's lock until it has ended."""
+    p = make()
+    env = killing_git(p, 1, "update-ref -m ropeteam: land*", "then")
+    program = p.folder / "killing-git"
+    hold = f"    until [ -e {p.folder}/go ]; do sleep 0.02; done\n  fi ;;"
+    program.write_text(program.read_text().replace("  fi ;;", hold))
+    assert kill_run_at(p, env)
+    orphan = wait_until(p.lock_openers, "the orphaned git")
+    watched = killing_git(p, 0)
+    resumed = p.start("resume", "--json", env=watched)
+    wait_until(lambda: asleep(resumed.pid) and Path(watched["KILL_LOG"]).exists(), "resume to wait for the lock")
+    let_go = time.time()
+    (p.folder / "go").touch()
+    assert p.ended(resumed).json["landed"]
+    assert p.events("Resumed")[0]["at"] >= let_go
+    gone(*orphan)
+    comes_to_the_same(p)
+
+
+def asleep(pid: int) -> bool:
+    """Whether a process sleeps for a time, and does not wait for something to happen."""
+    return "nanosleep" in Path(f"/proc/{pid}/wchan").read_text()
+
+
+# ---- the orchestrator, right after an event
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", range(1, 13))
+def test_killed_after_an_event(make: Make, count: int) -> None:
+    p = make()
+    child = p.start(*p.run_args())
+    wait_until(lambda: len(p.rows()) >= count, f"{count} events")
+    kill_started(child)
+    comes_to_the_same(p)
+
+
+def test_killed_right_after_the_first_event(make: Make) -> None:
+    p = make()
+    child = p.start(*p.run_args())
+    p.wait_event("RunStarted")
+    kill_started(child)
+    comes_to_the_same(p)
+
+
+# ---- while the project's own commands run: they do it
+
+
+def killing_check(p: Project, at: int, *, failing: int = 0) -> tuple[str, ...]:
+    """Settings of a check that kills the orchestrator when it is run for the `at`-th time, and then waits for ever.
+
+    failing: at which time it fails.
+    """
+    script = p.folder / "agent" / "check.sh"
+    compiles = 'compile(open("app.py").read(), "", "exec")'
+    script.write_text(
+        f"echo $$ >>{p.folder}/checked\n"
+        f"number=$(wc -l <{p.folder}/checked)\n"
+        f"if [ $number = {at} ]; then kill -9 $(cat {p.home}/runs/*.lock); sleep 600; fi\n"
+        f"[ $number != {failing} ] && exec {sys.executable} -I -S -c '{compiles}'\n"
+    )
+    return (f'checks.commands=[{{name="own",argv=["sh","{script}"]}}]',)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4], ids=["baseline", "canary", "candidate", "candidate again"])
+def test_killed_while_a_check_runs(make: Make, at: int) -> None:
+    p = make(sets=())
+    p.sets += killing_check(p, at, failing=3 if at == 4 else 0)
+    child = p.start(*p.run_args())
+    assert p.ended(child).code == -9
+    comes_to_the_same(p)
+    gone(*(int(pid) for pid in (p.folder / "checked").read_text().split()))
+
+
+def test_killed_while_a_tree_is_set_up(make: Make) -> None:
+    p = make()
+    once = f"test -e {p.folder}/once || {{ touch {p.folder}/once; kill -9 $(cat {p.home}/runs/*.lock); sleep 600; }}"
+    p.sets += (f'checks.setup=["{once.replace(chr(34), chr(39))}"]',)
+    assert p.ended(p.start(*p.run_args())).code == -9
+    comes_to_the_same(p)
+
+
+# ---- while the agent works
+
+SANDBOXES = pytest.mark.parametrize("sandbox", [False, True], ids=["open", "sandbox"])
+
+
+@SANDBOXES
+def test_the_agent_ends_before_the_resume(make: Make, sandbox: bool) -> None:
+    p = make(does=HELD, sandbox=sandbox)
+    child = p.start(*p.run_args())
+    io = p.wait_agent()
+    kill_started(child)
+    wrapper = p.wrapper()
+    must_hold(p, at_rest=False)
+    (io / "go").touch()
+    gone(wrapper)
+    comes_to_the_same(p)
+
+
+@SANDBOXES
+def test_the_agent_still_runs_at_the_resume(make: Make, sandbox: bool) -> None:
+    p = make(does=HELD, sandbox=sandbox)
+    child = p.start(*p.run_args())
+    io = p.wait_agent()
+    kill_started(child)
+    before = p.agents()
+    resumed = p.start("resume", "--json")
+    p.wait_event("Resumed")
+    assert p.agents() == before
+    (io / "go").touch()
+    assert p.ended(resumed).code == 0
+    comes_to_the_same(p)
+
+
+def test_the_agent_outlives_several_orchestrators(make: Make) -> None:
+    p = make(does=HELD)
+    child = p.start(*p.run_args())
+    io = p.wait_agent()
+    before = p.agents()
+    for number in (1, 2, 3):
+        kill_started(child)
+        child = p.start("resume")
+        p.wait_event("Resumed", number)
+    assert p.agents() == before
+    (io / "go").touch()
+    assert p.ended(child).code == 0
+    comes_to_the_same(p)
+
+
+@SANDBOXES
+@pytest.mark.parametrize("order", ["wrapper first", "orchestrator first"])
+def test_everybody_is_killed(make: Make, sandbox: bool, order: str) -> None:
+    """A new attempt in a new tree, from what the first one left; it does not count as a failure."""
+    p = make(does=HELD, sandbox=sandbox)
+    child = p.start(*p.run_args())
+    p.wait_agent()
+    wrapper, agents = p.wrapper(), p.agents()
+    assert agents
+    if order == "wrapper first":
+        os.kill(child.pid, 19)  # SIGSTOP: it must not see what happens
+        kill(wrapper, *agents)
+        kill_started(child)
+    else:
+        kill_started(child)
+        kill(wrapper, *agents)
+    gone(wrapper, *agents)
+    must_hold(p)
+    p.agent(AT_ONCE)
+    comes_to_the_same(p, attempts=2)
+    lost = p.events("AttemptLost")
+    assert len(lost) == 1
+    second = p.events("AttemptStarted")[1]
+    assert second["start"] == lost[0]["result"]["commit"]
+    assert git(p.top, "show", f"{second['start']}:farewell.py") == "half = True"
+
+
+def test_orchestrator_and_wrapper_are_killed(make: Make) -> None:
+    """What the agent had started goes too, before anything of its tree is looked at."""
+    p = make(does='import subprocess; subprocess.Popen(["sleep", "600"], start_new_session=True); ' + HELD)
+    child = p.start(*p.run_args())
+    p.wait_agent()
+    agents = p.agents()
+    assert len(agents) >= 2
+    kill_started(child)
+    kill(p.wrapper())
+    p.agent(AT_ONCE)
+    comes_to_the_same(p, attempts=2)
+    gone(*agents)
+
+
+@SANDBOXES
+@pytest.mark.parametrize("who", ["wrapper", "agent"])
+def test_the_orchestrator_lives_and_sees_it(make: Make, sandbox: bool, who: str) -> None:
+    """Its agent, or the wrapper, was killed: the attempt has failed, and there is a second one."""
+    p = make(does=HELD, sandbox=sandbox)
+    child = p.start(*p.run_args("--json"))
+    p.wait_agent()
+    wrapper, agents = p.wrapper(), p.agents()
+    p.agent(AT_ONCE)
+    kill(*([wrapper] if who == "wrapper" else agents))
+    done = p.ended(child)
+    assert done.code == 0, done
+    assert done.json["outcome"] == "delivered_single"
+    assert [a["outcome"] for a in done.json["units"][0]["attempts"]][1:] == ["ok"]
+    assert [t["id"] for t in done.json["triggers"]] == ["agent_crashed"]
+    gone(wrapper, *agents)
+    must_hold(p)
+
+
+def test_killed_between_the_start_of_an_attempt_and_its_process(make: Make) -> None:
+    """Journalled first, started second: here it stands between them, at a pipe in the place of the wrapper's log."""
+    p = make()
+    p.sets += ("checks.setup=['test ! -d ../../log || test -e ../../../held || mkfifo ../../log/wrapper.err']",)
+    child = p.start(*p.run_args())
+    p.wait_event("AttemptStarted")
+    wait_until(lambda: (p.io().parent / "log" / "spec.json").exists(), "the start of the wrapper")
+    (p.io().parent.parent / "held").touch()
+    kill_started(child)
+    comes_to_the_same(p, attempts=2)
+    assert p.starts() == ["single/2"]
+
+
+# ---- while documents are written
+
+
+def test_killed_while_documents_are_written(make: Make) -> None:
+    """They are not tracked here, so they are written in place, after landing. A pipe in their place holds it there."""
+    p = make(does=HELD)
+    folder = p.top / ".workspace" / "features" / "greeting"
+    git(p.top, "rm", "-q", "-r", "--cached", ".workspace")
+    git(p.top, "commit", "-q", "-m", "plans are private")
+    (p.top / ".git" / "info").mkdir()
+    (p.top / ".git" / "info" / "exclude").write_text(".workspace\n")
+    p.look()
+    child = p.start(*p.run_args())
+    io = p.wait_agent()
+    log = folder / "02-implementation.md"
+    os.mkfifo(log)
+    (io / "go").touch()
+    p.wait_event("Landed")
+    kill_started(child)
+    log.unlink()
+    comes_to_the_same(p, tracked=False)
+
+
+# ---- two of them, and what has ended
+
+
+def test_two_orchestrators_on_one_run(make: Make) -> None:
+    p = make(does=HELD)
+    child = p.start(*p.run_args())
+    io = p.wait_agent()
+    p.wait_event("BaselineMeasured")
+    rows = len(p.rows())
+    for command in (("resume",), ("resume", "--detach"), ("land",)):
+        refused = p.ropeteam(*command)
+        assert refused.code == 2, refused
+        if command != ("land",):
+            assert f"pid {child.pid}" in refused.err, refused
+    refused = p.ropeteam("resume", "--json")
+    assert (refused.code, refused.json["error"]["code"]) == (2, "run_busy"), refused
+    assert len(p.rows()) == rows
+    (io / "go").touch()
+    assert p.ended(child).code == 0
+    comes_to_the_same(p)
+
+
+def test_many_resumes_at_once(make: Make) -> None:
+    p = make(does=HELD)
+    child = p.start(*p.run_args())
+    io = p.wait_agent()
+    kill_started(child)
+    resumes = [p.start("resume", "--json") for _ in range(3)]
+    wait_until(lambda: sum(r.poll() is not None for r in resumes) == 2, "all but one to be refused")
+    (io / "go").touch()
+    codes = sorted(p.ended(r).code for r in resumes)
+    assert codes == [0, 2, 2]
     comes_to_the_same(p)
