@@ -259,7 +259,7 @@ def test_names_that_differ_only_in_case(tmp_path: Path) -> None:
     assert around(w.top, tmp_path).land(head).landed
 
 
-def test_another_git_at_work_in_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_git_at_work_in_the_checkout(tmp_path: Path) -> None:
     w = world(tmp_path, {"a.txt": "a"})
     head = w.result({"a.txt": "agent"})
     lock = w.top / ".git" / "index.lock"
@@ -269,3 +269,17 @@ def test_another_git_at_work_in_the_checkout(tmp_path: Path, monkeypatch: pytest
     assert "index.lock" in result.detail
     lock.unlink()
     assert w.land(head).landed
+
+
+@pytest.mark.parametrize("option", ["--untracked-cache", "--index-version=4", "--force-write-index"])
+def test_shapes_of_the_users_index(tmp_path: Path, option: str) -> None:
+    w = world(tmp_path, {"a.txt": "a", "gone/g.txt": "g"})
+    w.git("update-index", option)
+    w.git("status")
+    head = w.result({"a.txt": "agent", "gone/g.txt": None, "new/n.txt": "n"})
+    write_files(w.top, {"loose/l.txt": "untracked"})
+    w.git("status")
+    assert w.land(head).landed
+    assert w.git("status", "--porcelain") == "?? loose/"
+    write_files(w.top, {"new/more.txt": "untracked"})
+    assert w.git("status", "--porcelain").splitlines() == ["?? loose/", "?? new/more.txt"]

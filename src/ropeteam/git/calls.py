@@ -22,7 +22,7 @@ from ropeteam.process import Completed, Stage
 
 MINIMUM = (2, 38)  # `merge-tree --write-tree`
 CONFIG_HOOKS = (2, 54)  # from here on hooks can be defined in the configuration
-SECONDS = 1800.0  # a git call that takes longer hangs (a planted pipe, a dead network disk)
+SECONDS = 900.0  # a git call that takes longer hangs (a planted pipe, a dead network disk)
 
 FIXED = {
     "GIT_CONFIG_NOSYSTEM": "1",

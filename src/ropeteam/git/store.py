@@ -153,8 +153,9 @@ def _walk(repo: Repo, commits: Sequence[str]) -> bytes:
 
 
 def held_lines(repo: Repo) -> bytes:
-    """Lines for a rev-list's input that leave out what refs of ours and the user's branches hold."""
-    held = set(refs_of(repo.git, OURS, "refs/heads/").values())
+    """Lines for a rev-list's input that leave out what U holds for certain: what refs of ours (checked when they were
+    made) and the user's HEAD reach. Their other branches may be broken, and are not needed to say what is new."""
+    held = set(refs_of(repo.git, OURS).values())
     if (tip := commit_of(repo.git, "HEAD")) is not None:
         held.add(tip)
     return "".join(f"^{oid}\n" for oid in sorted(held)).encode()
