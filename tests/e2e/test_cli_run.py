@@ -293,3 +293,16 @@ def test_a_budget_that_is_used_up_ends_the_run(world: World) -> None:
     assert done.code == 1, done.err
     assert "token_budget_exceeded" in [t["id"] for t in done.json["triggers"]]
     assert len(done.json["units"][0]["attempts"]) == 1
+
+
+def test_a_reader_of_the_progress_that_goes_away_does_not_end_the_run(world: World) -> None:
+    world.plays(waiting(world))
+    child = world.start(*run_it(world, "--yes"))
+    until(lambda: world.run("status", "--json").code == 0 and world.working(), "an agent at work")
+    assert child.stderr is not None
+    assert child.stdout is not None
+    child.stderr.close()
+    child.stdout.close()
+    world.gate.touch()
+    child.wait(60)
+    assert (child.returncode, world.status()["landed"]) == (0, True)

@@ -50,8 +50,8 @@ def look(repo: Path, sets: tuple[str, ...]) -> list[Finding]:
 
 
 def show(found: list[Finding]) -> None:
+    from ropeteam.cli import page_text
     from ropeteam.cli.page import Page, Row, Section
-    from ropeteam.cli.page_text import body, console
 
     marks = {"ok": "✓", "note": "●", "missing": "✗"}
     rows = []
@@ -66,7 +66,7 @@ def show(found: list[Finding]) -> None:
         sections=(Section("Found", tuple(rows)),),
         next=(),
     )
-    console(sys.stdout).print(body(page))
+    page_text.show(page)
 
 
 def _python() -> Finding:

@@ -33,7 +33,7 @@ class Cleaned:
 @click.option("--all", "every", is_flag=True, help="Of every run of this repository.")
 @click.option("--purge", is_flag=True, help="Also delete what agents made and nothing else holds. Asks first.")
 @options.as_json
-@options.yes
+@click.option("--yes", is_flag=True, help="Agree to what --purge deletes, without being asked.")
 def clean(run: str | None, repo: Path, every: bool, purge: bool, as_json: bool, yes: bool) -> int:
     """Remove the work trees of RUN (the newest without a name). What is in them stays under refs/ropeteam/ in the
     repository, unless --purge deletes that too. Runs that are at work are left alone; reports always stay."""

@@ -59,7 +59,7 @@ class Program(click.Group):
 @click.group(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="`ropeteam COMMAND --help` tells more. A first look, without a key: `ropeteam demo`.",
+    epilog="`ropeteam COMMAND --help` tells more; `ropeteam demo` is a first look.",
 )
 @click.version_option(__version__, "--version", prog_name="ropeteam", message="%(prog)s %(version)s")
 def program() -> None:

@@ -40,6 +40,7 @@ def consent_page(prepared: app.Prepared) -> Page:
             "Copied into every work tree, where it is there and not in git",
             (Row((", ".join(escaped(p) for p in s.trees.copy),)),) if s.trees.copy else (),
         ),
+        Section("Opened further by the settings", _opened(prepared)),
         Section("Limits", _limits(prepared)),
         Section("The result", (Row((_landing(prepared),)),)),
     )
@@ -76,6 +77,18 @@ def check_row(c: CheckCommand) -> Row:
     where = f"found from {escaped(c.found)}" if c.found else "from the settings"
     folder = f", in {escaped(c.cwd)}" if c.cwd else ""
     return Row((plain(c.name), f"{escaped(shlex.join(c.argv))} ({where}{folder})"))
+
+
+def _opened(prepared: app.Prepared) -> tuple[Row, ...]:
+    """What the settings add to what agents and checks can reach. Values of variables may be secret: names only."""
+    s = prepared.settings
+    own = s.agents.get(prepared.agent)
+    rows = (
+        ("may be written", s.sandbox.writable),
+        ("your variables passed on", s.trees.pass_env),
+        ("variables set", (*s.trees.env, *(own.env if own else ()))),
+    )
+    return tuple(Row((what, ", ".join(escaped(name) for name in names))) for what, names in rows if names)
 
 
 def _limits(prepared: app.Prepared) -> tuple[Row, ...]:

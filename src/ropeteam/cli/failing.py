@@ -34,9 +34,6 @@ def told(arguments: Sequence[str]) -> Iterator[Ended]:
     as_json = wants_json(arguments)
     try:
         yield ended
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has had enough: that is no failure
-        _close_quietly()
     except RopeteamError as error:
         ended.code = error.exit_code
         where = error.where
@@ -117,9 +114,3 @@ def _folder_here() -> Path | None:
         if folder.is_dir():
             return folder
     return None
-
-
-def _close_quietly() -> None:
-    """Let the interpreter's last flush go nowhere, so that it does not complain either."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ropeteam.cli.narration import sentence
@@ -114,8 +115,9 @@ class Picture:
 
     def _tick(self) -> None:
         self._timer = None
-        self.draw()
-        self._at(IDLE_SECONDS)
+        with suppress(OSError):  # nobody sees it any more
+            self.draw()
+            self._at(IDLE_SECONDS)
 
 
 def said(state: RunState, event: ev.AnyEvent) -> list[Text]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ropeteam.cli.page import ACTIONS, Tone
-from ropeteam.cli.plain import count, duration, escaped, plain
+from ropeteam.cli.plain import count, duration, escaped, plain, whole
 from ropeteam.core import events as ev
 from ropeteam.core.model import AttemptResult, Baseline, CheckResult
 from ropeteam.core.report import time_scale
@@ -50,7 +50,7 @@ def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
             return f"The result does not hold: {_checks(event.checks)}.", "bad"
         case ev.TriggerFired():
             t = event.trigger
-            said = (SENTENCES[t.id], plain(t.evidence), _NOW[t.action])
+            said = (SENTENCES[t.id], whole(t.evidence), _NOW[t.action])
             return " ".join(part for part in said if part), "calm"
         case _:
             return _ending(event)
@@ -87,7 +87,7 @@ def _changed(result: AttemptResult) -> str:
 
 
 def _evidence(event: ev.AttemptFailed) -> str:
-    return plain(event.result.evidence)
+    return whole(event.result.evidence)
 
 
 def _baseline(checks: tuple[Baseline, ...]) -> Said:

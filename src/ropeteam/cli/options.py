@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -65,27 +66,27 @@ def print_json(document: object) -> None:
 
     text = json.dumps(msgspec.to_builtins(document), ensure_ascii=False, separators=(",", ":"))
     data = text.encode("utf-8", "backslashreplace") + b"\n"
-    sys.stdout.flush()
-    os_write(data)
+    print_bytes(data)
 
 
-def os_write(data: bytes) -> None:
-    """To standard output as it is, under whatever stands for it in a test."""
-    buffer = getattr(sys.stdout, "buffer", None)
-    if buffer is None:
-        sys.stdout.write(data.decode())
-    else:
-        buffer.write(data)
-        buffer.flush()
+def print_bytes(data: bytes) -> None:
+    """To standard output as they are."""
+    with unread():
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
 
 
 def print_text(text: str) -> None:
     """Text with a newline at its end, escaped where the locale has no letter for it."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    with unread():
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
 
 
-def here(path: Path) -> str:
-    """A path as people write it: relative where that is shorter."""
-    absolute = str(path)
-    relative = os.path.relpath(absolute)
-    return relative if len(relative) < len(absolute) else absolute
+@contextmanager
+def unread() -> Iterator[None]:
+    """Whoever reads our output may have had enough: that changes nothing in what we did, nor in the exit code."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # also for the interpreter's last flush

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ropeteam.cli.plain import count, duration, escaped, money, plain
+from ropeteam.cli.plain import count, duration, escaped, money, plain, whole
 from ropeteam.core.model import LandedReason
 from ropeteam.core.report import AttemptLine, CheckLine, FileLine, Report
 from ropeteam.core.triggers import SENTENCES
@@ -177,8 +177,9 @@ def _check(c: CheckLine) -> Row:
         said.append(f"({count(c.tests, 'test')}{added})")
     if c.state != c.baseline:
         said.append(f"before: {c.baseline}.")
-    said += [plain(c.why)] if c.why else []
-    said += [_tests("failing", c.failing), _tests("removed by the feature", c.removed)]
+    said += [whole(c.why)] if c.why else []
+    named = all(plain(name) in plain(c.why) for name in c.failing)
+    said += ["" if named else _tests("failing", c.failing), _tests("removed by the feature", c.removed)]
     return Row((c.state, " ".join(part for part in said if part)), tone=tones.get(c.state, "calm"))
 
 
@@ -192,7 +193,7 @@ def _trigger(report: Report, i: int) -> Row:
     t = report.triggers[i]
     sentence = SENTENCES.get(t.id, "")  # type: ignore[call-overload]
     unit = f" ({t.unit})" if t.unit else ""
-    said = " ".join(p for p in (sentence, plain(t.evidence), ACTIONS.get(t.action, "")) if p)
+    said = " ".join(p for p in (sentence, whole(t.evidence), ACTIONS.get(t.action, "")) if p)
     return Row((f"{t.id}{unit}", said), tone="calm")
 
 

@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ropeteam.cli.options import print_text
 from ropeteam.cli.page import Page, Row, Section
 
 STYLES: Final = {"good": "green", "bad": "red", "calm": "yellow", "dim": "dim", "": ""}
@@ -42,7 +43,7 @@ def show(page: Page) -> None:
     if sys.stdout.isatty():
         console(sys.stdout).print(body(page))
     else:
-        sys.stdout.write(as_text(page, console(sys.stdout).width))
+        print_text(as_text(page, console(sys.stdout).width))
 
 
 def as_text(page: Page, width: int = 100) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ropeteam.run import Screen
 
 WIDTH = 100
-SHOWN_AT = 0.6
+SHOWN_AT = 0.85
 """Of what the agent says in the end: the live view is drawn from the moment nearest to this share of it."""
 
 
@@ -45,7 +46,7 @@ class Camera:
         self._screen = screen
         self._state: RunState | None = None
         self._lines: list[RenderableType] = []
-        self._shots: list[tuple[RunState, dict[str, str], tuple[RenderableType, ...]]] = []
+        self._shots: list[tuple[RunState, dict[str, str], tuple[RenderableType, ...], float]] = []
 
     def consent(self, prepared: app.Prepared) -> bool:
         return self._screen.consent(prepared)
@@ -60,7 +61,7 @@ class Camera:
 
     def tell(self, attempt: str, text: str) -> None:
         if self._state is not None and any(a.stage == "running" for a in self._state.attempts):
-            self._shots.append((self._state, {attempt: plain(text)}, tuple(self._lines)))
+            self._shots.append((self._state, {attempt: plain(text)}, tuple(self._lines), time.time()))
         self._screen.tell(attempt, text)
 
     def develop(self, state: RunState, folder: Path) -> None:
@@ -70,7 +71,6 @@ class Camera:
         from ropeteam.cli.reporting import page_of
 
         if self._shots:
-            seen, doing, lines = self._shots[int(len(self._shots) * SHOWN_AT)]
-            now = seen.clockwork.last
+            seen, doing, lines, now = self._shots[int(len(self._shots) * SHOWN_AT)]
             draw(Group(*lines, live.moving(seen, doing, now)), folder / "live.svg", "ropeteam run")
         draw_report(page_of(state), folder / "report.svg")

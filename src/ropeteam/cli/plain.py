@@ -25,6 +25,12 @@ def plain(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
+def whole(text: str) -> str:
+    """`plain`, with a full stop where others may follow: what programs say of themselves often has none."""
+    said = plain(text)
+    return f"{said}." if said and said[-1] not in ".!?…:;" else said
+
+
 def escaped(text: str, *, keep_lines: bool = False) -> str:
     """Exactly what is there, what cannot be seen written as an escape: for paths, and for messages about them."""
     if text.isascii() and text.isprintable():

@@ -48,7 +48,7 @@ def report(run: str | None, repo: Path, form: str, as_json: bool, picture: Path 
         page = page_of(state)
         title = f"ropeteam: {state.begun.feature.name}"
         text = page_markdown.markdown(page) if form == "md" else page_markdown.html(page, title)
-        options.os_write(text.encode("utf-8", "backslashreplace"))
+        options.print_bytes(text.encode("utf-8", "backslashreplace"))
     return 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ropeteam.cli.live import Lines, Picture
@@ -42,12 +44,14 @@ class Terminal:
         return _answer("\nGo on? [Y/n] ")
 
     def watch(self, run: str, state: RunState, event: ev.AnyEvent) -> None:  # noqa: ARG002 - the protocol's signature
-        if self._view is not None:
-            self._view.watch(state, event)
+        with self._gone():
+            if self._view is not None:
+                self._view.watch(state, event)
 
     def tell(self, attempt: str, text: str) -> None:
-        if self._view is not None:
-            self._view.tell(attempt, text)
+        with self._gone():
+            if self._view is not None:
+                self._view.tell(attempt, text)
 
     async def ask_land(self, state: RunState) -> bool:
         """Show what would land, then ask. No answer (end of input) is no. Cancelling it is how Ctrl-C gets through."""
@@ -64,8 +68,17 @@ class Terminal:
 
     def close(self) -> None:
         """Take away what moves, so that others can write."""
-        if self._view is not None:
-            self._view.close()
+        with self._gone():
+            if self._view is not None:
+                self._view.close()
+
+    @contextmanager
+    def _gone(self) -> Iterator[None]:
+        """A terminal or a reader that went away ends the showing, never the run."""
+        try:
+            yield
+        except OSError:
+            self._view = None
 
 
 def before_landing(state: RunState) -> str:
