@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,10 +37,9 @@ def agents(repo: Path, sets: tuple[str, ...], as_json: bool) -> int:
 def probe_all(repo: Path, sets: tuple[str, ...]) -> list[Probe]:
     """Every agent there is, tried with the settings that hold here."""
     from ropeteam import app
-    from ropeteam.core.settings import AgentSettings
 
-    known = _loaded(repo, sets).settings.agents
-    return [app.agent(name).probe(known.get(name, AgentSettings()), os.environ) for name in app.AGENTS]
+    loaded = _loaded(repo, sets)
+    return [app.probe(loaded, name) for name in app.AGENTS]
 
 
 def _loaded(repo: Path, sets: tuple[str, ...]) -> config.Loaded:
