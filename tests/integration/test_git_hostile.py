@@ -11,117 +11,12 @@ from pathlib import Path
 import pytest
 from git_world import RUN, World, around
 
+from hostile import ATTRIBUTES, canaries, plant
 from repositories import commit_all, make_repo, write_files
 from repositories import git as plain_git
 from ropeteam import git
 
 pytestmark = pytest.mark.usefixtures("users_home")
-
-HOOKS = [
-    "applypatch-msg",
-    "pre-applypatch",
-    "post-applypatch",
-    "pre-commit",
-    "pre-merge-commit",
-    "prepare-commit-msg",
-    "commit-msg",
-    "post-commit",
-    "pre-rebase",
-    "post-checkout",
-    "post-merge",
-    "pre-push",
-    "pre-receive",
-    "update",
-    "proc-receive",
-    "post-receive",
-    "post-update",
-    "reference-transaction",
-    "push-to-checkout",
-    "pre-auto-gc",
-    "post-rewrite",
-    "sendemail-validate",
-    "fsmonitor-watchman",
-    "post-index-change",
-]
-ATTRIBUTES = "* filter=evil merge=evil diff=evil\n*.proc filter=process\n"
-
-
-def program(folder: Path, name: str) -> str:
-    """A program that leaves a canary of this name and passes its input on."""
-    path = folder / f"evil-{name}"
-    path.write_text(f"#!/bin/sh\n: > '{folder}/canaries/{name}'\ncat 2>/dev/null\nexit 0\n")
-    path.chmod(0o755)
-    return str(path)
-
-
-def hostile_config(folder: Path, where: str) -> dict[str, str]:
-    """Everything in a configuration that runs a program. where: part of the canaries' names."""
-    keys = {
-        "core.fsmonitor": "fsmonitor",
-        "core.alternateRefsCommand": "alternate-refs",
-        "core.sshCommand": "ssh",
-        "core.gitProxy": "proxy",
-        "core.pager": "pager",
-        "core.editor": "editor",
-        "core.askPass": "askpass",
-        "diff.external": "external",
-        "diff.evil.textconv": "textconv",
-        "diff.evil.command": "diff-command",
-        "filter.evil.clean": "clean",
-        "filter.evil.smudge": "smudge",
-        "filter.process.process": "process",
-        "merge.evil.driver": "driver",
-        "merge.default": "evil",
-        "gpg.program": "gpg",
-        "gpg.ssh.program": "gpg-ssh",
-        "credential.helper": "credential",
-        "uploadpack.packObjectsHook": "pack-objects",
-        "receive.procReceiveRefs": "refs",
-        "alias.update-index": "alias",
-        "hook.evil.command": "config-hook",
-        "interactive.diffFilter": "diff-filter",
-        "trailer.x.command": "trailer",
-        "init.templateDir": "template",
-    }
-    words = {"merge.default": "evil", "receive.procReceiveRefs": "refs/"}
-    found = {key: words.get(key) or program(folder, f"{where}-{name}") for key, name in keys.items()}
-    found["alias.update-index"] = "!" + found["alias.update-index"]
-    return found | {
-        "commit.gpgSign": "true",
-        "filter.evil.required": "true",
-        "merge.verifySignatures": "true",
-        "submodule.recurse": "true",
-        "core.untrackedCache": "true",
-        f"url.ext::{program(folder, f'{where}-url')}.insteadOf": str(folder),
-    }
-
-
-def plant(folder: Path, git_dir: Path, where: str, extra: dict[str, str] | None = None) -> None:
-    """Hostile hooks, configuration, an included file and attributes for one repository."""
-    hooks = git_dir / "hooks"
-    hooks.mkdir(exist_ok=True)
-    for hook in HOOKS:
-        path = hooks / hook
-        path.write_text(f"#!/bin/sh\n: > '{folder}/canaries/{where}-hook-{hook}'\nexit 0\n")
-        path.chmod(0o755)
-    config = git_dir / "config"
-    for key, value in {**hostile_config(folder, where), **(extra or {})}.items():
-        plain_git(folder, "config", "--file", str(config), key, value)
-    for event in ("reference-transaction", "post-index-change", "pre-commit", "post-checkout"):
-        plain_git(folder, "config", "--file", str(config), "--add", "hook.evil.event", event)
-    included = folder / f"{where}.included"
-    for key, value in hostile_config(folder, f"{where}-included").items():
-        plain_git(folder, "config", "--file", str(included), key, value)
-    plain_git(folder, "config", "--file", str(config), "includeIf.gitdir:/.path", str(included))
-    attributes = folder / f"{where}.attributes"
-    attributes.write_text(ATTRIBUTES)
-    plain_git(folder, "config", "--file", str(config), "core.attributesFile", str(attributes))
-    (git_dir / "info").mkdir(exist_ok=True)
-    (git_dir / "info" / "attributes").write_text(ATTRIBUTES)
-
-
-def canaries(folder: Path) -> list[str]:
-    return sorted(os.listdir(folder / "canaries"))
 
 
 def hostile_world(folder: Path) -> World:
