@@ -1,0 +1,170 @@
+"""Writes what the guide has from the program itself: the help of every command, the table of settings, JSON Schemas.
+
+    python docs/generate.py            write them
+    python docs/generate.py --check    end with 1, and say which, when one is not as the program has it
+
+In a page, what stands between `<!-- generated: NAME -->` and `<!-- end -->` is replaced; the rest is written by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from ropeteam.config import keys, schema
+from ropeteam.core.agent_files import ProgressLine, ReportFile, TaskFile, UsageLine
+from ropeteam.core.report import Report
+from ropeteam.core.settings import AgentSettings, Settings
+from ropeteam.testing.script import json_schema
+
+GUIDE = Path(__file__).parent / "guide"
+WIDTH = 90
+
+MEANINGS = {
+    "agent": "Which agent. Without it the first that answers; this version looks for `claude`.",
+    "land": "Whether a validated result goes onto your branch. `ask` means no where nobody can be asked.",
+    "workers": "How many agents at once, at most. Not used yet: this version runs one.",
+    "limits.attempt_seconds": "Time of one attempt of an agent.",
+    "limits.stall_seconds": "An agent that prints nothing for so long is stopped.",
+    "limits.grace_seconds": "Between asking a program to stop and killing it.",
+    "limits.context_share": "A model's context that is fuller than this is noted in the report.",
+    "limits.budget_share": "A notice when more than this share of a budget is used.",
+    "limits.budget_usd": "Money for the whole run; when it is used up, the agent is stopped and everything kept.",
+    "limits.budget_tokens": "Tokens for the whole run, cached reading included.",
+    "limits.run_seconds": "Time of all attempts of a run together.",
+    "limits.turns": "Turns of one attempt, for agents that count them (`claude`).",
+    "limits.retry_seconds": "The wait before a cause that may pass (an overloaded provider) is tried again.",
+    "limits.check_seconds": "Time of one run of one check, and of one line of the set-up.",
+    "limits.free_bytes": "With less free disk than this the run parks.",
+    "limits.log_bytes": "How much of one attempt's output is kept: its beginning and its end.",
+    "limits.snapshot_seconds": "How often the work of a running agent is put under a ref.",
+    "limits.tries": "After so many failed attempts the run ends, not delivered.",
+    "checks.commands": "The project's checks. Without it they are found; `[]` for none. See [checks](checks.md).",
+    "checks.setup": "Shell lines run once in every new work tree, before the agent and before the checks: `npm ci`.",
+    "checks.retries": "How often a failing check is run again before it counts.",
+    "checks.canary": "Whether each check is tried with broken code, once a run.",
+    "trees.copy": "Patterns, as in `.gitignore`, of files that git does not hold and every work tree needs. What"
+    " `.worktreeinclude` lists is added.",
+    "trees.env": "Variables for agents and checks. `{slot}`, `{tree}`, `{run}` and sums like `{8100 + slot}` are"
+    " filled in.",
+    "trees.pass_env": "Names of your own variables that agents and checks may see.",
+    "trees.folder": "Where work trees live. Without it the platform's cache folder.",
+    "sandbox.mode": "`auto`: where it runs. `on`: refuse to start without. `off`.",
+    "sandbox.writable": "Further paths that agents and checks may write.",
+    "sandbox.network": "Whether there is a network inside the sandbox.",
+    "agent.NAME.argv": "Its program; for `command` the whole command line.",
+    "agent.NAME.model": "Which model, for agents that can choose (`claude`).",
+    "agent.NAME.env": "Variables for this agent alone.",
+    "agent.NAME.script": "The recording that the scripted agent plays.",
+    "agent.NAME.time_scale": "How many seconds of the feature one second of the scripted agent stands for.",
+}
+
+
+# ---- the parts
+
+
+def settings() -> str:
+    """A table of every setting: name, what it may be, default, meaning."""
+    rows = ["| setting | may be | default | meaning |", "| --- | --- | --- | --- |"]
+    named = [(name, keys.resolve(name, keys.AGENTS), default(Settings(), name)) for name in keys.names()]
+    for field in keys.agent_fields():
+        key = keys.resolve(f"agent.claude.{field}", keys.AGENTS)
+        named.append((f"agent.NAME.{field}", key, getattr(AgentSettings(), field)))
+    assert MEANINGS.keys() == {name for name, _, _ in named}, "every setting has a meaning, and nothing else has"
+    for name, key, value in named:
+        cells = (f"`{name}`", allowed(key), shown(value), MEANINGS[name])
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def default(value: Any, name: str) -> object:
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def allowed(key: keys.Key) -> str:
+    if key.name == "checks.commands":
+        return "a list of shell lines or tables"
+    words = keys.allowed(key)
+    return words + ', or "none"' if keys.takes_none(key) else words
+
+
+def shown(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return f"{value:,.10g}".replace(",", "_")
+    return f"`{json.dumps(msgspec.to_builtins(value))}`"
+
+
+def commands() -> str:
+    """The help of the program and of each of its commands, as `--help` prints it."""
+    from ropeteam.cli.commands import COMMANDS, program
+
+    parts = [helped(program, "ropeteam")]
+    for name in COMMANDS:
+        command = program.get_command(click.Context(program), name)
+        assert command is not None
+        parts.append(f"## {name}\n\n" + helped(command, f"ropeteam {name}"))
+    return "\n\n".join(parts)
+
+
+def helped(command: click.Command, name: str) -> str:
+    given = dict(command.context_settings) or {"help_option_names": ["-h", "--help"]}
+    context = click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH, **given)
+    return f"```\n{command.get_help(context).rstrip()}\n```"
+
+
+def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Names and documents of the JSON Schemas."""
+    yield "report", of(Report, "What `ropeteam run --json`, `report --format json`, `status --json` print.")
+    yield "task", of(TaskFile, "What the variable ROPETEAM_TASK of an agent names the file of.")
+    yield "report-file", of(ReportFile, "What an agent may leave in the `report_file` of its task.")
+    yield "line", of(ProgressLine | UsageLine, "A line that an agent may print on standard output.")
+    yield "script", json_schema()
+    yield "settings", schema()
+
+
+def of(kind: Any, about: str) -> dict[str, Any]:
+    made = msgspec.json.schema(kind)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "description": about, **made}
+
+
+# ---- writing them
+
+
+def wanted() -> Iterator[tuple[Path, str]]:
+    """Every file that has something generated in it, and what it should be."""
+    pages: tuple[tuple[str, Callable[[], str]], ...] = (("commands", commands), ("settings", settings))
+    for name, make in pages:
+        path = GUIDE / f"{name}.md"
+        before, start, rest = path.read_text(encoding="utf-8").partition(f"<!-- generated: {name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        assert start, f"{path} has no place for what is generated"
+        assert end, f"{path} has no end of what is generated"
+        yield path, f"{before}{start}\n{make()}\n\n{end}{after}"
+    for name, document in schemas():
+        yield GUIDE / "schemas" / f"{name}.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def main(check: bool) -> int:
+    old = [path for path, text in wanted() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    for path in old:
+        print(f"{'not current' if check else 'wrote'}: {path.relative_to(GUIDE.parent)}")
+    if check:
+        return 1 if old else 0
+    for path, text in wanted():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))
