@@ -56,6 +56,7 @@ RANGES: Mapping[str, Range] = {
     "limits.retry_seconds": _WAIT,
     "limits.check_seconds": _TIME,
     "limits.free_bytes": Range(0),
+    "limits.snapshot_seconds": _TIME,
     "limits.log_bytes": Range(10_000),
     "limits.tries": Range(1, 10),
     "checks.retries": Range(0, 10),
