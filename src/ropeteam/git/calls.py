@@ -50,7 +50,8 @@ CONFIG = (
     ("diff.ignoreSubmodules", "dirty"),  # else git runs `status` inside submodules, under their configuration
     ("index.threads", "1"),
 )
-NO_SPACE = (b"No space left on device", b"Disk quota exceeded")
+# The last is all that git says when it cannot write a file of a checkout to its end.
+NO_SPACE = (b"No space left on device", b"Disk quota exceeded", b"error: unable to write file ")
 
 _inherited: ContextVar[tuple[int, ...]] = ContextVar("inherited", default=())
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ropeteam.core.model import RepoFacts
-from ropeteam.errors import BadInput, GitFailed, OutOfSpace
-from ropeteam.git.calls import Git, full_disk
+from ropeteam.errors import BadInput, GitFailed
+from ropeteam.git.calls import Git, failure, full_disk
 from ropeteam.git.checkout import filters, local_filters
 from ropeteam.git.landing_repair import check, clear_lock, look, settle, stopped, take_back
 from ropeteam.git.landing_view import (
@@ -47,7 +47,8 @@ def land(
     """Bring the checkout and `branch` from `onto` to `head`. Refused: nothing was changed.
 
     progress: told before the files are touched, after, and when the branch has moved. LandingStopped: it failed in the
-    middle and could not be taken back. OutOfSpace, GitFailed: it failed and was taken back.
+    middle and could not be taken back. GitFailed, OutOfSpace: it failed and was taken back, as far as there was room;
+    `repair_landing` finishes what was not.
     """
     repo = store.repo
     place = wrong_place(repo, head, onto, branch)
@@ -150,7 +151,7 @@ def _read_tree(
     if ".lock'" in text and "File exists" in text:
         return LandResult("dirty", f"Another git command holds {git.index}.lock.")
     take_back(store, onto=onto, head=head, differences=differences, facts=facts)
-    raise OutOfSpace(text) if "No space left" in text else GitFailed(("read-tree", onto, head), done.returncode, text)
+    raise failure(("read-tree", onto, head), done)
 
 
 def move_branch(store: Store, *, head: str, onto: str, branch: str, facts: RepoFacts, progress: Progress) -> LandResult:
