@@ -113,12 +113,13 @@ def wait(run: str | None, repo: Path, timeout: float | None, as_json: bool, quie
 
 def _wait(run: str | None, repo: Path, timeout: float | None, *, as_json: bool, quiet: bool, watched: bool) -> int:
     from ropeteam import run as runs
+    from ropeteam.cli import live
     from ropeteam.cli.reporting import show
     from ropeteam.core.report import exit_code
 
     repository = options.open_repository(repo)
     name = runs.state_of(repository, run).begun.run
-    view = _view() if watched and not quiet else None
+    view = live.view() if watched and not quiet else None
     try:
         seen = until_still(repository, name, timeout, view)
     except KeyboardInterrupt:
@@ -133,14 +134,6 @@ def _wait(run: str | None, repo: Path, timeout: float | None, *, as_json: bool, 
         print(f"Nobody drives this run any more. `ropeteam resume {name}` goes on with it.", file=sys.stderr)
     show(seen.state, as_json=as_json, short=quiet)
     return TIMED_OUT if seen.timed_out else exit_code(seen.state)
-
-
-def _view() -> Lines | Picture:
-    import os
-
-    from ropeteam.cli.live import Lines, Picture
-
-    return Picture() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else Lines()
 
 
 # ---- status
@@ -185,7 +178,8 @@ def _status_page(repository: app.Repository, state: RunState) -> Page:
     doing = {attempt: plain(text) for attempt, (_, text) in journal.doing(state.begun.run).items()}
     journal.close()
     here = tuple(Row(cells) for cells in rows(state, doing, now))
-    driven = is_driven(repository, state.begun.run)
+    begins = not state.attempts and now - state.clockwork.last < BEGIN_SECONDS
+    driven = begins or is_driven(repository, state.begun.run)
     sections = (Section("Now", here), *(s for s in page.sections if s.title == "What went differently"))
     if driven:
         return replace(page, below=footer(state, now), sections=sections)

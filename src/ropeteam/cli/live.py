@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from contextlib import suppress
@@ -92,7 +93,7 @@ class Picture:
             from ropeteam.cli.page_text import console
 
             # redrawn by the run's own loop: no thread
-            self._live = Live(console=console(sys.stderr), auto_refresh=False, transient=True)
+            self._live = Live(console=console(sys.stderr, as_it_is=True), auto_refresh=False, transient=True)
             self._live.start()
         return self._live
 
@@ -118,6 +119,11 @@ class Picture:
         with suppress(OSError):  # nobody sees it any more
             self.draw()
             self._at(IDLE_SECONDS)
+
+
+def view() -> Lines | Picture:
+    """What suits standard error."""
+    return Picture() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else Lines()
 
 
 def said(state: RunState, event: ev.AnyEvent) -> list[Text]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import sys
 from typing import Final, TextIO
 
@@ -21,21 +20,33 @@ STYLES: Final = {"good": "green", "bad": "red", "calm": "yellow", "dim": "dim", 
 MARKS: Final = {"good": "✓", "bad": "✗", "calm": "●", "dim": "·", "": "·"}
 LEAST_WIDTH: Final = 80
 MOST_WIDTH: Final = 140
+PLAIN_WIDTH: Final = 100
 LEAD_SHARE: Final = 0.45
 
 
-def console(stream: TextIO) -> Console:
-    """A console on a stream: as wide as the terminal, between 80 and 140 columns."""
-    width = shutil.get_terminal_size((100, 24)).columns
+def console(stream: TextIO, *, as_it_is: bool = False) -> Console:
+    """A console on a stream: as wide as the terminal, between 80 and 140 columns; or exactly as wide as it is at each
+    moment, for what is redrawn."""
     return Console(
         file=stream,
-        width=max(LEAST_WIDTH, min(MOST_WIDTH, width)),
+        width=None if as_it_is else max(LEAST_WIDTH, min(MOST_WIDTH, _columns(stream))),
         markup=False,
         highlight=False,
         emoji=False,
         legacy_windows=False,
         no_color=True if os.environ.get("NO_COLOR") else None,
     )
+
+
+def _columns(stream: TextIO) -> int:
+    """Of the terminal that the stream is; 100 where it is none. COLUMNS outranks both."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or PLAIN_WIDTH
+    except (OSError, ValueError):
+        return PLAIN_WIDTH
 
 
 def show(page: Page) -> None:

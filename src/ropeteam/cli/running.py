@@ -166,10 +166,11 @@ def cancel(run: str | None, repo: Path, as_json: bool, quiet: bool) -> int:
     screen = Terminal(quiet=quiet, as_json=as_json)
     try:
         state = runs.cancel(repository, run, screen)
+        while state.outcome is None:  # whoever drives it has been told, and stops it; if he goes away, we do
+            until_still(repository, state.begun.run, None)
+            state = runs.cancel(repository, state.begun.run, screen)
     finally:
         screen.close()
-    if state.outcome is None:  # whoever drives it has been told, and stops it
-        state = until_still(repository, state.begun.run, None).state
     finish(state, as_json=as_json, quiet=quiet)
     if state.outcome != "cancelled":
         print("It had ended before it could be cancelled: nothing was changed.", file=sys.stderr)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ropeteam.cli.live import Lines, Picture
+from ropeteam.cli.live import view
 from ropeteam.cli.narration import check_line
 from ropeteam.cli.plain import count, escaped
 from ropeteam.core import events as ev
@@ -32,9 +32,7 @@ class Terminal:
     def __init__(self, *, quiet: bool = False, yes: bool = False, as_json: bool = False) -> None:
         self._yes = yes
         self.interactive = yes or (not as_json and sys.stdin.isatty() and sys.stderr.isatty())
-        self._view: Lines | Picture | None = None
-        if not quiet:
-            self._view = Picture() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else Lines()
+        self._view = None if quiet else view()
 
     def consent(self, prepared: app.Prepared) -> bool:
         from ropeteam.cli.consent import consent_page
