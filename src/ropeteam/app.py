@@ -185,7 +185,7 @@ def prepare(request: Request) -> Prepared:
             hint="Commit or stash them, or take them along with --include-dirty.",
             code="dirty",
         )
-    name, probe = choose_agent(settings)
+    name, answer = choose_agent(loaded)
     available = sandbox.available()
     if settings.sandbox.mode == "on" and not available.ok:
         raise UserError(
@@ -203,7 +203,7 @@ def prepare(request: Request) -> Prepared:
         settings=msgspec.structs.replace(settings, agent=name),
         sources=loaded.sources,
         agent=name,
-        probe=probe,
+        probe=answer,
         sandbox=available,
         checks=checks_of(repo, head, settings),
         trees=trees_folder(repo, settings),
@@ -223,15 +223,20 @@ def checks_of(repo: git.Repo, commit: str, settings: Settings) -> tuple[CheckCom
     return find_checks(repo, commit, settings.trees.copy, os.environ.get("PATH", ""))
 
 
-def choose_agent(settings: Settings) -> tuple[str, Probe]:
+def probe(loaded: config.Loaded, name: str) -> Probe:
+    """Whether an agent can be used here. What only the repository's own settings name is not run to find out."""
+    own = loaded.settings.agents.get(name, AgentSettings())
+    return agent(name).probe(own, os.environ, trusted=loaded.origins.get(f"agent.{name}.argv") != "repository")
+
+
+def choose_agent(loaded: config.Loaded) -> tuple[str, Probe]:
     """The agent that is named, or the first that answers. Raises AgentNotUsable."""
-    names = (settings.agent,) if settings.agent else BY_DEFAULT
+    settings = loaded.settings
     probes = []
-    for name in names:
-        probe = agent(name).probe(settings.agents.get(name, AgentSettings()), os.environ)
-        if not probe.problem:
-            return name, probe
-        probes.append(probe)
+    for name in (settings.agent,) if settings.agent else BY_DEFAULT:
+        probes.append(probe(loaded, name))
+        if not probes[-1].problem:
+            return name, probes[-1]
     first = probes[0]
     raise AgentNotUsable(
         f"The agent {first.name} cannot be used: {first.problem}",
@@ -282,6 +287,19 @@ def trees_folder(repo: git.Repo, settings: Settings) -> Path:
             code="cache_unwritable",
         ) from problem
     return folder.resolve()
+
+
+def keep_promise(context: RunContext) -> None:
+    """What the user was told would be confined is not run unconfined, later or elsewhere. Raises UserError."""
+    begun = context.started
+    promised = begun.answers.sandboxed or begun.settings.sandbox.mode == "on"
+    if promised and not context.sandbox.ok:
+        raise UserError(
+            f"Run {begun.run} was begun with a sandbox, which does not run now: {context.sandbox.why}.",
+            where="sandbox.mode",
+            hint="`ropeteam doctor` says what is missing. `ropeteam cancel` ends the run and keeps everything.",
+            code="no_sandbox",
+        )
 
 
 def context_of(

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 import msgspec
@@ -172,10 +174,12 @@ class Attempts:
         given = {path: _hash(Path(path)) for path in launch.files}
         (folder / "given.json").write_bytes(msgspec.json.encode(given))
         limits = c.started.settings.limits
-        prefix = c.sandboxed(task.tree, (folder / "io",), launch.home, tuple(Path(p) for p in launch.readable))
+        env = c.environment(task.tree, task.slot, launch.env, launch.pass_env)
+        homes = tuple(Path(c.env[name]) for name in launch.home_variables if c.env.get(name))
+        prefix = c.sandboxed(task.tree, (folder / "io", *homes), launch.home, tuple(Path(p) for p in launch.readable))
         return process.Spec(
             argv=(*prefix, *launch.argv),
-            env=c.environment(task.tree, task.slot, launch.env, launch.pass_env),
+            env=env,
             cwd=str(task.tree),
             folder=str(folder / "log"),
             stdin=launch.stdin,
@@ -268,6 +272,7 @@ class Attempts:
 
     def _conclude(self, command: ev.RunAgent, tree: git.Tree, exit: Exit, finish: Finish, usage: Usage) -> ev.AnyEvent:
         """Snapshot first, then judge."""
+        c = self._c
         result = AttemptResult(
             seconds=exit.seconds,
             report=finish.report,
@@ -278,12 +283,10 @@ class Attempts:
             log=str(self._c.attempt_folder(command.attempt)),
         )
         found, result = self._look(command, tree, result)
-        repo, base = self._c.repo, command.base
+        known = {path for commit in (result.commit, command.base) if commit for path in git.list_files(c.store, commit)}
 
         def exists(path: str) -> bool:
-            return any(git.read_file(repo, commit, path) is not None for commit in (result.commit, base) if commit) or (
-                (tree.path / path).exists()
-            )
+            return os.path.normpath(path) in known or _is_there(tree.path, path)
 
         verdict = judge(finish.outcome, finish.evidence, finish.report, found, exists)
         notices = (*finish.notices, *verdict.notices, *result.notices, *self._full_context(result.usage))
@@ -373,7 +376,17 @@ class Attempts:
 
 
 def _hash(path: Path) -> str:
+    """Of a regular file; empty for anything else: an agent may have put a pipe there, which would never be opened."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
-        return ""
+        pass
+    return ""
+
+
+def _is_there(tree: Path, path: str) -> bool:
+    """Whether an agent's word for a path, which may be anything at all, is something in its tree."""
+    plain = os.path.normpath(path)
+    return not plain.startswith(("/", "..")) and os.path.lexists(tree / plain)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 from ropeteam import process
@@ -16,6 +19,12 @@ from ropeteam.errors import RopeteamError
 from ropeteam.ports import Conversation, Exit, Finish, Said, Task
 
 POLL_SECONDS = 0.2
+READ_SECONDS = 0.5
+"""How long output is read at a stretch: who writes faster than we read must not keep us from stopping it."""
+LAST_SECONDS = 10.0
+LAST_BYTES = 1_000_000
+"""How long what it wrote is read once it has ended (what is kept of it, 64 MB, takes a program's events 2 s; as many
+lines of two characters minutes), and how much of the end is read in any case: there it says how it ended."""
 TELL_SECONDS = 1.0
 USAGE_SECONDS = 10.0
 OVERTIME_SECONDS = 30.0
@@ -53,7 +62,7 @@ class Follower:
         self._began = now - max(0.0, context.clock.now() - began)
         self._tree = task.tree
         self._sign = now
-        self._errors = 0
+        self._written: frozenset[tuple[str, int]] = frozenset()
         self._why: Why = ""
         self._told = 0.0
         self._reported = now
@@ -65,7 +74,7 @@ class Follower:
         child = self._child
         stopped_at = 0.0
         while child is not None:
-            self._read(last=False)
+            await self._read(last=False)
             ended = await process.wait(child, POLL_SECONDS)
             if ended is not None or not child.alive():
                 break
@@ -77,7 +86,7 @@ class Follower:
                 child.stop()
             elif stopped_at and now - stopped_at > self._c.started.settings.limits.grace_seconds + OVERTIME_SECONDS:
                 await asyncio.to_thread(child.kill)
-        self._read(last=True)
+        await self._read(last=True)
         record = process.ended(self._log)
         if record is None:  # the wrapper was killed: what it answered for may be left
             await asyncio.to_thread(process.sweep, self._tree)
@@ -114,19 +123,35 @@ class Follower:
             return "stalled"
         return ""
 
-    def _read(self, *, last: bool) -> None:
-        now = self._c.clock.awake()
+    async def _read(self, *, last: bool) -> None:
+        """Hear what it has written since; all of it with `last`, else as much as can be read in a moment."""
+        until = time.monotonic() + (LAST_SECONDS if last else READ_SECONDS)
         while lines := self._tail.read(last=last):
-            self._sign = now
+            now = self._c.clock.awake()
             for line in lines:
                 for said in self._conversation.parse(line):
                     self._hear(said, now)
-        errors = sum(p.stat().st_size for p in self._log.glob("err.*"))
-        if errors != self._errors:
-            self._errors, self._sign = errors, now
+            if time.monotonic() > until:
+                if not last:
+                    break
+                self._tail.skip_to(LAST_BYTES)
+                until = math.inf
+            await asyncio.sleep(0)
+        now = self._c.clock.awake()
+        written = self._sizes()
+        if written != self._written:  # half a line and an error message are signs of life too
+            self._written, self._sign = written, now
         if self.usage != self._usage_sent and (now - self._reported > USAGE_SECONDS):
             self._reported, self._usage_sent = now, self.usage
             self._emit(ev.UsageReported(attempt=self._command.attempt, usage=self.usage))
+
+    def _sizes(self) -> frozenset[tuple[str, int]]:
+        """Of the files that hold its output; the wrapper may delete one while we look."""
+        found = set()
+        for path in (*self._log.glob("out.*"), *self._log.glob("err.*")):
+            with suppress(FileNotFoundError):
+                found.add((path.name, path.stat().st_size))
+        return frozenset(found)
 
     def _hear(self, said: Said, now: float) -> None:
         if said.usage is not None:

@@ -66,7 +66,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     stdin: text for its standard input (closed after it). files: written before the start, absolute path -> text.
     pass_env: names of the caller's own variables that this agent's log-in needs. home: paths relative to the home
     folder that it must be able to read and write (its log-in and its conversations) when the home is hidden. readable:
-    absolute paths of its program and what belongs to it, for a sandbox that hides where they are.
+    absolute paths of its program and what belongs to it, for a sandbox that hides where they are. home_variables:
+    variables of the caller that, where they are set, name a folder to be used instead of one of `home`.
     """
 
     argv: tuple[str, ...]
@@ -75,6 +76,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str] = {}
     pass_env: tuple[str, ...] = ()
     home: tuple[str, ...] = ()
+    home_variables: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
 
 
@@ -151,8 +153,10 @@ class Agent(Protocol):
 
     def listen(self, task: Task) -> Conversation: ...
 
-    def probe(self, settings: AgentSettings, env: Mapping[str, str]) -> Probe:
-        """Look for the program and ask its version (a few seconds at most). `env`: the caller's own environment."""
+    def probe(self, settings: AgentSettings, env: Mapping[str, str], *, trusted: bool = True) -> Probe:
+        """Look for the program and ask its version (a few seconds at most). `env`: the caller's own environment.
+
+        trusted False: the user has not agreed to `settings.argv` (a repository names it): it must not be run."""
         ...
 
 

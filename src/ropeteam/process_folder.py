@@ -95,6 +95,22 @@ class Tail:
             size += len(line)
         return lines
 
+    def skip_to(self, most: int) -> None:
+        """Go on with the last `most` bytes, about, at the first line start in them, when more than those are unread."""
+        left = most
+        for segment in reversed(self._segments()):
+            try:
+                size = self._path(segment).stat().st_size
+            except FileNotFoundError:
+                continue
+            if size >= left:
+                if (segment, size - left) > (self._segment, self._offset):
+                    self._next(segment, whole=False)
+                    self._offset = size - left
+                    self._origins = [(0, segment, self._offset)]
+                return
+            left -= size
+
     def _take(self) -> bytes | None:
         """The next line that is complete (or too long) in the buffer."""
         while True:

@@ -73,6 +73,7 @@ def begin(prepared: app.Prepared, screen: Screen, *, land: str | None, yes: bool
             land=landing(prepared, screen, land=land, yes=yes, detach=detach),
             agent=prepared.agent,
             include_dirty=prepared.include_dirty,
+            sandboxed=prepared.sandboxed,
         ),
         version=__version__,
     )
@@ -131,7 +132,9 @@ def detach(begun: Begun, *, argv: tuple[str, ...] = ()) -> None:
 
 def spawn_driver(repository: app.Repository, run: str, argv: tuple[str, ...] = ()) -> None:
     """Start a process of its own that resumes `run`; what it prints goes into the run's log."""
-    command = (sys.executable, "-m", "ropeteam", "resume", run, "--repo", str(repository.repo.top), "--quiet", *argv)
+    # -P: the repository, which is the current folder there, may hold modules with any name.
+    program = (sys.executable, "-P", "-m", "ropeteam")
+    command = (*program, "resume", run, "--repo", str(repository.repo.top), "--quiet", *argv)
     log = repository.lock_path(run).with_suffix(".log")
     process.spawn(command, env=dict(os.environ), cwd=repository.repo.top, output=log)
 
@@ -271,6 +274,8 @@ def _drive(
     ask: Callable[[RunState], Awaitable[bool]] | None = screen.ask_land if screen.interactive else None
     try:
         context = app.context_of(repository, begun, lock, clock=clock, tell=tell, ask=ask)
+        if not any(isinstance(event, ev.CancelAsked) for event in first):
+            app.keep_promise(context)
         engine = Engine(
             run,
             journal=journal,

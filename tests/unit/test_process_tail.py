@@ -85,3 +85,26 @@ def test_nothing_yet_and_no_record() -> None:
         assert tail.position == Position(offset=4)
         (folder / "exit.json").write_text("not whole")
         assert ended(folder) is None
+
+
+def test_skipping_to_the_end_gives_whole_lines_of_it(tmp_path: Path) -> None:
+    text = b"".join(b"line %d\n" % number for number in range(1000))
+    for at in range(0, len(text), 1000):
+        (tmp_path / f"out.{at // 1000:03d}").write_bytes(text[at : at + 1000])
+    tail = Tail(tmp_path)
+    assert tail.read(3) == [b"line 0", b"line 1", b"line 2"]
+    tail.skip_to(1505)
+    rest = tail.read(last=True)
+    assert rest[-1] == b"line 999"
+    assert text.endswith(b"\n".join(rest) + b"\n")
+    assert 1480 < sum(len(line) + 1 for line in rest) <= 1505
+    assert tail.gaps == 1
+
+
+def test_skipping_does_not_go_back_or_leave_out_what_is_near(tmp_path: Path) -> None:
+    (tmp_path / "out.000").write_bytes(b"a\nb\nc\n")
+    tail = Tail(tmp_path)
+    tail.skip_to(1000)
+    assert (tail.read(1), tail.gaps) == ([b"a"], 0)
+    tail.skip_to(4)
+    assert tail.read(last=True) == [b"b", b"c"]

@@ -19,7 +19,7 @@ import re
 import shutil
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -178,31 +178,36 @@ class ClaudeAgent:
             files=files,
             pass_env=(*PASSED, *keys),
             home=(*HOME, *folders),
+            home_variables=("CLAUDE_CONFIG_DIR",),
         )
 
     def listen(self, task: Task) -> Conversation:
         return ClaudeConversation(task, session_id(task), self._windows)
 
-    def probe(self, settings: AgentSettings, env: Mapping[str, str]) -> Probe:
+    def probe(self, settings: AgentSettings, env: Mapping[str, str], *, trusted: bool = True) -> Probe:
         path = find_program(settings, env)
         if path is None:
             wanted, at = settings.argv[0] if settings.argv else "claude", bundled()
             hint = f"There is one in the package claude-agent-sdk: --set agent.claude.argv='[\"{at}\"]'"
             problem = f"The program {wanted!r} was not found."
             return Probe(name=self.name, problem=problem, hint=hint if at else _HINT_INSTALL)
-        known = {key: env[key] for key in ("PATH", "HOME", "LANG", "CLAUDE_CONFIG_DIR") if key in env}
-        try:
-            answer = process.run([path, *settings.argv[1:], "--version"], env=known, timeout=self._probe_seconds)
-        except (OSError, TimeoutError) as error:
-            return Probe(name=self.name, path=path, problem=f"{path} cannot be run: {error}.", hint=_HINT_INSTALL)
-        version = _VERSION.search(answer.stdout.decode(errors="replace"))
-        if answer.returncode != 0 or version is None:
-            problem = f"`{path} --version` ended with {answer.returncode} and named no version."
+        version, problem = self._version([path, *settings.argv[1:]], env) if trusted else ("", "")
+        if problem:
             return Probe(name=self.name, path=path, problem=problem, hint=_HINT_INSTALL)
         problem = not_logged_in({**env, **settings.env})
-        return Probe(
-            name=self.name, path=path, version=version[0], problem=problem, hint=_HINT_LOG_IN if problem else ""
-        )
+        return Probe(name=self.name, path=path, version=version, problem=problem, hint=_HINT_LOG_IN if problem else "")
+
+    def _version(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[str, str]:
+        """What the program says its version is, and why it cannot be run if so."""
+        known = {key: env[key] for key in ("PATH", "HOME", "LANG", "CLAUDE_CONFIG_DIR") if key in env}
+        try:
+            answer = process.run([*argv, "--version"], env=known, timeout=self._probe_seconds)
+        except (OSError, TimeoutError) as error:
+            return "", f"{argv[0]} cannot be run: {error}."
+        version = _VERSION.search(answer.stdout.decode(errors="replace"))
+        if answer.returncode != 0 or version is None:
+            return "", f"`{argv[0]} --version` ended with {answer.returncode} and named no version."
+        return version[0], ""
 
 
 def session_id(task: Task) -> str:

@@ -29,7 +29,7 @@ class CommandAgent:
     def listen(self, task: Task) -> Conversation:
         return program.ProgramConversation(task)
 
-    def probe(self, settings: AgentSettings, env: Mapping[str, str]) -> Probe:
+    def probe(self, settings: AgentSettings, env: Mapping[str, str], *, trusted: bool = True) -> Probe:  # noqa: ARG002
         """The program is looked for but not run: only its owner knows what it does when it is started."""
         if not settings.argv:
             return Probe(name=self.name, problem=_NOT_SET, hint=_HINT)

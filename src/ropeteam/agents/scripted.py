@@ -38,7 +38,7 @@ class ScriptedAgent:
     def listen(self, task: Task) -> Conversation:
         return program.ProgramConversation(task)
 
-    def probe(self, settings: AgentSettings, env: Mapping[str, str]) -> Probe:  # noqa: ARG002 - the port's signature
+    def probe(self, settings: AgentSettings, env: Mapping[str, str], *, trusted: bool = True) -> Probe:  # noqa: ARG002
         try:
             path = _script(settings)
         except BadInput as error:

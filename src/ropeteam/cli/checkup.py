@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
 import shutil
@@ -17,6 +16,7 @@ from ropeteam.cli.plain import escaped, plain
 
 if TYPE_CHECKING:
     from ropeteam import app
+    from ropeteam.config import Loaded
     from ropeteam.core.settings import Settings
 
 
@@ -40,12 +40,13 @@ def look(repo: Path, sets: tuple[str, ...]) -> list[Finding]:
         return found
     repository, about_it = _repository(repo)
     found.append(about_it)
-    settings, fault = _loaded(repository, repo, sets)
+    loaded, fault = _loaded(repository, repo, sets)
+    settings = loaded.settings
     found += [fault] if fault else []
     found += _sandbox(settings)
     if repository is not None:
         found += [_journal(repository), _trees(repository, settings), _checks(repository, settings)]
-    found += _agents(settings)
+    found += _agents(loaded)
     return found
 
 
@@ -103,16 +104,18 @@ def _repository(path: Path) -> tuple[app.Repository | None, Finding]:
     return repository, Finding("repository", "ok", escaped(str(repository.repo.top)))
 
 
-def _loaded(repository: app.Repository | None, path: Path, sets: tuple[str, ...]) -> tuple[Settings, Finding | None]:
+def _loaded(repository: app.Repository | None, path: Path, sets: tuple[str, ...]) -> tuple[Loaded, Finding | None]:
     from ropeteam import app
+    from ropeteam.config import Loaded
     from ropeteam.core.settings import Settings
     from ropeteam.errors import UserError
 
     try:
-        return app.load_settings(repository, app.Request(repo=path, sets=sets)).settings, None
+        return app.load_settings(repository, app.Request(repo=path, sets=sets)), None
     except UserError as problem:
         where = f"{problem.where}: " if problem.where else ""
-        return Settings(), Finding("settings", "missing", escaped(f"{where}{problem.message}"), problem.hint)
+        nothing = Loaded(Settings(), {}, {})
+        return nothing, Finding("settings", "missing", escaped(f"{where}{problem.message}"), problem.hint)
 
 
 def _sandbox(settings: Settings) -> list[Finding]:
@@ -196,17 +199,17 @@ def _checks(repository: app.Repository, settings: Settings) -> Finding:
     return Finding("checks", "ok", escaped("; ".join(listed)))
 
 
-def _agents(settings: Settings) -> list[Finding]:
+def _agents(loaded: Loaded) -> list[Finding]:
     from ropeteam import app
-    from ropeteam.core.settings import AgentSettings
 
+    settings = loaded.settings
     found = []
     chosen = (settings.agent,) if settings.agent else app.BY_DEFAULT
     usable = []
     for name in app.AGENTS:
         if name not in chosen and name not in settings.agents:
             continue  # neither looked for by itself nor set up
-        probe = app.agent(name).probe(settings.agents.get(name, AgentSettings()), os.environ)
+        probe = app.probe(loaded, name)
         if probe.problem:
             found.append(Finding(f"agent {name}", "note", plain(probe.problem), plain(probe.hint)))
         else:

@@ -115,12 +115,14 @@ class RepoFacts(Value, frozen=True, kw_only=True):
 
 
 class Answers(Value, frozen=True, kw_only=True):
-    """What the user asked for or answered, which holds for `resume` too. land: `ask` only where someone can answer."""
+    """What the user asked for or answered, which holds for `resume` too. land: `ask` only where someone can answer.
+    sandboxed: the user was told that agents and checks are confined."""
 
     mode: Literal["auto", "single", "parallel"] = "auto"
     land: Literal["ask", "yes", "no"] = "no"
     agent: str
     include_dirty: bool = False
+    sandboxed: bool = False
 
 
 # ---- what was decided
