@@ -179,6 +179,7 @@ class ClaudeAgent:
             pass_env=(*PASSED, *keys),
             home=(*HOME, *folders),
             home_variables=("CLAUDE_CONFIG_DIR",),
+            readable=_program(argv[0]),
         )
 
     def listen(self, task: Task) -> Conversation:
@@ -224,6 +225,15 @@ def cloud(env: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def find_program(settings: AgentSettings, env: Mapping[str, str]) -> str | None:
     """Absolute path of the program that would be started."""
     return shutil.which(settings.argv[0] if settings.argv else "claude", path=env.get("PATH", ""))
+
+
+def _program(name: str) -> tuple[str, ...]:
+    """What must be readable for a program named by its path, which may lie anywhere in the home folder: itself, and
+    the packages of npm beside it."""
+    if not name.startswith("/"):
+        return ()
+    packages = next((str(above) for above in Path(name).resolve().parents if above.name == "node_modules"), None)
+    return (name, packages) if packages else (name,)
 
 
 def bundled() -> Path | None:
