@@ -109,6 +109,9 @@ def test_files_of_commits(tmp_path: Path) -> None:
     assert git.read_file(w.repo, w.base, odd) == b"odd"
     assert git.read_file(w.repo, w.base, "d") is None
     assert git.read_file(w.repo, w.base, "missing") is None
+    wanted = ["missing", odd, "d", "also missing\n", odd]
+    assert git.read_files(w.repo, w.base, wanted) == {odd: b"odd"}
+    assert git.read_files(w.repo, w.base, []) == {}
     assert git.is_tracked(w.repo, w.base, "d/b.txt")
     assert git.is_tracked(w.repo, w.base, "d/")
     assert not git.is_tracked(w.repo, w.base, "d/c.txt")
