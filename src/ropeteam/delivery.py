@@ -59,7 +59,7 @@ class Delivery:
         before, wanted = documents.text(read(log)), documents.text(read(intent))
         texts = {log: documents.with_section(before, feature, said.run, documents.section(said))}
         if wanted is not None:
-            reason = state.triggers[-1].evidence if state.triggers else ""
+            reason = next((t.evidence for t in reversed(state.triggers) if t.action != "notice"), "")
             marked = documents.with_mark(wanted, outcome, reason, said.started_at[:10])
             if marked != wanted:
                 texts[intent] = marked

@@ -111,12 +111,22 @@ def test_nothing_planted_runs_while_landing(tmp_path: Path) -> None:
 def test_including_a_dirty_checkout_runs_nothing(tmp_path: Path) -> None:
     (tmp_path / "canaries").mkdir()
     top = make_repo(tmp_path / "repo", {"a.txt": "a\n", "b.txt": "b\n"})
+    inner = make_repo(tmp_path / "inner", {"i.txt": "i"})
+    for name in ("moved", "changed"):
+        plain_git(top, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner), name)
+    commit_all(top)
     w = around(top, tmp_path)
+    plain_git(top / "moved", "-c", "commit.gpgsign=false", "commit", "-q", "--allow-empty", "-m", "newer")
+    newer = plain_git(top / "moved", "rev-parse", "HEAD")
+    for name in ("moved", "changed"):
+        plant(tmp_path, top / ".git" / "modules" / name, name)
     plant(tmp_path, top / ".git", "user", {"core.worktree": str(tmp_path)})
     (top / ".git" / "info" / "attributes").unlink()
-    write_files(top, {"a.txt": "changed\n"})
+    write_files(top, {"a.txt": "changed\n", "changed/i.txt": "not the repository's own\n"})
     commit = git.snapshot_checkout(w.store, w.facts, f"{RUN}/dirty", 1.0, "")
     assert w.shown(commit, "a.txt") == b"changed\n"
+    assert {c.path for c in git.changes(w.store, w.base, commit)} == {"a.txt", "moved"}
+    assert w.store.git.text("rev-parse", f"{commit}:moved") == newer
     assert canaries(tmp_path) == []
 
 

@@ -30,8 +30,11 @@ def snapshot_checkout(store: Store, facts: RepoFacts, ref: str, at: float, featu
                 hint="Finish it (git merge --continue) or abort it, then try again.",
                 code="merge_in_progress",
             )
-        _refuse_filtered(store, feature)
-        git.call("add", "-u", "--", *outside(feature))
+        changed = dirty(store.repo, feature=feature)
+        _refuse_filtered(store, changed)
+        submodules = _submodules(git)
+        git.call("add", "-u", "--", *outside(feature), *(f":(exclude,top,literal){path}" for path in submodules))
+        git.call("update-index", "-z", "--stdin", input=joined([p for p in changed if p in submodules]))
         if feature.strip("/"):
             _as_committed(git, tip, feature.strip("/"))
         commit = commit_tree(git, git.text("write-tree"), tip, b"Changes of the checkout that were not committed")
@@ -51,14 +54,20 @@ def _as_committed(git: Git, tip: str, folder: str) -> None:
         git.call("update-index", "--add", "-z", "--index-info", input=entries)
 
 
-def _refuse_filtered(store: Store, feature: str) -> None:
+def _submodules(git: Git) -> list[str]:
+    """`git add` would run `git status` in each of them, under a configuration of its own; which commit they are at can
+    be told without."""
+    entries = git.names("ls-files", "-s", "-z")
+    return [entry.partition("\t")[2] for entry in entries if entry.startswith("160000 ")]
+
+
+def _refuse_filtered(store: Store, changed: Sequence[str]) -> None:
     repo = store.repo
     names = local_filters(repo)
     if not names:
         return
-    paths = dirty(repo, feature=feature)
     with borrowed(repo) as git:
-        through = [path for path, name in filters(git, paths) if name in names]
+        through = [path for path, name in filters(git, changed) if name in names]
     if through:
         raise BadRepository(
             f"{through[0]} has changes and goes through the filter of this repository's own configuration, "
