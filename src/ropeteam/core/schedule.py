@@ -2,10 +2,10 @@
 
 ::
 
-    RunStarted -> Plan -> Planned -> MeasureBaseline ------------------------\\
-                                 \\-> RunAgent single/1 -> Merge -> Validate <-/-> Compose -> Ask | Land | LeaveBranch
-                                        ^    failed, tries left      |  failed       -> WriteDocuments -> Finish
-                                        \\------ single/2 <----------/
+    RunStarted -> Plan -> Planned -> RunAgent single/1 -> Merge -> Validate -> Compose -> Ask | Land | LeaveBranch
+                                       ^   |                          |          -> WriteDocuments -> Finish
+                                       |   `-> MeasureBaseline -------'
+                                       `------ single/2 <-- failed, tries left
 
 `step` first records what happened (`core.record`), then looks at the state alone and says what is due and not under
 way yet. So there is no hidden memory: every prefix of the journal folds to the live state, and a resumed run does what
@@ -79,7 +79,7 @@ def _without_snapshot(state: RunState) -> list[AttemptState]:
 
 def _work(state: RunState) -> list[ev.AnyCommand]:
     commands: list[ev.AnyCommand] = []
-    if state.baseline is None:
+    if state.baseline is None and state.attempts:  # once an agent is at work: its tree is made first
         commands.append(ev.MeasureBaseline(commit=state.base))
     a = state.newest
     if a is None or a.stage in ("failed", "lost", "stopped"):

@@ -69,7 +69,7 @@ SAID = AgentReport(
 
 
 def test_every_field_of_the_contract_is_there() -> None:
-    w = World().baseline().begin().fail("crashed", report=SAID)
+    w = World().begin().baseline().fail("crashed", report=SAID)
     w.begin().succeed(report=SAID).merge().validate().compose(LOG).land()
     assert missing(CONTRACT, document(w)) == []
 
@@ -114,7 +114,7 @@ def test_a_slash_in_a_features_name_becomes_a_dash_in_its_branch(name: str) -> N
 
 
 def test_a_run_that_was_not_delivered_names_every_ref() -> None:
-    w = World().baseline().begin().fail("crashed", kept=("refs/ropeteam/run/single/1-stash",))
+    w = World().begin().baseline().fail("crashed", kept=("refs/ropeteam/run/single/1-stash",))
     w.begin().fail("stalled").write()
     said = document(w)
     assert (said["outcome"], said["winner"], said["head"]) == ("not_delivered", None, None)
@@ -131,7 +131,7 @@ def test_the_state_of_the_unit_follows_its_newest_attempt() -> None:
         return str(document(w)["units"][0]["state"])
 
     assert state() == "pending"
-    w.baseline().begin()
+    w.begin().baseline()
     assert state() == "running"
     w.fail("crashed")
     assert state() == "pending"  # another try is due
@@ -142,14 +142,14 @@ def test_the_state_of_the_unit_follows_its_newest_attempt() -> None:
 
 
 def test_a_parked_run_says_when_it_can_go_on() -> None:
-    w = World().baseline().begin()
+    w = World().begin().baseline()
     w.fail("rate", retry_at=datetime(2026, 11, 22, 18, 30, tzinfo=UTC).timestamp())
     said = document(w)
     assert (said["state"], said["outcome"], said["resume_at"]) == ("parked", None, "2026-11-22T18:30:00Z")
 
 
 def test_triggers_are_told_with_id_unit_time_evidence_and_action() -> None:
-    w = World().baseline().begin().fail("stalled", evidence="No event for 600 s.")
+    w = World().begin().baseline().fail("stalled", evidence="No event for 600 s.")
     (said,) = document(w)["triggers"]
     assert said == {
         "id": "agent_crashed",
@@ -167,7 +167,7 @@ def test_files_come_from_the_tree_of_the_newest_snapshot_and_purposes_from_what_
         FileChange(path="b.py", kind="modified"),
         FileChange(path="c.py", kind="deleted"),
     )
-    w = World().baseline().begin().fail("crashed", changes=first, report=SAID)
+    w = World().begin().baseline().fail("crashed", changes=first, report=SAID)
     w.begin().succeed(changes=second, report=AgentReport(files=(FileNote(path="never.py", purpose="a claim"),)))
     assert document(w)["files"] == {
         "created": [{"path": "a.py", "purpose": "the total"}],
@@ -177,14 +177,14 @@ def test_files_come_from_the_tree_of_the_newest_snapshot_and_purposes_from_what_
 
 
 def test_what_two_attempts_say_alike_is_said_once() -> None:
-    w = World().baseline().begin().fail("crashed", report=SAID).begin().succeed(report=SAID)
+    w = World().begin().baseline().fail("crashed", report=SAID).begin().succeed(report=SAID)
     assert len(document(w)["decisions"]) == 1
     assert document(w)["deviations"] == [{"what": "no cache", "why": "not needed", "unit": "single"}]
 
 
 def test_notices_tell_what_decides_nothing() -> None:
     feature = Feature(name="checkout", source="stdin", notices=("01-intent.md has no requirements.",))
-    w = World(started(feature=feature)).baseline().begin()
+    w = World(started(feature=feature)).begin().baseline()
     w.succeed(notices=("A permission was denied.",), ignored=tuple(f"build/{i}" for i in range(9)))
     told = document(w)["notices"]
     assert told[:2] == ["01-intent.md has no requirements.", "single/1: A permission was denied."]
@@ -217,7 +217,7 @@ def test_checks_keep_the_names_of_at_most_twenty_tests() -> None:
 
 
 def test_money_and_tokens_are_those_of_all_attempts() -> None:
-    w = World().baseline().begin()
+    w = World().begin().baseline()
     w.fail("crashed", usage=Usage(input=100, cached=50, output=10, cost_usd=0.25))
     w.begin().succeed(usage=Usage(input=1, cached=2, output=3, cost_usd=0.5)).merge()
     said = document(w)
@@ -227,7 +227,7 @@ def test_money_and_tokens_are_those_of_all_attempts() -> None:
 
 
 def test_usage_that_was_only_reported_on_the_way_is_not_lost() -> None:
-    w = World().baseline().begin(input=70, cost_usd=0.7).fail("killed")
+    w = World().begin(input=70, cost_usd=0.7).baseline().fail("killed")
     assert document(w)["actual"]["cost_usd"] == 0.7
 
 
@@ -310,8 +310,8 @@ def test_the_report_of_eight_files_is_short_enough_for_a_caller_that_pays_by_the
     changes = tuple(FileChange(path=f, kind="created" if i % 2 else "modified") for i, f in enumerate(files))
     w = (
         World()
-        .baseline()
         .begin()
+        .baseline()
         .fail("stalled", evidence="No output and no event for 600 s.", changes=changes, report=said)
     )
     w.begin().succeed(
@@ -332,13 +332,13 @@ def test_the_report_of_eight_files_is_short_enough_for_a_caller_that_pays_by_the
 
 
 def test_the_exit_code_says_how_it_stands() -> None:
-    running = World().baseline().begin()
+    running = World().begin().baseline()
     assert exit_code(running.state) == 4
-    parked = World().baseline().begin().fail("auth")
+    parked = World().begin().baseline().fail("auth")
     assert exit_code(parked.state) == 4
-    failed = World(started(limits=Limits(tries=1))).baseline().begin().fail("crashed").write()
+    failed = World(started(limits=Limits(tries=1))).begin().baseline().fail("crashed").write()
     assert exit_code(failed.state) == 1
-    cancelled = World().baseline().begin().cancel().fail("killed")
+    cancelled = World().begin().baseline().cancel().fail("killed")
     assert exit_code(cancelled.state) == 1
     broken = World().to_validate().break_(ev.Validate).break_(ev.Validate).write()
     assert exit_code(broken.state) == 3
@@ -349,7 +349,7 @@ def test_the_exit_code_says_how_it_stands() -> None:
 
 
 def test_a_notice_does_not_change_the_exit_code() -> None:
-    w = World().baseline().begin()
+    w = World().begin().baseline()
     w.happen(ev.TriggerFired(trigger=Trigger(id="checkout_changed", evidence="README.md")))
     w.succeed().merge().validate().compose(LOG).land()
     assert exit_code(w.state) == 0

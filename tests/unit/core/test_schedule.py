@@ -19,10 +19,12 @@ LOG = "02-implementation.md"
 
 def test_a_run_goes_from_the_first_event_to_the_users_branch() -> None:
     w = World()
-    assert w.kinds() == {"MeasureBaseline", "RunAgent"}
+    assert w.kinds() == {"RunAgent"}
     agent = w.find(ev.RunAgent)
     assert (agent.attempt, agent.start, agent.base, agent.earlier) == ("single/1", BASE, BASE, ())
-    w.baseline().begin().succeed()
+    w.begin()
+    assert w.kinds() == {"MeasureBaseline", "RunAgent"}
+    w.baseline().succeed()
     merge = w.find(ev.Merge)
     assert (merge.attempt, merge.commit, merge.base, merge.onto) == ("single/1", "work-of-single/1", BASE, BASE)
     assert merge.message.endswith(f"Ropeteam-Run: {w.state.begun.run}\n")
@@ -128,7 +130,7 @@ COUNTED: list[tuple[Outcome, str]] = [
 
 @pytest.mark.parametrize(("outcome", "trigger"), COUNTED)
 def test_a_fault_of_the_agent_counts_and_the_second_ends_the_run(outcome: Outcome, trigger: str) -> None:
-    w = World().baseline().begin().fail(outcome)
+    w = World().begin().baseline().fail(outcome)
     assert w.triggers() == [(trigger, "retry")]
     assert w.find(ev.RunAgent).attempt == "single/2"
     assert w.find(ev.RunAgent).start == "work-of-single/1"
@@ -140,12 +142,12 @@ def test_a_fault_of_the_agent_counts_and_the_second_ends_the_run(outcome: Outcom
 
 
 def test_a_failed_attempt_and_a_failed_check_count_together() -> None:
-    w = World().baseline().begin().fail("crashed").begin().succeed().merge().validate(passes=False).write()
+    w = World().begin().baseline().fail("crashed").begin().succeed().merge().validate(passes=False).write()
     assert w.state.outcome == "not_delivered"
 
 
 def test_a_single_try_is_a_setting() -> None:
-    w = World(started(limits=Limits(tries=1))).baseline().begin().fail("crashed").write()
+    w = World(started(limits=Limits(tries=1))).begin().baseline().fail("crashed").write()
     assert w.state.outcome == "not_delivered"
     assert w.triggers() == [("agent_crashed", "stop")]
 
@@ -154,7 +156,7 @@ def test_a_single_try_is_a_setting() -> None:
 
 
 def test_an_agent_that_is_not_logged_in_parks_the_run_and_a_resume_tries_again() -> None:
-    w = World().baseline().begin().fail("auth")
+    w = World().begin().baseline().fail("auth")
     assert (w.state.phase, w.state.open) == ("parked", {})
     assert w.triggers() == [("agent_not_usable", "park")]
     assert exit_code(w.state) == 4
@@ -175,7 +177,7 @@ def test_parking_stops_the_baseline_first() -> None:
 
 
 def test_a_rate_limit_is_waited_for_once_then_parks() -> None:
-    w = World().baseline().begin().fail("rate")
+    w = World().begin().baseline().fail("rate")
     second = w.find(ev.RunAgent)
     assert second.not_before == pytest.approx(w.now + 30.0)
     assert w.triggers() == [("agent_crashed", "retry")]
@@ -191,14 +193,14 @@ def test_a_rate_limit_is_waited_for_once_then_parks() -> None:
 
 
 def test_after_a_park_a_rate_limit_is_waited_for_once_again() -> None:
-    w = World().baseline().begin().fail("rate").begin().fail("rate").resume().begin().fail("rate")
+    w = World().begin().baseline().fail("rate").begin().fail("rate").resume().begin().fail("rate")
     assert w.find(ev.RunAgent).not_before > w.now
     w.begin().fail("rate")
     assert w.state.phase == "parked"
 
 
 def test_a_quota_that_lifts_much_later_parks_at_once_and_says_when() -> None:
-    w = World().baseline().begin()
+    w = World().begin().baseline()
     lifts = w.now + 3 * 3600
     w.fail("rate", retry_at=lifts)
     assert w.state.phase == "parked"
@@ -207,20 +209,20 @@ def test_a_quota_that_lifts_much_later_parks_at_once_and_says_when() -> None:
 
 
 def test_a_provider_that_says_when_is_waited_for_until_then() -> None:
-    w = World().baseline().begin()
+    w = World().begin().baseline()
     w.fail("overload", retry_at=w.now + 200)
     assert w.find(ev.RunAgent).not_before == pytest.approx(w.now - 60 + 200)
 
 
 def test_an_overload_that_lasts_for_hours_parks_rather_than_sleeps() -> None:
-    w = World().baseline().begin()
+    w = World().begin().baseline()
     w.fail("overload", retry_at=w.now + 7200)
     assert w.state.phase == "parked"
     assert w.triggers() == [("quota_exhausted", "park")]
 
 
 def test_an_overload_is_waited_for_once_not_counted_then_it_counts() -> None:
-    w = World().baseline().begin().fail("overload")
+    w = World().begin().baseline().fail("overload")
     assert w.state.attempt("single/1").counted is False
     w.begin().fail("overload")
     assert w.state.attempt("single/2").counted is True
@@ -231,7 +233,7 @@ def test_an_overload_is_waited_for_once_not_counted_then_it_counts() -> None:
 
 
 def test_time_spent_waiting_for_a_provider_is_not_ours() -> None:
-    w = World().baseline().begin().fail("overload")
+    w = World().begin().baseline().fail("overload")
     w.now += 30.0
     w.begin()
     assert w.state.clockwork.waited == pytest.approx(30.0)
@@ -243,9 +245,9 @@ def test_time_spent_waiting_for_a_provider_is_not_ours() -> None:
 
 
 def test_a_notice_at_four_fifths_of_the_money_then_the_end_with_everything_kept() -> None:
-    w = World(started(limits=Limits(budget_usd=10.0))).baseline()
+    w = World(started(limits=Limits(budget_usd=10.0)))
     assert w.find(ev.RunAgent).budget_usd == 10.0
-    w.begin(cost_usd=7.9)
+    w.begin(cost_usd=7.9).baseline()
     assert w.state.triggers == ()
     w.use(cost_usd=8.0).use(cost_usd=8.5)
     assert w.triggers() == [("token_budget_exceeded", "notice")]
@@ -264,7 +266,7 @@ def test_a_notice_at_four_fifths_of_the_money_then_the_end_with_everything_kept(
 
 
 def test_a_larger_budget_lets_a_run_go_on() -> None:
-    w = World(started(limits=Limits(budget_usd=10.0))).baseline().begin(cost_usd=11.0).fail("budget").write()
+    w = World(started(limits=Limits(budget_usd=10.0))).begin(cost_usd=11.0).baseline().fail("budget").write()
     assert w.state.outcome == "not_delivered"
     w.resume(budget_usd=20.0)
     again = w.find(ev.RunAgent)
@@ -274,7 +276,7 @@ def test_a_larger_budget_lets_a_run_go_on() -> None:
 
 
 def test_a_resume_without_a_larger_budget_spends_nothing() -> None:
-    w = World(started(limits=Limits(budget_usd=10.0))).baseline().begin(cost_usd=11.0).fail("budget").write()
+    w = World(started(limits=Limits(budget_usd=10.0))).begin(cost_usd=11.0).baseline().fail("budget").write()
     before = w.triggers()
     w.resume().write()
     assert w.state.outcome == "not_delivered"
@@ -283,7 +285,7 @@ def test_a_resume_without_a_larger_budget_spends_nothing() -> None:
 
 
 def test_tokens_are_limited_like_money() -> None:
-    w = World(started(limits=Limits(budget_tokens=1000))).baseline().begin(input=500, cached=200, output=100)
+    w = World(started(limits=Limits(budget_tokens=1000))).begin(input=500, cached=200, output=100).baseline()
     assert w.triggers() == [("token_budget_exceeded", "notice")]
     w.use(input=800, cached=200)
     assert w.all(ev.Stop)
@@ -293,9 +295,9 @@ def test_tokens_are_limited_like_money() -> None:
 
 
 def test_agent_time_is_limited_and_the_next_attempt_gets_what_is_left() -> None:
-    w = World(started(limits=Limits(run_seconds=100.0))).baseline()
+    w = World(started(limits=Limits(run_seconds=100.0)))
     assert w.find(ev.RunAgent).seconds == 100.0
-    w.begin().fail("crashed", seconds=70.0)
+    w.begin().baseline().fail("crashed", seconds=70.0)
     assert w.find(ev.RunAgent).seconds == pytest.approx(30.0)
     w.begin().fail("timeout", seconds=30.0).write()
     assert w.state.outcome == "not_delivered"
@@ -304,7 +306,7 @@ def test_agent_time_is_limited_and_the_next_attempt_gets_what_is_left() -> None:
 
 
 def test_a_fault_that_also_uses_up_the_budget_is_not_announced_as_tried_again() -> None:
-    w = World(started(limits=Limits(budget_usd=1.0))).baseline().begin()
+    w = World(started(limits=Limits(budget_usd=1.0))).begin().baseline()
     w.fail("crashed", usage=Usage(output=5, cost_usd=1.5))
     assert w.kinds() == {"WriteDocuments"}
     assert w.triggers() == [("agent_crashed", "stop"), ("token_budget_exceeded", "stop")]
@@ -312,7 +314,7 @@ def test_a_fault_that_also_uses_up_the_budget_is_not_announced_as_tried_again() 
 
 @pytest.mark.parametrize("outcome", ["rate", "overload", "auth"])
 def test_nothing_is_waited_for_when_the_budget_is_gone(outcome: Outcome) -> None:
-    w = World(started(limits=Limits(budget_usd=1.0))).baseline().begin(cost_usd=1.0).resume()
+    w = World(started(limits=Limits(budget_usd=1.0))).begin(cost_usd=1.0).baseline().resume()
     w.fail(outcome)
     assert w.kinds() == {"WriteDocuments"}
     w.write()
@@ -327,20 +329,20 @@ def test_a_budget_of_nothing_starts_no_agent() -> None:
 
 
 def test_a_result_that_took_the_last_of_the_budget_is_still_checked_and_delivered() -> None:
-    w = World(started(limits=Limits(budget_usd=1.0))).baseline().begin(cost_usd=0.5)
+    w = World(started(limits=Limits(budget_usd=1.0))).begin(cost_usd=0.5).baseline()
     w.succeed(usage=Usage(output=5, cost_usd=1.5)).merge().validate().compose(LOG).land()
     assert w.state.outcome == "delivered_single"
 
 
 def test_a_result_that_took_the_last_of_the_budget_and_fails_is_the_end() -> None:
-    w = World(started(limits=Limits(budget_usd=1.0))).baseline().begin().succeed(usage=Usage(cost_usd=1.5))
+    w = World(started(limits=Limits(budget_usd=1.0))).begin().baseline().succeed(usage=Usage(cost_usd=1.5))
     w.merge().validate(passes=False).write()
     assert w.state.outcome == "not_delivered"
     assert len(w.asked_for(ev.RunAgent)) == 1
 
 
 def test_an_agent_that_meets_its_own_limit_after_more_was_allowed_is_followed_by_another() -> None:
-    w = World(started(limits=Limits(budget_usd=5.0))).baseline().begin(cost_usd=3.0)
+    w = World(started(limits=Limits(budget_usd=5.0))).begin(cost_usd=3.0).baseline()
     w.resume(budget_usd=20.0)  # the orchestrator died, the agent lived on with the limit it was given
     w.use(cost_usd=5.0).fail("budget")
     assert w.find(ev.RunAgent).attempt == "single/2"
@@ -349,19 +351,19 @@ def test_an_agent_that_meets_its_own_limit_after_more_was_allowed_is_followed_by
 
 
 def test_more_tokens_count_as_more_budget_too() -> None:
-    w = World(started(limits=Limits(budget_tokens=1000))).baseline().begin(output=700).resume(budget_tokens=9000)
+    w = World(started(limits=Limits(budget_tokens=1000))).begin(output=700).baseline().resume(budget_tokens=9000)
     w.use(output=1000).fail("budget")
     assert w.find(ev.RunAgent).budget_tokens == 8000
 
 
 def test_an_agent_that_meets_its_own_limit_ends_the_run() -> None:
-    w = World(started(limits=Limits(budget_usd=5.0))).baseline().begin(cost_usd=4.9).fail("budget").write()
+    w = World(started(limits=Limits(budget_usd=5.0))).begin(cost_usd=4.9).baseline().fail("budget").write()
     assert w.state.outcome == "not_delivered"
     assert ("token_budget_exceeded", "stop") in w.triggers()
 
 
 def test_a_notice_is_not_repeated_by_a_resume() -> None:
-    w = World(started(limits=Limits(budget_usd=10.0))).baseline().begin(cost_usd=9.0).resume().resume()
+    w = World(started(limits=Limits(budget_usd=10.0))).begin(cost_usd=9.0).baseline().resume().resume()
     assert w.triggers() == [("token_budget_exceeded", "notice")]
     w.resume(budget_usd=11.0)
     assert w.triggers() == [("token_budget_exceeded", "notice")] * 2
@@ -425,8 +427,8 @@ AtCancel = Callable[[World], World]
 BEFORE_LANDING: dict[str, AtCancel] = {
     "agent not started": lambda w: w,
     "agent running": lambda w: w.begin(),
-    "agent running, baseline there": lambda w: w.baseline().begin(),
-    "waiting for the provider": lambda w: w.baseline().begin().fail("overload"),
+    "agent running, baseline there": lambda w: w.begin().baseline(),
+    "waiting for the provider": lambda w: w.begin().baseline().fail("overload"),
     "merging": lambda w: w.to_merge(),
     "waiting for the baseline": lambda w: w.begin().succeed().merge(),
     "validating": lambda w: w.to_validate(),
@@ -494,7 +496,7 @@ def test_a_run_can_be_cancelled_while_it_is_planned() -> None:
 @pytest.mark.parametrize("stand_still", ["parked", "interrupted"])
 def test_a_run_that_stands_still_can_be_cancelled_with_or_without_a_resume(stand_still: str) -> None:
     for resumed in (False, True):
-        w = World().baseline().begin()
+        w = World().begin().baseline()
         if stand_still == "parked":
             w.fail("auth")
         else:
@@ -532,19 +534,19 @@ def test_once_the_branch_is_left_it_is_too_late_to_cancel() -> None:
 
 
 def test_once_the_failure_is_written_down_it_is_too_late_to_cancel() -> None:
-    w = World(started(limits=Limits(tries=1))).baseline().begin().fail("crashed").cancel().write()
+    w = World(started(limits=Limits(tries=1))).begin().baseline().fail("crashed").cancel().write()
     assert w.state.outcome == "not_delivered"
 
 
 def test_a_success_that_crosses_a_cancel_is_kept_not_delivered() -> None:
-    w = World().baseline().begin().cancel().succeed()
+    w = World().begin().baseline().cancel().succeed()
     assert w.state.outcome == "cancelled"
     assert w.state.attempt("single/1").stage == "ended"
     assert "refs/ropeteam/run/single/1" in report(w.state).kept
 
 
 def test_a_resume_while_a_cancel_is_under_way_goes_on_cancelling() -> None:
-    w = World().baseline().begin().cancel()
+    w = World().begin().baseline().cancel()
     assert w.find(ev.Stop).target == "agent:single/1"
     w.resume()
     assert w.find(ev.Stop).target == "agent:single/1"
@@ -612,29 +614,29 @@ def test_an_interrupt_during_landing_lets_it_end_and_the_resume_only_ends_the_ru
 
 
 def test_a_cancel_overtakes_an_interrupt() -> None:
-    w = World().baseline().begin().interrupt().cancel().fail("killed")
+    w = World().begin().baseline().interrupt().cancel().fail("killed")
     assert w.state.outcome == "cancelled"
 
 
 def test_an_interrupt_does_not_overtake_a_cancel() -> None:
-    w = World().baseline().begin().cancel().interrupt().fail("killed")
+    w = World().begin().baseline().cancel().interrupt().fail("killed")
     assert w.state.outcome == "cancelled"
 
 
 def test_an_agent_stopped_by_an_orchestrator_that_then_died_does_not_count() -> None:
-    w = World().baseline().begin().interrupt().resume().fail("killed")
+    w = World().begin().baseline().interrupt().resume().fail("killed")
     assert w.state.attempt("single/1").stage == "stopped"
     assert w.state.triggers == ()
     assert w.find(ev.RunAgent).attempt == "single/2"
 
 
 def test_an_agent_that_ends_for_its_own_reasons_after_a_resume_counts() -> None:
-    w = World().baseline().begin().resume().fail("crashed")
+    w = World().begin().baseline().resume().fail("crashed")
     assert w.state.attempt("single/1").counted
 
 
 def test_a_resume_while_an_interrupt_is_under_way_takes_the_agent_up_again() -> None:
-    w = World().baseline().begin().interrupt().resume()
+    w = World().begin().baseline().interrupt().resume()
     assert w.kinds() == {"RunAgent"}
     w.succeed().merge().validate().compose(LOG).land()
     assert w.state.outcome == "delivered_single"
@@ -660,7 +662,7 @@ def test_a_full_disk_parks_and_the_run_goes_on_once_there_is_room(where: str) ->
 
 
 def test_an_attempt_whose_end_no_longer_fitted_on_the_disk_is_kept_once_there_is_room() -> None:
-    w = World().baseline().begin()
+    w = World().begin().baseline()
     w.happen(DISK)
     w.stopped(ev.RunAgent)
     assert w.state.phase == "parked"
@@ -672,13 +674,13 @@ def test_an_attempt_whose_end_no_longer_fitted_on_the_disk_is_kept_once_there_is
 
 
 def test_a_snapshot_that_does_not_fit_does_not_keep_a_cancelled_run_from_ending() -> None:
-    w = World().baseline().begin().cancel().fail("killed", commit=None)
+    w = World().begin().baseline().cancel().fail("killed", commit=None)
     w.happen(ev.CommandStopped(key=w.find(ev.Keep).key))
     assert w.state.outcome == "cancelled"
 
 
 def test_a_snapshot_that_did_not_fit_is_taken_after_the_resume() -> None:
-    w = World().baseline().begin().interrupt().fail("killed", commit=None)
+    w = World().begin().baseline().interrupt().fail("killed", commit=None)
     w.happen(ev.CommandStopped(key=w.find(ev.Keep).key))
     assert w.state.phase == "interrupted"
     w.resume().keep()
@@ -689,7 +691,7 @@ def test_a_snapshot_that_did_not_fit_is_taken_after_the_resume() -> None:
 
 
 def test_a_lost_attempt_is_followed_by_another_from_the_newest_snapshot_and_does_not_count() -> None:
-    w = World().baseline().begin().resume().lose()
+    w = World().begin().baseline().resume().lose()
     second = w.find(ev.RunAgent)
     assert (second.attempt, second.start) == ("single/2", "work-of-single/1")
     assert "cut off" in second.earlier[0].problem
@@ -700,20 +702,20 @@ def test_a_lost_attempt_is_followed_by_another_from_the_newest_snapshot_and_does
 
 
 def test_a_lost_attempt_without_a_snapshot_is_kept_first_then_goes_on_from_the_one_before() -> None:
-    w = World().baseline().begin().fail("crashed").begin().resume().lose(commit=None)
+    w = World().begin().baseline().fail("crashed").begin().resume().lose(commit=None)
     assert w.kinds() == {"Keep"}
     w.keep(commit=None)
     assert w.find(ev.RunAgent).start == "work-of-single/1"
 
 
 def test_an_attempt_that_was_not_started_yet_is_not_lost() -> None:
-    w = World().baseline().resume().resume()
+    w = World().resume().resume()
     assert len(w.asked_for(ev.RunAgent)) == 1
     assert w.begin().find(ev.RunAgent).attempt == "single/1"
 
 
 def test_a_late_word_on_an_attempt_that_was_given_up_is_not_merged() -> None:
-    w = World().baseline().begin()
+    w = World().begin().baseline()
     late = w.result()
     w.break_(ev.RunAgent).keep()
     w.happen(ev.AttemptSucceeded(attempt="single/1", result=late))
@@ -726,9 +728,9 @@ def test_a_late_word_on_an_attempt_that_was_given_up_is_not_merged() -> None:
 
 ONCE: dict[str, tuple[AtCancel, type[ev.Command]]] = {
     "MeasureBaseline": (lambda w: w.begin(), ev.MeasureBaseline),
-    "RunAgent, not started": (lambda w: w.baseline(), ev.RunAgent),
-    "RunAgent": (lambda w: w.baseline().begin(), ev.RunAgent),
-    "Keep": (lambda w: w.baseline().begin().fail("crashed", commit=None), ev.Keep),
+    "RunAgent, not started": (lambda w: w, ev.RunAgent),
+    "RunAgent": (lambda w: w.begin().baseline(), ev.RunAgent),
+    "Keep": (lambda w: w.begin().baseline().fail("crashed", commit=None), ev.Keep),
     "Merge": (lambda w: w.to_merge(), ev.Merge),
     "Validate": (lambda w: w.to_validate(), ev.Validate),
     "Compose": (lambda w: w.to_compose(), ev.Compose),
@@ -889,12 +891,12 @@ def test_a_crash_before_the_plan_goes_on_planning() -> None:
 
 
 def test_the_time_between_a_crash_and_its_resume_is_nobodys() -> None:
-    w = World().baseline().begin().resume(after=86_400.0).succeed().merge().validate().compose(LOG).land()
+    w = World().begin().baseline().resume(after=86_400.0).succeed().merge().validate().compose(LOG).land()
     assert report(w.state).actual.seconds < 100.0
 
 
 def test_the_time_a_run_stands_still_is_nobodys_even_when_a_cancel_ends_it() -> None:
-    w = World().baseline().begin().fail("auth")
+    w = World().begin().baseline().fail("auth")
     w.now += 86_400.0
     w.cancel()
     assert w.state.outcome == "cancelled"
@@ -1049,9 +1051,9 @@ def test_only_a_delivered_result_that_did_not_land_can_land(before: str) -> None
     if before == "landed":
         w.to_end()
     elif before == "cancelled":
-        w.baseline().begin().cancel().fail("killed")
+        w.begin().baseline().cancel().fail("killed")
     elif before == "not_delivered":
-        w.baseline().begin().fail("crashed").begin().fail("crashed").write()
+        w.begin().baseline().fail("crashed").begin().fail("crashed").write()
     state = (w.state.outcome, w.state.landed, dict(w.state.open))
     ask_to_land(w, "tip")
     assert (w.state.outcome, w.state.landed, dict(w.state.open)) == state

@@ -276,7 +276,7 @@ class World:
     # ---- stories up to a point
 
     def to_merge(self) -> World:
-        return self.baseline().begin().succeed()
+        return self.begin().baseline().succeed()
 
     def to_validate(self) -> World:
         return self.to_merge().merge()
