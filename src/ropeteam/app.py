@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
-import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -342,5 +341,5 @@ def remove_trees(repository: Repository, run: RunState) -> list[Path]:
             return []
     if not folder.exists():
         return []
-    shutil.rmtree(folder)
+    git.erase(folder)
     return [folder]

@@ -7,9 +7,10 @@ project's set-up, as an agent's tree does, and is removed afterwards: nothing in
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ropeteam.core import events as ev
 from ropeteam.core.compare import compare, needs_repeat
 from ropeteam.core.model import Baseline, CheckResult, CheckRun, FileChange, Finding
 from ropeteam.core.settings import CheckCommand
+from ropeteam.errors import RopeteamError
 from ropeteam.ports import Place
 
 CHECK_SLOT = 0
@@ -102,6 +104,8 @@ class Validation:
         if folder.exists():  # of an orchestrator that was killed here
             await asyncio.to_thread(process.sweep, folder)
             await asyncio.to_thread(_remove, folder)
+            if folder.exists():
+                folder = folder.with_name(f"{folder.name}-{secrets.token_hex(2)}")
         try:
             place = await asyncio.to_thread(self._make, commit, folder)
             yield _Made(place, await set_up(c, place))
@@ -171,4 +175,5 @@ def find_checks(repo: git.Repo, commit: str, copied: Sequence[str], path: str) -
 
 
 def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(RopeteamError):  # what is left is in nobody's way: the next one gets a name of its own
+        git.erase(folder)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -208,3 +210,24 @@ def test_names_that_git_refuses_for_branches(tmp_path: Path) -> None:
     w = world(tmp_path)
     with pytest.raises(UserError):
         git.leave_branch(w.store, "a..b", w.base)
+
+
+def test_folders_without_permissions_are_removed_too() -> None:
+    top = Path(tempfile.mkdtemp(prefix="ropeteam-erase-"))
+    (top / "made" / "locked" / "inner").mkdir(parents=True)
+    for path in ("made/locked/inner/file", "made/locked/file"):
+        (top / path).touch()
+    for path in ("made/locked/inner", "made/locked", "made"):
+        (top / path).chmod(0o555)
+    root = os.geteuid() == 0
+    if root:  # who may do everything: so as somebody else
+        for path in (top, *top.rglob("*")):
+            os.chown(path, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        git.erase(top / "made")
+        assert not (top / "made").exists()
+    finally:
+        if root:
+            os.seteuid(0)
+        shutil.rmtree(top)

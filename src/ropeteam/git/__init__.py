@@ -35,7 +35,7 @@ from ropeteam.git.repository import (
 )
 from ropeteam.git.snapshots import Snapshot, snapshot
 from ropeteam.git.store import Store, changes, keep, open_store
-from ropeteam.git.trees import Tree, create_tree, open_tree, remove_tree
+from ropeteam.git.trees import Tree, create_tree, erase, open_tree, remove_tree
 
 __all__ = [
     "MINIMUM",
@@ -56,6 +56,7 @@ __all__ = [
     "delete_refs",
     "differs",
     "dirty",
+    "erase",
     "facts",
     "find",
     "fingerprint",

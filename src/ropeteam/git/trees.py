@@ -70,7 +70,7 @@ def create_tree(store: Store, path: Path, commit: str, facts: RepoFacts, *, inde
             beside.rename(path)
         finally:
             if beside.exists():
-                _erase(beside)
+                erase(beside)
     return tree
 
 
@@ -149,7 +149,7 @@ def remove_tree(store: Store, tree: Tree, *, snapshot_of: str) -> None:
     if tree.path.exists():
         away = tree.path.with_name(f".{tree.path.name}.{secrets.token_hex(4)}.gone")
         tree.path.rename(away)
-        _erase(away)
+        erase(away)
     for path in tree.index.parent.glob(f"{tree.index.name}*"):
         if path == tree.index or path.name.startswith(f"{tree.index.name}."):
             path.unlink(missing_ok=True)
@@ -159,7 +159,7 @@ def _pointed_at(git: Git, commit: str) -> bool:
     return bool(git.text("for-each-ref", "--count=1", f"--points-at={commit}", "--format=%(refname)"))
 
 
-def _erase(path: Path) -> None:
+def erase(path: Path) -> None:
     """Remove a folder with all that is in it; links are not followed, folders without permissions are opened."""
     shutil.rmtree(path, ignore_errors=True)
     if not path.exists():
