@@ -164,6 +164,8 @@ def erase(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
     if not path.exists():
         return
+    with suppress(OSError):
+        path.chmod(stat.S_IRWXU)
     for folder, names, _ in os.walk(path):
         for name in names:
             with suppress(OSError):
