@@ -304,6 +304,8 @@ def test_pictures_are_svg_and_hold_no_time_of_day(tmp_path: Any) -> None:
     svg = (tmp_path / "deep" / "report.svg").read_text()
     assert svg.startswith("<svg")
     assert "app/pay.py" in svg
+    assert "@font-face" not in svg
+    assert re.search(r"url\(\W*http", svg) is None
     assert not re.search(r"\d\d:\d\d:\d\d", svg)
     pictures.draw_report(page(a_report()), tmp_path / "again.svg")
     assert (tmp_path / "again.svg").read_text() == svg

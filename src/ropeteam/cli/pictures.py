@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +30,14 @@ def draw(content: RenderableType, path: Path, title: str) -> None:
     console = Console(file=io.StringIO(), record=True, width=WIDTH, markup=False, highlight=False, force_terminal=True)
     console.print(content)
     path.parent.mkdir(parents=True, exist_ok=True)
-    svg = console.export_svg(title=title, unique_id="ropeteam")
+    svg = _with_fonts_of_the_reader(console.export_svg(title=title, unique_id="ropeteam"))
     path.write_text(svg, encoding="utf-8", errors="backslashreplace")
+
+
+def _with_fonts_of_the_reader(svg: str) -> str:
+    """rich has them loaded from elsewhere; letters keep their places with any font, as each text has its length."""
+    svg = re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+    return svg.replace("Fira Code, monospace", "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace")
 
 
 def draw_report(page: Page, path: Path) -> None:
