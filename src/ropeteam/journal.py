@@ -9,9 +9,10 @@ do right now (for `status`, overwritten all the time), and the consents that the
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -64,6 +65,8 @@ class Journal:
         self.path = path
         if not readonly:
             path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):  # settings are in it, keys among them: for nobody else to read
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         with _disk(path):
             self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -128,7 +131,7 @@ class Journal:
     # ---- the inbox: requests of other processes
 
     def ask(self, run: str, kind: str, at: float) -> None:
-        """Leave a request (`cancel`) for the orchestrator of `run`, now or when it is resumed."""
+        """Leave a request (`cancel`) for the orchestrator of `run`."""
         with _disk(self.path), self._transaction():
             self._db.execute("INSERT INTO inbox (run, at, kind) VALUES (?, ?, ?)", (run, at, kind))
 
@@ -139,6 +142,11 @@ class Journal:
     def take(self, number: int) -> None:
         with _disk(self.path), self._transaction():
             self._db.execute("UPDATE inbox SET taken = 1 WHERE id = ?", (number,))
+
+    def forget(self, run: str, *, before: float) -> None:
+        """Take whatever was asked before that moment."""
+        with _disk(self.path), self._transaction():
+            self._db.execute("UPDATE inbox SET taken = 1 WHERE run = ? AND at < ?", (run, before))
 
     # ---- what agents do right now: for people, lost without harm
 
