@@ -213,6 +213,7 @@ def _again(
     clock: Clock | None,
     needed: Callable[[RunState], bool],
 ) -> RunState:
+    wanted_at = time.time()
     journal = repository.journal()
     try:
         run = journal.find(name)
@@ -226,9 +227,19 @@ def _again(
         state = state_of(repository, run)
         if not needed(state):
             return state
+        _forget_wishes(repository, run, wanted_at)
         return _drive(repository, begun, first, lock, screen, clock)
     finally:
         lock.release()
+
+
+def _forget_wishes(repository: app.Repository, run: str, before: float) -> None:
+    """What was asked of an orchestrator that is gone, before this one was wanted. What came since then holds."""
+    journal = repository.journal()
+    try:
+        journal.forget(run, before=before)
+    finally:
+        journal.close()
 
 
 def take_lock(repository: app.Repository, run: str, *, seconds: float = 60.0) -> locks.Lock:
@@ -283,8 +294,6 @@ def _drive(
             clock=clock,
             watch=lambda state, event: screen.watch(run, state, event),
         )
-        for number, _ in journal.asked(run):  # a wish from before this one
-            journal.take(number)
         with git.holding(lock.fd):
             return drive(engine, first)
     finally:

@@ -264,6 +264,14 @@ class Project:
         path = self.home / "runs" / f"{self.run()}.lock"
         return working_in(path)
 
+    def asked(self) -> list[str]:
+        """Requests of other processes that nobody has taken yet."""
+        db = sqlite3.connect(f"file:{self.home / 'journal.sqlite'}?mode=ro", uri=True)
+        try:
+            return [kind for (kind,) in db.execute("SELECT kind FROM inbox WHERE taken = 0")]
+        finally:
+            db.close()
+
     def look(self) -> None:
         """Take what is there now for how the user left it."""
         self.before = looked_at(self.top)

@@ -22,15 +22,16 @@ QUICK = (GREP, "checks.canary=false")
 """A check that takes a millisecond, for those who test something else."""
 
 KILLER = """#!/bin/sh
-# Logs calls that match $KILL_ON; at the one with the number $KILL_AT the caller is killed, and then git
-# is not run at all ($KILL_HOW = instead) or runs on as an orphan (then).
+# Logs calls that match $KILL_ON. At the one with the number $KILL_AT the caller is killed, and then git is not run at
+# all ($KILL_HOW = instead) or runs on as an orphan (then); or the call waits for a file $KILL_LOG.go (hold).
 case "$*" in
 $KILL_ON)
   echo "$$ $*" >>"$KILL_LOG"
   if [ "$(grep -n "^$$ " "$KILL_LOG" | tail -1 | cut -d: -f1)" = "$KILL_AT" ]; then
-    kill -9 $PPID
+    if [ "$KILL_HOW" != hold ]; then kill -9 $PPID; fi
     touch "$KILL_LOG.done"
     if [ "$KILL_HOW" = instead ]; then exit 1; fi
+    if [ "$KILL_HOW" != then ]; then until [ -e "$KILL_LOG.go" ]; do sleep 0.02; done; fi
   fi ;;
 esac
 exec "$KILL_GIT" "$@"
@@ -38,8 +39,12 @@ exec "$KILL_GIT" "$@"
 
 
 def killing_git(p: Project, at: int, on: str = "*", how: str = "instead") -> dict[str, str]:
-    """An environment in which the `at`-th git call that matches the shell pattern `on` kills whoever makes it."""
-    program = p.folder / "killing-git"
+    """An environment in which the `at`-th git call that matches the shell pattern `on` kills whoever makes it.
+
+    how: `instead` of being made, or before it is made (`then`), or before it is held (`then hold`); or it only
+    waits (`hold`). What is held goes on once there is a file with the name of `KILL_LOG` and `.go`.
+    """
+    program = p.folder / f"git.{len(p.children)}"
     program.write_text(KILLER.replace("$KILL_ON", on.replace(" ", "\\ ")))
     program.chmod(0o755)
     log = p.folder / f"git-calls.{len(p.children)}"

@@ -101,17 +101,14 @@ def test_killed_over_and_over(make: Make) -> None:
 def test_a_resume_waits_for_the_git_of_a_dead_one(make: Make) -> None:
     """It may still be writing: it holds the run's lock until it has ended."""
     p = make()
-    env = killing_git(p, 1, "update-ref -m ropeteam: land*", "then")
-    program = p.folder / "killing-git"
-    hold = f"    until [ -e {p.folder}/go ]; do sleep 0.02; done\n  fi ;;"
-    program.write_text(program.read_text().replace("  fi ;;", hold))
+    env = killing_git(p, 1, "update-ref -m ropeteam: land*", "then hold")
     assert kill_run_at(p, env)
     orphan = wait_until(p.lock_openers, "the orphaned git")
     watched = killing_git(p, 0)
     resumed = p.start("resume", "--json", env=watched)
     wait_until(lambda: asleep(resumed.pid) and Path(watched["KILL_LOG"]).exists(), "resume to wait for the lock")
     let_go = time.time()
-    (p.folder / "go").touch()
+    Path(env["KILL_LOG"] + ".go").touch()
     assert p.ended(resumed).json["landed"]
     assert p.events("Resumed")[0]["at"] >= let_go
     gone(*orphan)
