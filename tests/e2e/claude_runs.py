@@ -6,26 +6,30 @@ The model's turns and faults go on through all attempts of a run: what one attem
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from driving import FEATURE, RESULT, Done, Project, make_project, must_hold, wait_until
+from driving import FEATURE, RESULT, Done, Project, looked_at, make_project, must_hold, wait_until
 
 from repositories import git
 from ropeteam.agents.claude import bundled
+from ropeteam.demo import recording, repository
 from ropeteam.testing.model_server import (
     EditFile,
     Fault,
     ModelServer,
     Request,
+    Shell,
     StructuredReport,
     Turn,
     WriteFile,
 )
 
 MODEL = "claude-sonnet-4-5"
+DOCUMENTS = ("01-intent.md", "02-implementation.md")
 NAME = "model"
 """Of the one script of the model server."""
 
@@ -48,8 +52,9 @@ REPORT = Turn(
 class ClaudeRun:
     """A project whose agent is the real claude, and the model it talks to. retries: claude's own, of a request."""
 
-    def __init__(self, project: Project, server: ModelServer, retries: int = 0) -> None:
+    def __init__(self, project: Project, server: ModelServer, retries: int = 0, feature: str = FEATURE) -> None:
         self.p = project
+        self.feature = feature
         self.server = server
         self.sets = (
             *project.sets,
@@ -65,7 +70,7 @@ class ClaudeRun:
 
     def args(self, *more: str) -> tuple[str, ...]:
         sets = [part for setting in self.sets for part in ("--set", setting)]
-        return ("run", FEATURE, "--agent", "claude", "--mode", "single", "--yes", "--json", *sets, *more)
+        return ("run", self.feature, "--agent", "claude", "--mode", "single", "--yes", "--json", *sets, *more)
 
     def run(self, *more: str) -> Done:
         return self.p.ropeteam(*self.args(*more))
@@ -110,15 +115,41 @@ def _command_lines() -> Iterator[tuple[int, list[str]]]:
 
 
 @contextmanager
-def claude_run(
-    folder: Path, *, sandbox: bool = True, sets: tuple[str, ...] = (), retries: int = 0
-) -> Iterator[ClaudeRun]:
+def claude_run(folder: Path, *, sandbox: bool = True, retries: int = 0, sample: bool = False) -> Iterator[ClaudeRun]:
+    """sample: the demo's sample application with its planned feature, instead of the small project."""
     with ModelServer() as server:
-        project = make_project(folder, sandbox=sandbox, sets=sets)
+        project = make_project(folder, sandbox=sandbox)
+        if sample:
+            project.top = repository.make(folder / "library")
+            project.before = looked_at(project.top)
         try:
-            yield ClaudeRun(project, server, retries)
+            yield ClaudeRun(project, server, retries, repository.FEATURE if sample else FEATURE)
         finally:
             project.close()
+
+
+def sample_turns() -> list[Turn]:
+    """The demo's recording as turns of a model: files written, edited, and the tests run by claude's own tools."""
+    recorded = recording.load()
+    turns = []
+    for stage in recorded.stage:
+        calls: list[WriteFile | EditFile | Shell] = []
+        for path in stage.files:
+            new, there = (recording.FEATURE / path).read_text(), recording.SAMPLE / path
+            pairs = recording.patches(there.read_text(), new) if there.exists() else None
+            if pairs is None:
+                calls.append(WriteFile(path=path, content=new))
+            else:
+                calls += [EditFile(path=path, find=find, replace=replace) for find, replace in pairs]
+        if stage.tests:
+            calls.append(Shell(command=f"{sys.executable} -m unittest discover"))
+        turns += [Turn(text=stage.says[0], calls=tuple(calls))] if calls else []
+    report = {
+        "files": [{"path": path, "purpose": purpose} for path, purpose in recorded.purposes.items()],
+        "decisions": [{"decision": one.decision, "rationale": one.rationale} for one in recorded.decisions],
+        "deviations": [{"what": one.what, "why": one.why} for one in recorded.deviations],
+    }
+    return [*turns, Turn(calls=(StructuredReport(content=report),))]
 
 
 # ---- how runs end
@@ -142,8 +173,9 @@ def at_rest(run: ClaudeRun, done: Done) -> Any:
     return said
 
 
-def delivered(run: ClaudeRun, done: Done, *attempts: str) -> Any:
-    """It landed, after attempts with these outcomes."""
+def delivered(run: ClaudeRun, done: Done, *attempts: str, again: bool = False) -> Any:
+    """It landed, after attempts with these outcomes. again: the run had ended not delivered before: then its own
+    documents are in the checkout already, and are brought up to date there instead of being committed."""
     assert done.code == 0, done
     said = at_rest(run, done)
     assert (said["state"], said["outcome"], said["landed"]) == ("ended", "delivered_single", True), done
@@ -151,7 +183,11 @@ def delivered(run: ClaudeRun, done: Done, *attempts: str) -> Any:
     for path, text in RESULT.items():
         assert (run.p.top / path).read_text() == text, path
         assert git(run.p.top, "show", f"main:{path}") + "\n" == text
-    assert git(run.p.top, "status", "--porcelain") == ""
+    changed = [line[3:] for line in git(run.p.top, "status", "--porcelain").splitlines()]
+    assert changed == ([f".workspace/features/{FEATURE}/{name}" for name in DOCUMENTS] if again else [])
+    intent, log = ((run.p.top / f".workspace/features/{FEATURE}" / name).read_text() for name in DOCUMENTS)
+    assert "✓ done" in intent
+    assert log.count("<!-- ropeteam run ") == 1
     return said
 
 

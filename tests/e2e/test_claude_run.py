@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from claude_runs import (
@@ -20,13 +21,15 @@ from claude_runs import (
     claude_run,
     delivered,
     not_delivered,
-    outcomes,
     parked,
+    sample_turns,
     triggers,
 )
 from driving import DEADLINE, FEATURE, RESULT, alive, must_hold, wait_until
 
+from repositories import git
 from ropeteam.agents.claude import bundled
+from ropeteam.demo import recording
 from ropeteam.testing.model_server import Broken, EditFile, Shell, Status, StructuredReport, Turn, WriteFile
 
 pytestmark = pytest.mark.skipif(bundled() is None, reason="the package claude-agent-sdk is not installed")
@@ -45,7 +48,7 @@ def c(tmp_path: Path) -> Iterator[ClaudeRun]:
         yield made
 
 
-@pytest.fixture(params=["sandbox", "no sandbox"])
+@pytest.fixture(params=["sandbox", pytest.param("no sandbox", marks=pytest.mark.slow)])
 def both(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ClaudeRun]:
     with claude_run(tmp_path, sandbox=request.param == "sandbox") as made:
         yield made
@@ -66,9 +69,7 @@ def test_a_feature_lands_with_what_it_cost_and_what_was_decided(both: ClaudeRun)
     assert min(tokens["input"], tokens["cached"], tokens["output"]) > 100
     assert said["files"]["created"][0] == {"path": "farewell.py", "purpose": "purpose of farewell.py"}
     assert said["files"]["modified"] == [{"path": "app.py", "purpose": "purpose of app.py"}]
-    assert said["decisions"] == [
-        {"decision": "Names are strings", "rationale": "They are typed in.", "unit": "single"}
-    ]
+    assert said["decisions"] == [{"decision": "Names are strings", "rationale": "They are typed in.", "unit": "single"}]
     assert said["deviations"] == [{"what": "No farewell by night", "why": "Nobody is up.", "unit": "single"}]
     assert [(check["name"], check["state"], check["added"]) for check in said["checks"]] == [("unittest", "passed", 1)]
     assert (said["triggers"], said["notices"]) == ([], [])
@@ -79,6 +80,34 @@ def test_a_feature_lands_with_what_it_cost_and_what_was_decided(both: ClaudeRun)
     assert result["model"].startswith(MODEL)
     log = (both.p.top / f".workspace/features/{FEATURE}/02-implementation.md").read_text()
     assert "No farewell by night" in log
+
+
+def test_the_sample_application_gets_its_planned_feature(tmp_path: Path) -> None:
+    with claude_run(tmp_path, sample=True) as c:
+        c.model(*sample_turns())
+        done = c.run()
+        assert done.code == 0, done
+        said = at_rest(c, done)
+        assert (said["outcome"], said["landed"], said["triggers"]) == ("delivered_single", True, [])
+        for path in recording.load().purposes:
+            assert (c.p.top / path).read_text() == (recording.FEATURE / path).read_text(), path
+        (check,) = said["checks"]
+        assert (check["state"], check["tests"] > 80, check["added"] > 30) == ("passed", True, True)
+        assert len(said["decisions"]) == len(recording.load().decisions)
+        assert git(c.p.top, "status", "--porcelain") == ""
+        assert "Ran 88 tests" in str(c.conversations()[0][-1].body["messages"]), "claude itself ran them"
+
+
+def test_a_claude_in_a_folder_of_the_home_works_in_the_sandbox_and_keeps_its_conversation(c: ClaudeRun) -> None:
+    home = Path(c.p.env["HOME"])
+    (home / ".claude").mkdir()
+    (home / "tools").mkdir()
+    claude = home / "tools" / "claude"
+    claude.symlink_to(bundled() or "")
+    c.model(WORK, REPORT)
+    delivered(c, c.run("--set", f'agent.claude.argv=["{claude}"]'))
+    session = c.p.events("AttemptSucceeded")[0]["result"]["session"]
+    assert list((home / ".claude" / "projects").rglob(f"{session}.jsonl"))
 
 
 def test_all_attempts_share_the_system_prompt_and_are_told_their_own_first(c: ClaudeRun) -> None:
@@ -105,6 +134,7 @@ def mend() -> Turn:
     return Turn(calls=(EditFile(path="app.py", find='"goodbye"', replace='f"hello {name}"'),))
 
 
+@pytest.mark.slow
 def test_broken_tests_are_mended_by_the_second_try(c: ClaudeRun) -> None:
     c.model(Turn(calls=(*NEW, EditFile(path="app.py", find="hello", replace="goodbye"))), REPORT, mend(), REPORT)
     said = delivered(c, c.run(), "ok", "ok")
@@ -114,6 +144,7 @@ def test_broken_tests_are_mended_by_the_second_try(c: ClaudeRun) -> None:
     assert c.kept("single/1", "app.py") == 'def greet(name):\n    return "goodbye"\n'
 
 
+@pytest.mark.slow
 def test_tests_that_stay_broken_are_not_delivered_and_kept(c: ClaudeRun) -> None:
     c.model(
         Turn(calls=(*NEW, EditFile(path="app.py", find="hello", replace="goodbye"))),
@@ -126,7 +157,7 @@ def test_tests_that_stay_broken_are_not_delivered_and_kept(c: ClaudeRun) -> None
     assert "good night" in c.kept("single/2", "app.py")
 
     c.model(Turn(calls=(EditFile(path="app.py", find='"good night"', replace='f"hello {name}"'),)), REPORT)
-    delivered(c, c.resume(), "ok", "ok", "ok")
+    delivered(c, c.resume(), "ok", "ok", "ok", again=True)
 
 
 # ---- the provider
@@ -144,6 +175,7 @@ def test_a_rate_limit_is_waited_for_once_then_parks_and_resume_goes_on(c: Claude
     assert len(c.conversations()[0]) == 2, "what was there was not written again"
 
 
+@pytest.mark.slow
 def test_a_rate_limit_with_a_far_end_parks_at_once_and_says_until_when(c: ClaudeRun) -> None:
     window = {
         "anthropic-ratelimit-unified-status": "rejected",
@@ -171,6 +203,7 @@ def test_an_overload_is_waited_for_once_and_not_counted(c: ClaudeRun) -> None:
     assert c.kept("single/1", "farewell.py") == RESULT["farewell.py"]
 
 
+@pytest.mark.slow
 def test_an_overload_that_claude_sits_out_by_itself_is_no_trigger(tmp_path: Path) -> None:
     with claude_run(tmp_path, retries=3) as c:
         c.model(WORK, REPORT, faults=[None, OVERLOADED, Broken(kind="cut")])
@@ -178,13 +211,14 @@ def test_an_overload_that_claude_sits_out_by_itself_is_no_trigger(tmp_path: Path
         assert said["triggers"] == []
 
 
+@pytest.mark.slow
 def test_an_overload_without_end_is_not_delivered(c: ClaudeRun) -> None:
     c.model(WORK, faults=[None, OVERLOADED], forever=True)
     said = not_delivered(c, c.run(), "overload", "overload", "overload", "overload")
     assert [action for _, action in triggers(said)] == ["retry", "retry", "retry", "stop"]
 
     c.model(REPORT)
-    delivered(c, c.resume(), "overload", "overload", "overload", "overload", "ok")
+    delivered(c, c.resume(), "overload", "overload", "overload", "overload", "ok", again=True)
 
 
 def test_a_refused_log_in_parks_at_once(c: ClaudeRun) -> None:
@@ -197,6 +231,7 @@ def test_a_refused_log_in_parks_at_once(c: ClaudeRun) -> None:
     delivered(c, c.resume(), "auth", "ok")
 
 
+@pytest.mark.slow
 def test_a_refused_log_in_is_not_tried_for_a_minute(tmp_path: Path) -> None:
     """claude itself would ask seven times."""
     with claude_run(tmp_path, retries=6) as c:
@@ -205,10 +240,25 @@ def test_a_refused_log_in_is_not_tried_for_a_minute(tmp_path: Path) -> None:
         assert sum(len(one) for one in c.conversations()) <= 3
 
 
-def test_a_stream_that_is_cut_is_asked_for_again(c: ClaudeRun) -> None:
-    c.model(WORK, REPORT, faults=[Broken(kind="cut"), None, Broken(kind="cut")])
-    delivered(c, c.run(), *outcomes(c.p.report()))
-    assert outcomes(c.p.report())[-1] == "ok"
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["cut", "garbage", "empty", "sse_error"])
+def test_an_answer_that_breaks_off_or_is_none_is_asked_for_again_by_claude(c: ClaudeRun, kind: Any) -> None:
+    c.model(WORK, REPORT, faults=[None, Broken(kind=kind)])
+    said = delivered(c, c.run())
+    assert said["triggers"] == []
+
+
+def test_a_stream_that_is_cut_is_no_trigger_once_claude_has_it_whole(c: ClaudeRun) -> None:
+    c.model(WORK, REPORT, faults=[Broken(kind="cut")])
+    said = delivered(c, c.run())
+    assert said["triggers"] == []
+
+
+@pytest.mark.slow
+def test_streams_that_are_always_cut_are_an_overload(c: ClaudeRun) -> None:
+    c.model(WORK, faults=[None, Broken(kind="cut")], forever=True)
+    not_delivered(c, c.run("--set", "limits.tries=1"), "overload", "overload")
+    assert c.kept("single/1", "farewell.py") == RESULT["farewell.py"]
 
 
 # ---- what claude does
@@ -239,7 +289,7 @@ def test_the_money_limit_ends_the_run_and_more_money_goes_on(c: ClaudeRun) -> No
     assert c.kept("single/1", "farewell.py") == RESULT["farewell.py"]
 
     c.model(REPORT)
-    said = delivered(c, c.resume("--budget-usd", "5"), "budget", "ok")
+    delivered(c, c.resume("--budget-usd", "5"), "budget", "ok", again=True)
 
 
 def test_a_run_without_a_report_is_judged_by_its_tree(c: ClaudeRun) -> None:
@@ -257,6 +307,7 @@ def test_a_report_that_cannot_be_read_is_not_relied_on(c: ClaudeRun) -> None:
     assert triggers(said) == [("context_corrupted", "retry")]
 
 
+@pytest.mark.slow
 def test_a_report_of_a_file_that_nobody_wrote_is_not_relied_on(c: ClaudeRun) -> None:
     lie = {"files": [{"path": "never.py", "purpose": "?"}], "decisions": [], "deviations": []}
     c.model(WORK, Turn(calls=(StructuredReport(content=lie),)), REPORT)
@@ -265,6 +316,7 @@ def test_a_report_of_a_file_that_nobody_wrote_is_not_relied_on(c: ClaudeRun) -> 
     assert "never.py" in said["triggers"][0]["evidence"]
 
 
+@pytest.mark.slow
 def test_nothing_done_is_a_failed_try(c: ClaudeRun) -> None:
     empty = Turn(calls=(StructuredReport(content={"files": [], "decisions": [], "deviations": []}),))
     c.model(empty, WORK, REPORT)
@@ -282,6 +334,7 @@ def test_a_hanging_agent_is_ended_and_tried_again(c: ClaudeRun) -> None:
     assert "no sign of life" in said["triggers"][0]["evidence"]
 
 
+@pytest.mark.slow
 def test_a_time_limit_ends_an_agent_at_work(c: ClaudeRun) -> None:
     c.model(WORK, REPORT, faults=[None, HANG])
     said = delivered(c, c.run("--set", "limits.attempt_seconds=4"), "timeout", "ok")
@@ -336,6 +389,7 @@ def test_a_killed_orchestrator_leaves_an_agent_that_resume_takes_over(both: Clau
     assert both.p.rows() == rows
 
 
+@pytest.mark.slow
 def test_an_agent_that_ended_while_nobody_looked_is_collected(c: ClaudeRun) -> None:
     c.model(WORK, HELD, REPORT)
     child = c.p.start(*c.args())
@@ -350,6 +404,7 @@ def test_an_agent_that_ended_while_nobody_looked_is_collected(c: ClaudeRun) -> N
     assert len(c.conversations()) == 1
 
 
+@pytest.mark.slow
 def test_orchestrator_and_agent_killed_together(c: ClaudeRun) -> None:
     c.model(WORK, REPORT, faults=[None, HANG])
     child = c.p.start(*c.args())
@@ -363,6 +418,7 @@ def test_orchestrator_and_agent_killed_together(c: ClaudeRun) -> None:
     assert c.kept("single/1", "farewell.py") == RESULT["farewell.py"]
 
 
+@pytest.mark.slow
 def test_cancel_stops_claude_and_keeps_its_work(c: ClaudeRun) -> None:
     c.model(WORK, HELD, REPORT)
     child = c.p.start(*c.args())
