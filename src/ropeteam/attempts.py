@@ -91,6 +91,8 @@ class Attempts:
         for part in ("io", "log", "tree"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         tree = git.create_tree(c.store, folder / "tree" / c.repo.top.name, command.start, facts, index=folder / "index")
+        for path in self._changed_documents(command.base, command.start):
+            git.put_back(tree, path, git.read_file(c.repo, command.base, path))
         git.copy_untracked(c.store, tree, git.untracked(c.repo, trees.copy))
         before = git.fingerprint(c.repo)
         (folder / "before.json").write_bytes(msgspec.json.encode(before))
@@ -314,12 +316,15 @@ class Attempts:
         result, descends = self._snapshot(command, tree, result)
         assert result.commit is not None
         tampered = self._changed_inputs(command)
-        if self._c.started.feature.folder:
-            for document in self._c.started.feature.documents:
-                was, now = (git.read_file(self._c.repo, x, document.path) for x in (command.base, result.commit))
-                if document.kind in ("intent", "research", "architecture") and was != now:
-                    tampered.append(document.path)
+        tampered += self._changed_documents(command.base, result.commit)
         return Evidence(changes=result.changes, descends=descends, tampered=tuple(tampered)), result
+
+    def _changed_documents(self, base: str, commit: str) -> list[str]:
+        """Intent, research and architecture, which no attempt may change, as far as `commit` has others."""
+        repo, feature = self._c.repo, self._c.started.feature
+        kinds = ("intent", "research", "architecture") if feature.folder else ()
+        paths = [document.path for document in feature.documents if document.kind in kinds]
+        return [path for path in paths if git.read_file(repo, base, path) != git.read_file(repo, commit, path)]
 
     def _changed_inputs(self, command: ev.RunAgent) -> list[str]:
         """Names of the files we wrote for the agent that are not as we wrote them."""

@@ -19,12 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from repositories import files_of, git, make_repo
-from ropeteam.core.events import AnyEvent
 from ropeteam.core.report import report
 from ropeteam.core.schedule import fold
+from ropeteam.journal import Journal
 
 DEADLINE = 60.0
 """Seconds after which what a test waits for counts as never coming. Generous: the machine may be busy."""
@@ -357,7 +355,8 @@ def looked_at(top: Path) -> dict[str, Any]:
 def nothing_lost(p: Project) -> None:
     """Every file that an agent says it wrote is in its tree, or in a commit under the run's refs."""
     run = p.run()
-    kept = git(p.top, "for-each-ref", "--format=%(objectname)", f"refs/ropeteam/{run}/").split()
+    refs = git(p.top, "for-each-ref", "--format=%(objectname)", f"refs/ropeteam/{run}/").split()
+    kept = git(p.top, "rev-list", *refs, "--not", p.before["head"]).split()  # a stash has its new files in a parent
     in_refs = {path for commit in kept for path in git(p.top, "ls-tree", "-r", "--name-only", commit).split("\n")}
     for started in p.events("AttemptStarted"):
         note = Path(started["folder"]) / "io" / "wrote"
@@ -381,11 +380,9 @@ def must_hold(p: Project, *, at_rest: bool = True) -> None:
         now = looked_at(p.top)
         assert now == p.before, {key: (p.before[key], now[key]) for key in now if now[key] != p.before[key]}
     nothing_lost(p)
-    decoder = msgspec.json.Decoder(AnyEvent)
-    db = sqlite3.connect(f"file:{p.home / 'journal.sqlite'}?mode=ro", uri=True)
-    bodies = [body for (body,) in db.execute("SELECT body FROM events WHERE run = ? ORDER BY seq", (p.run(),))]
-    db.close()
-    events = [decoder.decode(body) for body in bodies]
+    journal = Journal(p.home / "journal.sqlite")  # it can read names that are not UTF-8
+    events = journal.events(p.run())
+    journal.close()
     for length in range(1, len(events) + 1):
         report(fold(events[:length]))
     if at_rest:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ropeteam.git.calls import MINIMUM, holding, require, version
 from ropeteam.git.checkout import snapshot_checkout
-from ropeteam.git.copies import copy_untracked
+from ropeteam.git.copies import copy_untracked, put_back
 from ropeteam.git.fingerprints import Fingerprint, compare_fingerprint, fingerprint
 from ropeteam.git.landing import land, leave_branch, repair_landing
 from ropeteam.git.landing_view import LandResult
@@ -70,6 +70,7 @@ __all__ = [
     "merge",
     "open_store",
     "open_tree",
+    "put_back",
     "read_file",
     "read_files",
     "rebase",

@@ -45,6 +45,17 @@ def copy_untracked(store: Store, tree: Tree, paths: Sequence[str]) -> None:
             _relocate(target, top, tree.path)
 
 
+def put_back(tree: Tree, name: str, content: bytes | None) -> None:
+    """Undo in a new tree what an earlier attempt did to a file (None: there was none). A link is never followed out."""
+    path = tree.path / name
+    if path.parent.resolve() != tree.path.resolve() / Path(name).parent or (path.is_dir() and not path.is_symlink()):
+        return
+    path.unlink(missing_ok=True)
+    if content is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
 def _may_copy(source: Path, target: Path, inside: Path) -> bool:
     if not os.path.lexists(source) or os.path.lexists(target):
         return False
