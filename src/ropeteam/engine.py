@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import shutil
 import signal
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -27,6 +28,8 @@ from ropeteam.ports import Clock
 
 INBOX_SECONDS = 0.5
 DISK_SECONDS = 5.0
+LOOKS = 10
+"""How many looks in a row may fail until the driving ends; agents go on, and `resume` takes them over."""
 
 Emit = Callable[[ev.AnyEvent], None]
 Watcher = Callable[[RunState, ev.AnyEvent], None]
@@ -70,7 +73,8 @@ class Engine:
 
         Raises what kept the journal from being written (OutOfSpace); agents go on, and `resume` takes them over.
         """
-        watchers = [asyncio.ensure_future(w) for w in (self._read_inbox(), self._watch_disk())]
+        looks = ((INBOX_SECONDS, self._read_inbox), (DISK_SECONDS, self._watch_disk))
+        watchers = [asyncio.ensure_future(self._look_every(seconds, look)) for seconds, look in looks]
         self._on_signals()
         try:
             self.commit(*first)
@@ -163,21 +167,32 @@ class Engine:
 
     # ---- what comes from outside
 
-    async def _read_inbox(self) -> None:
+    async def _look_every(self, seconds: float, look: Callable[[], None]) -> None:
+        """A look that fails (a locked database, a folder that is gone) is made again; not many times in a row."""
+        failed = 0
         while True:
-            for number, kind in self._journal.asked(self.run):
-                if kind == "cancel":
-                    self._emit(ev.CancelAsked())
-                self._journal.take(number)
-            await asyncio.sleep(INBOX_SECONDS)
+            try:
+                look()
+                failed = 0
+            except Exception as problem:
+                failed += 1
+                if failed >= LOOKS:
+                    self._broken = self._broken or problem
+                    self._changed.set()
+                    return
+            await asyncio.sleep(seconds)
 
-    async def _watch_disk(self) -> None:
-        while True:
-            free = self._performer.free_bytes()
-            least = self.state.begun.settings.limits.free_bytes
-            if free < least and not self.state.stop:
-                self._disk_full(f"{free / 1e6:,.0f} MB are free, the limit is {least / 1e6:,.0f} MB.")
-            await asyncio.sleep(DISK_SECONDS)
+    def _read_inbox(self) -> None:
+        for number, kind in self._journal.asked(self.run):
+            if kind == "cancel":
+                self._emit(ev.CancelAsked())
+            self._journal.take(number)
+
+    def _watch_disk(self) -> None:
+        free = self._performer.free_bytes()
+        least = self.state.begun.settings.limits.free_bytes
+        if free < least and not self.state.stop:
+            self._disk_full(f"{free / 1e6:,.0f} MB are free, the limit is {least / 1e6:,.0f} MB.")
 
     def _disk_full(self, evidence: str) -> None:
         if not self.state.stop and self.state.outcome is None:
@@ -244,7 +259,6 @@ def drive(engine: Engine, first: Sequence[ev.AnyEvent], beside: Iterable[Awaitab
 
 
 def free_bytes(*paths: Path) -> int:
-    """The least free space among the file systems of these folders."""
-    import shutil
-
-    return min(shutil.disk_usage(p).free for p in paths)
+    """The least free space among the file systems of these folders, or of what is left of them."""
+    there = [next(p for p in (path, *path.parents) if p.exists()) for path in paths]
+    return min(shutil.disk_usage(p).free for p in there)

@@ -8,6 +8,7 @@ do right now (for `status`, overwritten all the time), and the consents that the
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -60,14 +61,13 @@ class RunLine(msgspec.Struct, frozen=True, kw_only=True):
 class Journal:
     """One connection; not shared between threads. Several processes may have one each."""
 
-    def __init__(self, path: Path, *, readonly: bool = False) -> None:
-        """Open or create it. Raises OutOfSpace, or OSError when the folder cannot be written."""
+    def __init__(self, path: Path) -> None:
+        """Open or create it. Raises OutOfSpace, JournalDamaged, or OSError when it cannot be written."""
         self.path = path
-        if not readonly:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):  # settings are in it, keys among them: for nobody else to read
-                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        with _disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # settings are in it, keys among them: for nobody else to read
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with _disk(path), _readable(path):
             self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
@@ -198,3 +198,20 @@ def _disk(path: Path) -> Iterator[None]:
                 f"The journal cannot be written: {problem}.", where=str(path), hint="Make room, then `ropeteam resume`."
             ) from problem
         raise
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What sqlite says of a file that it cannot use, in our words."""
+    try:
+        yield
+    except sqlite3.OperationalError as problem:
+        if "readonly" in str(problem) or "unable to open" in str(problem):
+            raise PermissionError(errno.EACCES, str(problem), str(path)) from problem
+        raise
+    except sqlite3.DatabaseError as problem:
+        raise JournalDamaged(
+            f"The journal is not one: {problem}.",
+            where=str(path),
+            hint="Move the file away; the work of earlier runs is under refs/ropeteam/ in any case.",
+        ) from problem
