@@ -149,9 +149,8 @@ class Engine:
             self.commit(task.result())
         elif isinstance(problem, Stopped):
             self.commit(ev.CommandStopped(key=key))
-        elif no_space(problem):
-            self._disk_full(str(problem))
-            self.commit(ev.CommandStopped(key=key))
+        elif no_space(problem):  # in one go: between the two the command would be due and begin again
+            self.commit(*self._disk_full(str(problem)), ev.CommandStopped(key=key))
         else:
             trace = "".join(traceback.format_exception(problem))[-8000:]
             what = problem.message if isinstance(problem, RopeteamError) else f"{type(problem).__name__}: {problem}"
@@ -192,12 +191,13 @@ class Engine:
         free = self._performer.free_bytes()
         least = self.state.begun.settings.limits.free_bytes
         if free < least and not self.state.stop:
-            self._disk_full(f"{free / 1e6:,.0f} MB are free, the limit is {least / 1e6:,.0f} MB.")
+            for event in self._disk_full(f"{free / 1e6:,.0f} MB are free, the limit is {least / 1e6:,.0f} MB."):
+                self._emit(event)
 
-    def _disk_full(self, evidence: str) -> None:
-        if not self.state.stop and self.state.outcome is None:
-            t = Trigger(id="disk_nearly_full", evidence=evidence, action="park")
-            self._emit(ev.TriggerFired(trigger=t))
+    def _disk_full(self, evidence: str) -> list[ev.AnyEvent]:
+        if self.state.stop or self.state.outcome is not None:
+            return []
+        return [ev.TriggerFired(trigger=Trigger(id="disk_nearly_full", evidence=evidence, action="park"))]
 
     def _on_signals(self) -> None:
         loop = asyncio.get_running_loop()
