@@ -28,8 +28,11 @@ from ropeteam.core.state import AttemptState, RunState
 from ropeteam.core.verdict import Evidence, judge
 from ropeteam.engine import Emit, Stopped
 from ropeteam.following import POLL_SECONDS, Follower
-from ropeteam.ports import Exit, Finish, Launch, Place, Task
-from ropeteam.validation import set_up
+from ropeteam.ports import Exit, Finish, Launch, Task
+from ropeteam.validation import set_up_for_agent
+
+SET_UP_PROBLEM = "set-up-problem.txt"
+"""In the attempt's folder: why `checks.setup` failed in its tree, for the report."""
 
 
 class Attempts:
@@ -104,21 +107,13 @@ class Attempts:
         if not c.started.settings.checks.setup:
             return
         self._c.tell(command.attempt, "setting up its work tree")
-        place = Place(
-            tree=tree,
-            folder=folder / "log" / "set-up",
-            env=c.environment(tree, 0, {}, ()),
-            prefix=c.sandboxed(tree, (folder / "log" / "set-up",)),
-            lock_fd=c.lock_fd,
-            seconds=c.started.settings.limits.check_seconds,
-        )
-        place.folder.mkdir(parents=True, exist_ok=True)
-        work = asyncio.ensure_future(set_up(c, place))
+        work = asyncio.ensure_future(set_up_for_agent(c, tree, folder / "log" / "set-up"))
         while not (await asyncio.wait({work}, timeout=POLL_SECONDS))[0]:
             if command.attempt in self._stops:
                 work.cancel()
-        if not work.cancelled() and work.result():
-            c.tell(command.attempt, work.result())
+        if not work.cancelled() and (problem := work.result()):
+            c.tell(command.attempt, problem)
+            (folder / SET_UP_PROBLEM).write_text(f"It worked without the project's set-up: {problem}")
         self._stop_here(command)
 
     def task(self, command: ev.RunAgent, folder: Path, tree: Path) -> Task:
@@ -291,7 +286,9 @@ class Attempts:
             return os.path.normpath(path) in known or _is_there(tree.path, path)
 
         verdict = judge(finish.outcome, finish.evidence, finish.report, found, exists)
-        notices = (*finish.notices, *verdict.notices, *result.notices, *self._full_context(result.usage))
+        notices = [*finish.notices, *verdict.notices, *result.notices, *self._full_context(result.usage)]
+        if (said := c.attempt_folder(command.attempt) / SET_UP_PROBLEM).exists():
+            notices.append(said.read_text())
         evidence = verdict.evidence + (self._last_words(command) if verdict.outcome in ("crashed", "unknown") else "")
         result = replace(
             result, evidence=evidence, notices=tuple(dict.fromkeys(notices)), checkout=self._checkout(command)

@@ -155,6 +155,20 @@ async def set_up(context: RunContext, place: Place) -> str:
     return ""
 
 
+async def set_up_for_agent(context: RunContext, tree: Path, output: Path) -> str:
+    """`set_up` in an agent's tree. output: a folder for what the lines say."""
+    output.mkdir(parents=True, exist_ok=True)
+    place = Place(
+        tree=tree,
+        folder=output,
+        env=context.environment(tree, CHECK_SLOT, {}, ()),
+        prefix=context.sandboxed(tree, (output,)),
+        lock_fd=context.lock_fd,
+        seconds=context.started.settings.limits.check_seconds,
+    )
+    return await set_up(context, place)
+
+
 def commands_at(context: RunContext, commit: str) -> tuple[CheckCommand, ...]:
     """The checks of the project: as configured, else found from the usual files at `commit`."""
     configured = context.started.settings.checks.commands
