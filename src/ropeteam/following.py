@@ -141,9 +141,15 @@ class Follower:
         written = self._sizes()
         if written != self._written:  # half a line and an error message are signs of life too
             self._written, self._sign = written, now
-        if self.usage != self._usage_sent and (now - self._reported > USAGE_SECONDS):
+        due = now - self._reported > USAGE_SECONDS or self._twentieths(self.usage) != self._twentieths(self._usage_sent)
+        if self.usage != self._usage_sent and due:
             self._reported, self._usage_sent = now, self.usage
             self._emit(ev.UsageReported(attempt=self._command.attempt, usage=self.usage))
+
+    def _twentieths(self, usage: Usage) -> tuple[int, ...]:
+        """How much of its budget it has used, as coarse as it matters: nothing is told twice once that is gone."""
+        limits = ((usage.cost_usd, self._command.budget_usd), (usage.tokens, self._command.budget_tokens))
+        return tuple(int(min(20.0, 20 * used / limit)) for used, limit in limits if limit)
 
     def _sizes(self) -> frozenset[tuple[str, int]]:
         """Of the files that hold its output; the wrapper may delete one while we look."""
