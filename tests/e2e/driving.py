@@ -127,6 +127,7 @@ class Project:
     top: Path
     env: dict[str, str]
     sets: tuple[str, ...]
+    output: Path
     before: dict[str, Any] = field(default_factory=dict)
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -138,7 +139,7 @@ class Project:
     def start(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start the program in the repository. Its output goes to files beside; `ended` gives it back."""
         number = len(self.children)
-        with (self.folder / f"out.{number}").open("wb") as out, (self.folder / f"err.{number}").open("wb") as err:
+        with (self.output / f"out.{number}").open("wb") as out, (self.output / f"err.{number}").open("wb") as err:
             child = subprocess.Popen(
                 self.argv(*args),
                 cwd=self.top,
@@ -155,7 +156,7 @@ class Project:
         """Wait for a started program to end."""
         code = child.wait(seconds)
         number = self.children.index(child)
-        out, err = ((self.folder / f"{name}.{number}").read_text(errors="replace") for name in ("out", "err"))
+        out, err = ((self.output / f"{name}.{number}").read_text(errors="replace") for name in ("out", "err"))
         return Done(code, out, err)
 
     def ropeteam(self, *args: str, env: Mapping[str, str] | None = None, seconds: float = DEADLINE) -> Done:
@@ -303,8 +304,18 @@ def alive(pid: int) -> bool:
     return text.rpartition(")")[2].split()[0] not in "ZX"
 
 
-def make_project(folder: Path, *, sandbox: bool = False, sets: tuple[str, ...] = (), does: str = AT_ONCE) -> Project:
-    """A repository with the feature planned and committed, a home of its own, an agent outside of both."""
+def make_project(
+    folder: Path,
+    *,
+    sandbox: bool = False,
+    sets: tuple[str, ...] = (),
+    does: str = AT_ONCE,
+    output: Path | None = None,
+) -> Project:
+    """A repository with the feature planned and committed, a home of its own, an agent outside of both.
+
+    output: where the output of what we start goes, if not into `folder`.
+    """
     home = folder / "home"
     home.mkdir()
     (home / ".gitconfig").write_text("[user]\n\tname = Test User\n\temail = user@example.org\n")
@@ -330,7 +341,7 @@ def make_project(folder: Path, *, sandbox: bool = False, sets: tuple[str, ...] =
     }
     if "ROPETEAM_GIT" in os.environ:
         env["ROPETEAM_GIT"] = os.environ["ROPETEAM_GIT"]
-    made = Project(folder, top, env, (*own, *sets))
+    made = Project(folder, top, env, (*own, *sets), output or folder)
     made.agent(does)
     made.before = looked_at(top)
     return made

@@ -78,7 +78,7 @@ def test_killed_at_any_git_call(make: Make, at: int, how: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("again", range(1, 120, 9))
-@pytest.mark.parametrize("at", [30, 52, 61, 92, 121, 146, 147])
+@pytest.mark.parametrize("at", [45, 56, 65, 92, 121, 146, 150])
 def test_killed_again_while_resuming(make: Make, at: int, again: int) -> None:
     p = make()
     assert kill_run_at(p, killing_git(p, at))

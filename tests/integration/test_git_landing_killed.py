@@ -166,13 +166,13 @@ def test_what_the_user_wrote_in_between_stops_the_repair(tmp_path: Path, edit: s
     assert w.git("rev-parse", "main") == w.base
 
 
-def test_a_second_incomplete_file_stops_the_repair(tmp_path: Path) -> None:
-    w, head = half_landed(tmp_path)
+def test_several_incomplete_files_are_written_again(tmp_path: Path) -> None:
+    """A git that has no room goes on to the next file, and leaves each empty or missing."""
+    w, head = half_landed(tmp_path / "one")
     (w.top / "b.txt").write_text("")
-    before = files_of(w.top)
-    with pytest.raises(LandingStopped):
-        repair(w, head)
-    assert files_of(w.top) == before
+    write_files(w.top, {"new/n.txt": ""})
+    assert repair(w, head).landed
+    assert_as_undisturbed(w, head, tmp_path / "two")
 
 
 def test_edits_elsewhere_do_not_matter_and_stay(tmp_path: Path) -> None:

@@ -66,8 +66,6 @@ def take_back(store: Store, *, onto: str, head: str, differences: Sequence[Chang
 def check(repo: Repo, state: State, head: str) -> None:
     if state.foreign:
         raise stopped(repo, head, f"Changed since then: {shown(state.foreign)}.")
-    if len(state.torn) > 1:
-        raise stopped(repo, head, f"Incomplete: {shown(change.path for change in state.torn)}.")
 
 
 def stopped(repo: Repo, head: str, why: str) -> LandingStopped:
