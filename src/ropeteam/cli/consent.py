@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from ropeteam.core.settings import CheckCommand
 
 PERMISSIONS = {
-    "claude": "runs without asking for permission: it reads, writes and starts programs in its work tree",
+    "claude": "runs without asking for permission: it reads, writes and starts programs in its work tree. Hooks of the"
+    " project's own .claude/settings.json run as they do for you",
     "command": "is your own program, started in its work tree",
     "scripted": "plays a recording: no model, no network",
 }
@@ -95,7 +96,16 @@ def _limits(prepared: app.Prepared) -> tuple[Row, ...]:
     limits = prepared.settings.limits
     cost = f"at most {money(limits.budget_usd)}" if limits.budget_usd is not None else "no limit (set --budget-usd)"
     tokens = f"at most {limits.budget_tokens:,}" if limits.budget_tokens is not None else "no limit"
-    return (Row(("money", cost)), Row(("tokens", tokens)))
+    seconds = limits.run_seconds
+    time = f"at most {seconds / 60:,.0f} min of agent time" if seconds is not None else "no limit of the whole run"
+    rows = [
+        Row(("money", cost)),
+        Row(("tokens", tokens)),
+        Row(("time", f"{time}; {limits.attempt_seconds / 60:,.0f} min an attempt")),
+    ]
+    if prepared.agent == "claude":
+        rows.append(Row(("", "With a subscription, money is API-equivalent: what the same would cost by the token.")))
+    return (*rows, Row(("predicted", "nothing can be predicted yet")))
 
 
 def _landing(prepared: app.Prepared) -> str:
