@@ -345,7 +345,7 @@ def test_the_live_view_shows_who_does_what_how_long_and_for_how_much() -> None:
     shown = live.rows(state, {"single/1": "Reading"}, now=161.0)
     assert ("single/1", "Reading", "1,000 tokens · context 25% · $0.50 · 1 min 00 s") in shown
     assert ("checks", "running on the code as it was, to compare with", "") in shown
-    assert live.footer(state, 161.0) == "checkout · running · 1 min 00 s · 1,000 tokens · $0.50"
+    assert live.footer(state, 161.0) == "checkout · running · 1,000 tokens · $0.50 · 1 min 00 s"
 
 
 def test_time_of_a_scripted_agent_is_scaled_and_labelled_in_the_live_view() -> None:

@@ -198,4 +198,5 @@ def footer(state: RunState, now: float) -> str:
     limit = f" of {money(state.budget_usd)}" if state.budget_usd is not None else ""
     label = f" of a scripted agent, {scale:g}-fold" if scale != 1.0 else ""
     worked_for = f"{duration(worked * scale)}{label}"
-    return " · ".join([escaped(begun.feature.name), state.phase, worked_for, f"{tokens:,} tokens", money(cost) + limit])
+    spent_so_far = f"{tokens:,} tokens · {money(cost)}{limit}"
+    return " · ".join([escaped(begun.feature.name), state.phase, spent_so_far, worked_for])  # the longest comes last
