@@ -39,6 +39,7 @@ if everywhere:
     (top / "d").mkdir(exist_ok=True)
     (top / "d/.gitattributes").write_text(hostile.ATTRIBUTES)
 once(top / ".git", "user")
+once(top / ".git/ropeteam/private.git", "private")
 (top / "planted.sh").write_text("echo planted\\n")
 """
 THEN = """

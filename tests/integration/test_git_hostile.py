@@ -143,3 +143,26 @@ def test_the_canaries_do_sing_when_git_is_called_plainly(tmp_path: Path) -> None
         "user-hook-pre-commit",
         "user-hook-reference-transaction",
     } <= set(sung)
+
+
+def test_our_own_repository_is_put_right(tmp_path: Path) -> None:
+    """An agent without a sandbox can write there too."""
+    (tmp_path / "canaries").mkdir()
+    w = around(make_repo(tmp_path / "repo", {"a.txt": "a\n", ".gitattributes": ATTRIBUTES}), tmp_path)
+    config = w.store.path / "config"
+    right = config.read_text()
+    tree = w.tree()
+    for number, spoil in enumerate(
+        (lambda: plant(tmp_path, w.store.path, "ours"), config.unlink, lambda: _pipe(config))
+    ):
+        spoil()
+        write_files(tree.path, {f"{number}.txt": f"{number}\n"})
+        assert f"{number}.txt" in {change.path for change in w.snapshot(tree).changes}
+        assert config.read_text() == right
+    assert not (w.store.path / "info" / "attributes").exists()
+    assert canaries(tmp_path) == []
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)

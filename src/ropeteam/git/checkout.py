@@ -22,7 +22,7 @@ def snapshot_checkout(store: Store, facts: RepoFacts, ref: str, at: float, featu
     """
     tip = head(store.repo)
     with full_disk(), borrowed(store.repo, facts.checkout_config) as theirs:
-        git = replace(theirs, git_dir=store.path, alternates=()).having(env=identity(facts, at))
+        git = replace(theirs, git_dir=store.git.git_dir, alternates=()).having(env=identity(facts, at))
         if git.names("ls-files", "--unmerged", "-z"):
             raise BadRepository(
                 "A merge with conflicts is in progress.",

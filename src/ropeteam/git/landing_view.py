@@ -6,7 +6,7 @@ import os
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ropeteam.core.model import LandedReason, RepoFacts
@@ -53,7 +53,7 @@ class Change:
 def landing_git(store: Store, facts: RepoFacts) -> Git:
     """P's configuration, U's objects, files and index, and the user's own way of checking files out."""
     repo = store.repo
-    git = Git(store.path, work_tree=repo.top, index=repo.index, objects=repo.objects)
+    git = replace(store.git, work_tree=repo.top, index=repo.index, objects=repo.objects)
     return git.having(facts.checkout_config, {"GIT_LFS_SKIP_SMUDGE": "0"})
 
 

@@ -7,6 +7,7 @@ lost to a `git gc --prune=now` that runs at the same time.
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import time
@@ -37,6 +38,21 @@ CONFIGURATION = """[gc]
 """
 
 
+# What `git init` and we write, and nothing that runs a program: an agent without a sandbox can write this file too.
+_OURS_ONLY = re.compile(
+    r"(?:\[(?:core|gc|pack|extensions)\]|\t(?:repositoryformatversion|filemode|bare|symlinks|ignorecase|precomposeunicode"
+    r"|auto|autocrlf|logAllRefUpdates|compression|window|threads|objectformat|refstorage) = \w+|)"
+)
+
+
+_OURS = re.compile(
+    r"|\[(core|gc|pack|extensions)\]|\t(bare = true|autocrlf = false|logAllRefUpdates = false|auto = 0|compression = 1"
+    r"|window = 0|threads = 1|(filemode|symlinks|ignorecase|precomposeunicode) = (true|false)"
+    r"|repositoryformatversion = [01]|objectformat = sha256|refstorage = files)"
+)
+"""A line of P's configuration as `git init` and we write it; nothing among them runs a program."""
+
+
 class Incomplete(GitFailed):
     """Objects that a commit needs are missing: another git pruned them meanwhile."""
 
@@ -50,6 +66,8 @@ class Store:
 
     @property
     def git(self) -> Git:
+        """For calls in P. Only its own configuration holds there, whoever wrote into it meanwhile."""
+        _disarm(self)
         return Git(self.path)
 
     @property
@@ -75,6 +93,18 @@ def open_store(repo: Repo) -> Store:
 
 
 def _build(store: Store) -> None:
+    with _made_beside(store) as beside:
+        # Relative to P's objects: right also after the user has moved the whole repository.
+        (beside / "objects" / "info" / "alternates").write_text("../../../objects\n")
+        with suppress(OSError):  # somebody else was faster: theirs is as good
+            beside.rename(store.path)
+    if not (store.path / "HEAD").is_file():
+        raise OSError(f"{store.path} is in the way: it is no repository")
+
+
+@contextmanager
+def _made_beside(store: Store) -> Iterator[Path]:
+    """A new repository with our configuration, next to P; removed if it is still there in the end."""
     store.path.parent.mkdir(parents=True, exist_ok=True)
     beside = store.path.with_name(f"private.{secrets.token_hex(4)}.new")
     try:
@@ -83,14 +113,25 @@ def _build(store: Store) -> None:
         with (beside / "config").open("a") as file:
             file.write(CONFIGURATION)
         (beside / "info").mkdir(exist_ok=True)
-        # Relative to P's objects: right also after the user has moved the whole repository.
-        (beside / "objects" / "info" / "alternates").write_text("../../../objects\n")
-        with suppress(OSError):  # somebody else was faster: theirs is as good
-            beside.rename(store.path)
+        yield beside
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _disarm(store: Store) -> None:
+    """Put P's configuration back if it is not ours, and take away attributes that would change what is snapshotted."""
     if not (store.path / "HEAD").is_file():
-        raise OSError(f"{store.path} is in the way: it is no repository")
+        return
+    (store.path / "info" / "attributes").unlink(missing_ok=True)
+    config = store.path / "config"
+    try:
+        plain = config.is_file() and not config.is_symlink()
+        if plain and all(_OURS.fullmatch(line) for line in config.read_text().split("\n")):
+            return
+    except (OSError, UnicodeDecodeError):
+        pass
+    with _made_beside(store) as beside:
+        (beside / "config").replace(config)
 
 
 def _refresh(store: Store) -> None:

@@ -12,7 +12,7 @@ import shutil
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +34,7 @@ class Tree:
 
     def git(self, store: Store) -> Git:
         """For calls that look at its files through our index and our private repository."""
-        return Git(store.path, work_tree=self.path, index=self.index)
+        return replace(store.git, work_tree=self.path, index=self.index)
 
     def noted(self, what: Note) -> list[str]:
         """copied: untracked paths that we copied in. gitlinks: submodules at its start. refs: commits its refs had."""
@@ -98,7 +98,7 @@ def _build(store: Store, beside: Path, commit: str, facts: RepoFacts, tree: Tree
     tree.note("gitlinks", _gitlinks(store, commit))
     ours = tree.index.with_name(f"{tree.index.name}.{secrets.token_hex(4)}.new")
     try:
-        Git(store.path, work_tree=beside, index=ours).call("read-tree", "-m", "-u", commit)
+        replace(store.git, work_tree=beside, index=ours).call("read-tree", "-m", "-u", commit)
         copy_index(ours, dot_git / "index")
         ours.replace(tree.index)
     finally:
