@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,6 +40,11 @@ def detached(p: Project, *more: str) -> str:
     return str(done.json["run"])
 
 
+def comes_to_the_same_after_wait(p: Project) -> None:
+    assert p.ropeteam("wait", "--quiet").code == 0
+    comes_to_the_same(p)
+
+
 def test_it_ends_by_itself(make: Make) -> None:
     p = make()
     run = detached(p)
@@ -48,6 +54,7 @@ def test_it_ends_by_itself(make: Make) -> None:
     must_hold(p)
 
 
+@pytest.mark.slow
 def test_the_id_is_all_that_is_printed(make: Make) -> None:
     p = make()
     done = p.ropeteam(*p.run_args("--detach"))
@@ -56,6 +63,7 @@ def test_the_id_is_all_that_is_printed(make: Make) -> None:
     comes_to_the_same(p)
 
 
+@pytest.mark.slow
 def test_it_outlives_whoever_started_it(make: Make) -> None:
     """It is in a session of its own: a hang-up of the terminal does not reach it."""
     p = make(does=HELD)
@@ -69,11 +77,6 @@ def test_it_outlives_whoever_started_it(make: Make) -> None:
     comes_to_the_same_after_wait(p)
 
 
-def comes_to_the_same_after_wait(p: Project) -> None:
-    assert p.ropeteam("wait", "--quiet").code == 0
-    comes_to_the_same(p)
-
-
 def test_wait_gives_up_after_its_timeout(make: Make) -> None:
     p = make(does=HELD)
     detached(p)
@@ -84,6 +87,7 @@ def test_wait_gives_up_after_its_timeout(make: Make) -> None:
     comes_to_the_same_after_wait(p)
 
 
+@pytest.mark.slow
 def test_wait_ends_as_the_run_does(make: Make) -> None:
     p = make(does="import sys; sys.exit(3)")
     detached(p)
@@ -127,6 +131,7 @@ def test_cancelled(make: Make) -> None:
     must_hold(p)
 
 
+@pytest.mark.slow
 def test_cancelled_at_once(make: Make) -> None:
     """Whether its driver has begun or not: nothing is delivered, and nothing is left running."""
     p = make()
@@ -139,24 +144,19 @@ def test_cancelled_at_once(make: Make) -> None:
     assert git(p.top, "rev-parse", "HEAD") == p.before["head"]
 
 
+@pytest.mark.slow
 def test_interrupted(make: Make) -> None:
     """A signal to the driver: as Ctrl-C, and `wait` says that it can go on."""
     p = make(does=HELD)
     detached(p)
     p.wait_agent()
-    kill_with(p, signal.SIGTERM)
+    os.kill(p.holder(), signal.SIGTERM)
     done = p.ropeteam("wait", "--json")
     assert (done.code, done.json["state"]) == (4, "interrupted"), done
     p.agent(AT_ONCE)
     done = p.ropeteam("resume", "--json")
     assert (done.code, done.json["landed"]) == (0, True), done
     must_hold(p)
-
-
-def kill_with(p: Project, number: int) -> None:
-    import os
-
-    os.kill(p.holder(), number)
 
 
 def test_the_driver_is_killed(make: Make) -> None:
@@ -183,6 +183,7 @@ def test_wait_tells_that_nobody_drives_it(make: Make) -> None:
     assert "ropeteam resume" in done.err
 
 
+@pytest.mark.slow
 def test_killed_before_there_is_a_driver(make: Make) -> None:
     """The run is journalled, and whoever should have started its driver is gone."""
     p = make()

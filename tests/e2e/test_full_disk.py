@@ -20,10 +20,10 @@ from repositories import git
 
 ALONE = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
 CASES = (
-    "agent_fills_it",
+    pytest.param("agent_fills_it", marks=pytest.mark.slow),
     "snapshot_needs_more",
     "landing_needs_more",
-    "landing_needs_more_with_room_elsewhere",
+    pytest.param("landing_needs_more_with_room_elsewhere", marks=pytest.mark.slow),
     "full_from_the_start",
 )
 MOUNT = 'mount -t tmpfs -o size=24m none "$1" && shift && exec "$@"'

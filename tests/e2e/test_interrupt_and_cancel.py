@@ -15,7 +15,11 @@ from killing import QUICK, comes_to_the_same, everything, gone, is_as_undisturbe
 from repositories import git
 
 Make = Callable[..., Project]
-SANDBOXES = pytest.mark.parametrize("sandbox", [False, True], ids=["open", "sandbox"])
+
+
+def slow(*values: object) -> object:
+    """A case for those who have time."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 @pytest.fixture
@@ -61,8 +65,8 @@ def changes_nothing(p: Project, *command: str, code: int) -> Done:
 # ---- signals
 
 
-@SANDBOXES
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("sandbox", [slow(False), True], ids=["open", "sandbox"])
+@pytest.mark.parametrize("number", [signal.SIGINT, slow(signal.SIGTERM), slow(signal.SIGHUP)])
 def test_interrupted_while_the_agent_works(make: Make, number: int, sandbox: bool) -> None:
     p = make(does=HELD, sandbox=sandbox)
     child = held(p)
@@ -128,6 +132,7 @@ def test_interrupted_twice(make: Make) -> None:
     changes_nothing(p, "resume", code=0)
 
 
+@pytest.mark.slow
 def test_interrupted_before_the_agent_was_there(make: Make) -> None:
     p = make()
     p.sets += (f"checks.setup=['test -e {p.folder}/go || {{ touch {p.folder}/there; sleep 600; }}']",)
@@ -144,7 +149,7 @@ def test_interrupted_before_the_agent_was_there(make: Make) -> None:
 # ---- cancel
 
 
-@SANDBOXES
+@pytest.mark.parametrize("sandbox", [False, slow(True)], ids=["open", "sandbox"])
 def test_cancelled_from_another_process(make: Make, sandbox: bool) -> None:
     p = make(does=HELD, sandbox=sandbox)
     child = held(p)
@@ -173,6 +178,7 @@ def test_cancelled_with_nobody_driving(make: Make) -> None:
     changes_nothing(p, "resume", code=1)
 
 
+@pytest.mark.slow
 def test_cancelled_with_everybody_dead(make: Make) -> None:
     p = make(does=HELD)
     child = held(p)
@@ -187,6 +193,7 @@ def test_cancelled_with_everybody_dead(make: Make) -> None:
     assert len(p.starts()) == 1
 
 
+@pytest.mark.slow
 def test_cancelled_while_interrupted(make: Make) -> None:
     p = make(does=HELD)
     child = held(p)
@@ -198,6 +205,7 @@ def test_cancelled_while_interrupted(make: Make) -> None:
     changes_nothing(p, "resume", code=1)
 
 
+@pytest.mark.slow
 def test_cancelled_when_it_has_ended(make: Make) -> None:
     p = make()
     assert p.ropeteam(*p.run_args()).code == 0
@@ -220,6 +228,7 @@ def test_cancelled_while_a_resume_begins(make: Make) -> None:
     stopped_cleanly(p, [])
 
 
+@pytest.mark.slow
 def test_a_resume_overrules_a_cancel_that_nobody_heard(make: Make) -> None:
     p = make(does=HELD)
     child = held(p)
@@ -261,8 +270,8 @@ FORKS = "import subprocess; subprocess.Popen(['setsid', 'sh', '-c', 'trap \"\" T
 CHILDREN = {"deaf": DEAF, "flooding": FLOOD, "forking away": FORKS, "all of it": DEAF + FLOOD + FORKS}
 
 
-@SANDBOXES
-@pytest.mark.parametrize("kind", CHILDREN)
+@pytest.mark.parametrize("sandbox", [False, slow(True)], ids=["open", "sandbox"])
+@pytest.mark.parametrize("kind", ["all of it", slow("deaf"), slow("flooding"), slow("forking away")])
 def test_stubborn_agents_are_stopped(make: Make, kind: str, sandbox: bool) -> None:
     p = make("limits.log_bytes=200000", does=CHILDREN[kind] + HELD, sandbox=sandbox)
     child = held(p)
@@ -282,10 +291,11 @@ def test_what_an_agent_leaves_running_is_ended(make: Make) -> None:
 @pytest.mark.parametrize(
     ("limit", "does", "outcome"),
     [
-        ("limits.stall_seconds=0.6", HELD, "stalled"),
+        slow("limits.stall_seconds=0.6", HELD, "stalled"),
         ("limits.attempt_seconds=1", FLOOD + HELD, "timeout"),
-        ("limits.stall_seconds=0.6", DEAF + FORKS + HELD, "stalled"),
+        slow("limits.stall_seconds=0.6", DEAF + FORKS + HELD, "stalled"),
     ],
+    ids=["stall", "time", "stall of stubborn ones"],
 )
 def test_limits_of_time(make: Make, limit: str, does: str, outcome: str) -> None:
     """Too long or without a sign of life: stopped, kept, tried once more from there, and then not delivered."""

@@ -17,6 +17,11 @@ from repositories import git
 Make = Callable[..., Project]
 
 
+def slow(*values: object) -> object:
+    """A case for those who have time; the sweep over all git calls is there too."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Project] = []
@@ -50,7 +55,17 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+IN_SHORT = (
+    "between consent and the first event",
+    "filling a tree",
+    "carrying the snapshot over",
+    "composing",
+    "before the files land",
+    "between files and branch",
+)
+
+
+@pytest.mark.parametrize("moment", [m if m in IN_SHORT else slow(m) for m in MOMENTS])
 def test_killed_at_a_git_call(make: Make, moment: str) -> None:
     p = make()
     on, at = MOMENTS[moment]
@@ -87,6 +102,7 @@ def test_killed_again_while_resuming(make: Make, at: int, again: int) -> None:
     comes_to_the_same(p)
 
 
+@pytest.mark.slow
 def test_killed_over_and_over(make: Make) -> None:
     """Each resume gets a little further and is killed again."""
     p = make()
@@ -133,6 +149,7 @@ def test_killed_after_an_event(make: Make, count: int) -> None:
     comes_to_the_same(p)
 
 
+@pytest.mark.slow
 def test_killed_right_after_the_first_event(make: Make) -> None:
     p = make()
     child = p.start(*p.run_args())
@@ -160,7 +177,7 @@ def killing_check(p: Project, at: int, *, failing: int = 0) -> tuple[str, ...]:
     return (f'checks.commands=[{{name="own",argv=["sh","{script}"]}}]',)
 
 
-@pytest.mark.parametrize("at", [1, 2, 3, 4], ids=["baseline", "canary", "candidate", "candidate again"])
+@pytest.mark.parametrize("at", [1, slow(2), 3, slow(4)], ids=["baseline", "canary", "candidate", "candidate again"])
 def test_killed_while_a_check_runs(make: Make, at: int) -> None:
     p = make(sets=())
     p.sets += killing_check(p, at, failing=3 if at == 4 else 0)
@@ -183,7 +200,7 @@ def test_killed_while_a_tree_is_set_up(make: Make) -> None:
 SANDBOXES = pytest.mark.parametrize("sandbox", [False, True], ids=["open", "sandbox"])
 
 
-@SANDBOXES
+@pytest.mark.parametrize("sandbox", [False, slow(True)], ids=["open", "sandbox"])
 def test_the_agent_ends_before_the_resume(make: Make, sandbox: bool) -> None:
     p = make(does=HELD, sandbox=sandbox)
     child = p.start(*p.run_args())
@@ -211,6 +228,7 @@ def test_the_agent_still_runs_at_the_resume(make: Make, sandbox: bool) -> None:
     comes_to_the_same(p)
 
 
+@pytest.mark.slow
 def test_the_agent_outlives_several_orchestrators(make: Make) -> None:
     p = make(does=HELD)
     child = p.start(*p.run_args())
@@ -227,7 +245,7 @@ def test_the_agent_outlives_several_orchestrators(make: Make) -> None:
 
 
 @SANDBOXES
-@pytest.mark.parametrize("order", ["wrapper first", "orchestrator first"])
+@pytest.mark.parametrize("order", [slow("wrapper first"), "orchestrator first"])
 def test_everybody_is_killed(make: Make, sandbox: bool, order: str) -> None:
     """A new attempt in a new tree, from what the first one left; it does not count as a failure."""
     p = make(does=HELD, sandbox=sandbox)
@@ -253,6 +271,7 @@ def test_everybody_is_killed(make: Make, sandbox: bool, order: str) -> None:
     assert git(p.top, "show", f"{second['start']}:farewell.py") == "half = True"
 
 
+@pytest.mark.slow
 def test_orchestrator_and_wrapper_are_killed(make: Make) -> None:
     """What the agent had started goes too, before anything of its tree is looked at."""
     p = make(does='import subprocess; subprocess.Popen(["sleep", "600"], start_new_session=True); ' + HELD)
@@ -267,9 +286,10 @@ def test_orchestrator_and_wrapper_are_killed(make: Make) -> None:
     gone(*agents)
 
 
-@SANDBOXES
-@pytest.mark.parametrize("who", ["wrapper", "agent"])
-def test_the_orchestrator_lives_and_sees_it(make: Make, sandbox: bool, who: str) -> None:
+@pytest.mark.parametrize(
+    ("who", "sandbox"), [("wrapper", False), slow("agent", False), slow("wrapper", True), ("agent", True)]
+)
+def test_the_orchestrator_lives_and_sees_it(make: Make, who: str, sandbox: bool) -> None:
     """Its agent, or the wrapper, was killed: the attempt has failed, and there is a second one."""
     p = make(does=HELD, sandbox=sandbox)
     child = p.start(*p.run_args("--json"))
@@ -344,6 +364,7 @@ def test_two_orchestrators_on_one_run(make: Make) -> None:
     comes_to_the_same(p)
 
 
+@pytest.mark.slow
 def test_many_resumes_at_once(make: Make) -> None:
     p = make(does=HELD)
     child = p.start(*p.run_args())
