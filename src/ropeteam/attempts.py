@@ -5,6 +5,7 @@ The folder of an attempt (`<run>/<unit>-<n>`):
     tree/<repository's name>   the work tree
     io/                        what the agent is given and gives back: prompt.md, task.json, report.json
     log/                       the wrapper's: output, exit record
+    home/                      in a sandbox: what the agent keeps for itself in its home folder (claude's conversations)
     index                      our own index of the tree, which the agent never sees
     before.json                how the user's checkout was when the attempt began
 """
@@ -172,8 +173,7 @@ class Attempts:
         (folder / "given.json").write_bytes(msgspec.json.encode(given))
         limits = c.started.settings.limits
         env = c.environment(task.tree, task.slot, launch.env, launch.pass_env)
-        homes = tuple(Path(c.env[name]) for name in launch.home_variables if c.env.get(name))
-        prefix = c.sandboxed(task.tree, (folder / "io", *homes), launch.home, tuple(Path(p) for p in launch.readable))
+        prefix = c.sandboxed(task.tree, (folder / "io",), launch, folder / "home")
         return process.Spec(
             argv=(*prefix, *launch.argv),
             env=env,

@@ -11,9 +11,11 @@ from ropeteam import git, sandbox
 from ropeteam.core.events import RunStarted
 from ropeteam.core.settings import AgentSettings, CheckCommand
 from ropeteam.core.state import RunState
-from ropeteam.ports import Agent, Check, Clock
+from ropeteam.ports import Agent, Check, Clock, HomeFolder, Launch
 
 _TEMPLATE = re.compile(r"\{(?:(?P<name>slot|tree|run)|(?P<before>\d+)\s*\+\s*slot|slot\s*\+\s*(?P<after>\d+))\}")
+
+_NO_AGENT = Launch(argv=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,26 +65,37 @@ class RunContext:
         return sandbox.environment(self.env, {**wanted, **extra}, (*trees.pass_env, *pass_env))
 
     def sandboxed(
-        self,
-        tree: Path,
-        writable: tuple[Path, ...],
-        home: tuple[str, ...] = (),
-        readable: tuple[Path, ...] = (),
+        self, tree: Path, writable: tuple[Path, ...], launch: Launch = _NO_AGENT, own: Path | None = None
     ) -> tuple[str, ...]:
-        """What stands before a command that runs agents' code; empty where there is no sandbox."""
+        """What stands before a command that runs agents' code; empty where there is no sandbox.
+
+        launch: an agent's needs. own: the folder that takes what an agent keeps of its home folder for itself.
+        """
         settings = self.started.settings.sandbox
         if not self.has_sandbox:
             return ()
+        home = Path(self.env.get("HOME", "/"))
+        readable = (*(Path(p) for p in launch.readable), *(home / p for p in launch.home_readonly))
         policy = sandbox.Policy(
             tree=tree,
             writable=(*writable, *(Path(p).expanduser() for p in settings.writable)),
             readable=(self.repo.common_dir / "objects", self.store.path / "objects", *readable),
             hidden=(self.repo.top, self.repo.common_dir),
-            home=Path(self.env.get("HOME", "/")),
-            home_needed=home,
+            views=tuple(_view(folder, self.env, home, own) for folder in launch.home_folders),
+            home=home,
+            home_needed=launch.home,
             network=settings.network,
         )
         return sandbox.prefix(policy, self.sandbox.path)
+
+
+def _view(wanted: HomeFolder, env: Mapping[str, str], home: Path, own: Path | None) -> sandbox.View:
+    named = env.get(wanted.variable, "") if wanted.variable else ""
+    places = {name: own / name for name in wanted.own} if own else {}
+    for place in places.values():
+        place.mkdir(parents=True, exist_ok=True)
+    folder = Path(named) if named else home / wanted.name
+    return sandbox.View(folder=folder, kept=wanted.kept, fresh=wanted.fresh, own=places)
 
 
 def fill(text: str, *, slot: int, tree: Path, run: str) -> str:

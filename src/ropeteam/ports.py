@@ -60,14 +60,29 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     settings: AgentSettings = AgentSettings()
 
 
+class HomeFolder(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder of an agent's settings, which programs of the user's trust: hooks, commands, keys.
+
+    name: relative to the home folder. variable: of the caller; where it is set it names the folder to be used instead.
+    In a sandbox all of it can be read; what is written there is gone afterwards, but for `kept` (paths relative to the
+    folder, where they exist), and `own`: names in it that are in the attempt's folder instead, such as conversations.
+    fresh: names in it that the agent needs not see.
+    """
+
+    name: str
+    variable: str = ""
+    kept: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
+
+
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """How to start an agent once. env: only what the agent needs on top of the common allow-list (`ropeteam.sandbox`).
 
     stdin: text for its standard input (closed after it). files: written before the start, absolute path -> text.
-    pass_env: names of the caller's own variables that this agent's log-in needs. home: paths relative to the home
-    folder that it must be able to read and write (its log-in and its conversations) when the home is hidden. readable:
-    absolute paths of its program and what belongs to it, for a sandbox that hides where they are. home_variables:
-    variables of the caller that, where they are set, name a folder to be used instead of one of `home`.
+    pass_env: names of the caller's own variables that this agent's log-in needs. readable: absolute paths of its
+    program and what belongs to it, for a sandbox that hides where they are. Where the home folder is hidden, paths
+    relative to it: `home` can be read and written, `home_readonly` read, `home_folders` as said there.
     """
 
     argv: tuple[str, ...]
@@ -76,7 +91,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str] = {}
     pass_env: tuple[str, ...] = ()
     home: tuple[str, ...] = ()
-    home_variables: tuple[str, ...] = ()
+    home_readonly: tuple[str, ...] = ()
+    home_folders: tuple[HomeFolder, ...] = ()
     readable: tuple[str, ...] = ()
 
 
@@ -196,6 +212,7 @@ __all__ = [
     "Conversation",
     "Exit",
     "Finish",
+    "HomeFolder",
     "Launch",
     "Place",
     "Probe",

@@ -1,9 +1,10 @@
 """What an agent, and the project's own commands, can reach: bubblewrap where it runs, and an environment everywhere.
 
 Inside, the whole file system can be read and not written, except: the work tree and what the caller names is writable;
-`/tmp` is empty and its own; the home folder is empty, its own, and gone afterwards, but for tool chains (read only) and
-what the agent needs for its log-in; the user's checkout is empty and read-only, but for its object store; sockets that
-lead out (docker, the session bus, key agents) are not there. A process namespace of its own: nothing survives.
+`/tmp` is empty and its own; the home folder is empty, its own, and gone afterwards, but for tool chains, the agent's
+settings (both read only) and what the agent needs for its log-in; the user's checkout is empty and read-only, but for
+its object store; sockets that lead out (docker, the session bus, key agents) are not there. A process namespace of its
+own: nothing survives.
 
 The most specific path decides: a work tree below the home folder is writable, a secret named below it is hidden.
 """
@@ -50,6 +51,19 @@ ALLOWED = """
 SYSTEM = ("/bin", "/sbin", "/usr/bin", "/usr/sbin")  # of PATH: nothing in there leads into a home folder
 
 
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder whose entries can be read, and which seems writable: what is written there is gone afterwards.
+
+    kept: paths relative to it that are written for good, where they exist. fresh: names in it that are not shown.
+    own: names in it in whose place another folder stands, which is written for good.
+    """
+
+    folder: Path
+    kept: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
+    own: dict[str, Path] = {}
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """tree: the work tree. writable, readable, hidden: further paths (what does not exist is left out).
 
@@ -61,6 +75,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     writable: tuple[Path, ...] = ()
     readable: tuple[Path, ...] = ()
     hidden: tuple[Path, ...] = ()
+    views: tuple[View, ...] = ()
     home: Path
     home_needed: tuple[str, ...] = ()
     network: bool = True
@@ -88,9 +103,12 @@ class Access(IntEnum):
 
 
 class Mount(msgspec.Struct, frozen=True):
+    """target: of a link. source: what stands at `path` if not what is there by itself."""
+
     path: str
     access: Access
     target: str = ""
+    source: str = ""
 
 
 def available(path: str | None = None, *, network: bool = True) -> Availability:
@@ -142,7 +160,7 @@ def arguments(places: Iterable[Mount], bwrap_path: str, *, network: bool) -> tup
             case Access.READ:
                 argv += ["--ro-bind", mount.path, mount.path]
             case Access.WRITE:
-                argv += ["--bind", mount.path, mount.path]
+                argv += ["--bind", mount.source or mount.path, mount.path]
     return (*argv, *sealed, "--setenv", "TMPDIR", "/tmp", "--")
 
 
@@ -170,10 +188,29 @@ def mounts(policy: Policy) -> list[Mount]:
     wanted += [(home / name, Access.VISIBLE) for name in TOOLCHAINS.split()]
     wanted += [(path, Access.VISIBLE) for path in _programs(home, policy.path or os.environ.get("PATH", ""))]
     wanted += [(Path(root), Access.VISIBLE) for root in (sys.prefix, sys.base_prefix)]
+    wanted += [place for view in policy.views for place in _entries(view, home)]
     wanted += [(path, Access.READ) for path in policy.readable]
     wanted += [(home / name, Access.WRITE) for name in policy.home_needed]
     wanted += [(path, Access.WRITE) for path in (policy.tree, *policy.writable)]
-    return [mount for path, access in wanted for mount in _mounts_of(path, access)]
+    placed = [mount for path, access in wanted for mount in _mounts_of(path, access)]
+    for view in policy.views:
+        folder = view.folder.resolve()
+        if folder.is_dir():  # else there is nowhere to put them
+            placed += [Mount(str(folder / n), Access.WRITE, source=str(place)) for n, place in view.own.items()]
+    return placed
+
+
+def _entries(view: View, home: Path) -> Iterator[tuple[Path, Access]]:
+    """A folder of the sandbox's own in place of the real one, so that nothing can be put into that, and its entries."""
+    yield view.folder, Access.EMPTY_WRITABLE
+    folder = view.folder.resolve()
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if entry.name in view.fresh or entry.name in view.own or not entry.exists():
+            continue
+        if not home.is_relative_to(entry.resolve()):  # a link up to the home folder would show all of it
+            yield entry, Access.VISIBLE
+    for name in view.kept:
+        yield folder / name, Access.WRITE
 
 
 def _mounts_of(path: Path, access: Access) -> Iterator[Mount]:

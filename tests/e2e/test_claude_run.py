@@ -27,7 +27,8 @@ from claude_runs import (
 )
 from driving import DEADLINE, FEATURE, RESULT, alive, must_hold, wait_until
 
-from repositories import git
+from repositories import files_of, git
+from ropeteam import sandbox
 from ropeteam.agents.claude import bundled
 from ropeteam.demo import recording
 from ropeteam.testing.model_server import Broken, EditFile, Shell, Status, StructuredReport, Turn, WriteFile
@@ -98,16 +99,33 @@ def test_the_sample_application_gets_its_planned_feature(tmp_path: Path) -> None
         assert "Ran 88 tests" in str(c.conversations()[0][-1].body["messages"]), "claude itself ran them"
 
 
-def test_a_claude_in_a_folder_of_the_home_works_in_the_sandbox_and_keeps_its_conversation(c: ClaudeRun) -> None:
+@pytest.mark.parametrize("variable", [False, True], ids=["home", "CLAUDE_CONFIG_DIR"])
+def test_a_claude_in_a_folder_of_the_home_obeys_the_users_settings_and_cannot_change_them(
+    c: ClaudeRun, variable: bool
+) -> None:
+    if not sandbox.available().ok:
+        pytest.skip("no sandbox here")
     home = Path(c.p.env["HOME"])
-    (home / ".claude").mkdir()
+    settings = home / "profiles" / "work" if variable else home / ".claude"
+    if variable:
+        c.p.env["CLAUDE_CONFIG_DIR"] = str(settings)
+    (settings / "skills").mkdir(parents=True)
+    (settings / "CLAUDE.md").write_text("Words of the user's for every session.\n")
+    (settings / "settings.json").write_text("{}")
+    before = files_of(settings)
     (home / "tools").mkdir()
     claude = home / "tools" / "claude"
     claude.symlink_to(bundled() or "")
-    c.model(WORK, REPORT)
+    plant = f"echo '{{}}' > {settings}/settings.local.json\nmkdir {settings}/hooks\necho bad >> {settings}/CLAUDE.md\n"
+    done = Turn(calls=(WriteFile(path="plant", content=plant), Shell(command="sh plant; rm plant")))
+    c.model(done, WORK, REPORT)
     delivered(c, c.run("--set", f'agent.claude.argv=["{claude}"]'))
+    assert "Words of the user's for every session." in c.conversations()[0][0].text
+    assert "Read-only file system" in str(c.conversations()[0][1].body["messages"])
+    assert files_of(settings) == before
     session = c.p.events("AttemptSucceeded")[0]["result"]["session"]
-    assert list((home / ".claude" / "projects").rglob(f"{session}.jsonl"))
+    folder = Path(c.p.events("AttemptStarted")[0]["folder"])
+    assert list((folder / "home" / "projects").rglob(f"{session}.jsonl"))
 
 
 def test_all_attempts_share_the_system_prompt_and_are_told_their_own_first(c: ClaudeRun) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,12 @@ from pathlib import Path
 import pytest
 from claude_cases import CASES, DONE, MODEL, OWN, SHARED, WRITE, Case, a_task, environment, play
 
+from repositories import files_of
 from ropeteam import process, sandbox
-from ropeteam.agents import claude
 from ropeteam.agents.claude import ClaudeAgent, bundled
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Exit
-from ropeteam.testing.model_server import Broken, ModelServer, Shell, Turn
+from ropeteam.testing.model_server import Broken, ModelServer, Shell, Turn, WriteFile
 
 pytestmark = pytest.mark.skipif(bundled() is None, reason="the package claude-agent-sdk is not installed")
 
@@ -130,27 +131,66 @@ def test_a_hanging_model_is_ended_with_all_its_processes(tmp_path: Path, server:
     assert not child.alive()
 
 
-def test_it_works_confined_with_what_it_needs_of_the_home_folder(tmp_path: Path, server: ModelServer) -> None:
+PLANT = """
+echo bad > $SETTINGS/settings.json; echo bad > $SETTINGS/settings.local.json; echo bad > $SETTINGS/CLAUDE.md
+mkdir -p $SETTINGS/hooks $SETTINGS/skills/bad; echo bad > $SETTINGS/hooks/bad; echo bad > $SETTINGS/skills/bad/SKILL.md
+echo bad > $SETTINGS/skills/good/SKILL.md; echo bad > $SETTINGS/../.claude.json; echo bad > $SETTINGS/.claude.json
+cat ~/secret > seen
+"""
+
+
+@pytest.mark.parametrize("variable", [False, True], ids=["home", "CLAUDE_CONFIG_DIR"])
+def test_it_works_confined_and_can_plant_nothing_for_the_next_session(
+    tmp_path: Path, server: ModelServer, variable: bool
+) -> None:
     bwrap = sandbox.available()
     if not bwrap.ok:
         pytest.skip(bwrap.why)
     home = tmp_path / "home"
-    (home / ".claude").mkdir(parents=True)
-    (home / ".claude.json").write_text("{}")
-    (home / "secret").write_text("hidden from agents")
+    folder = tmp_path / "elsewhere" / "claude" if variable else home / ".claude"
+    hook = {"matcher": "Write", "hooks": [{"type": "command", "command": "echo ran >> hooked"}]}
+    files = {
+        folder / "settings.json": json.dumps({"hooks": {"PreToolUse": [hook]}}),
+        folder / "skills/good/SKILL.md": "---\nname: good\ndescription: A skill of the user's.\n---\nWords.\n",
+        folder / "projects/other/1.jsonl": "another conversation",
+        folder / ".credentials.json": "{}",
+        (folder if variable else home) / ".claude.json": "{}",
+        home / "secret": "hidden from agents",
+    }
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    before = files_of(home), files_of(folder)
+    own = tmp_path / "own"
+    own.mkdir()
     task = a_task(tmp_path, Case(), AgentSettings())
-    policy = sandbox.Policy(tree=task.tree, writable=(task.folder,), home=home, home_needed=claude.HOME)
+    launch = ClaudeAgent().build(task)
+    (settings,) = launch.home_folders
+    views = (sandbox.View(folder=folder, kept=settings.kept, fresh=settings.fresh, own={"projects": own}),)
+    policy = sandbox.Policy(
+        tree=task.tree,
+        writable=(task.folder,),
+        readable=tuple(home / path for path in launch.home_readonly),
+        views=views,
+        home=home,
+    )
+    named = {settings.variable: str(folder)} if variable else {}
     # settings.argv comes first in the command line, as the sandbox does.
     argv = (*sandbox.prefix(policy, bwrap.path), str(bundled()))
-    look = Turn(calls=(Shell(command="cat ~/secret > seen || true"),))
+    plant = Turn(calls=(WriteFile(path="plant.sh", content=PLANT),))
+    look = Turn(calls=(Shell(command=f"SETTINGS={folder} sh plant.sh; true"),))
+    case = Case(turns=(WRITE, plant, look, DONE), key={"ANTHROPIC_API_KEY": "dummy", **named})
 
-    played = play("confined", Case(turns=(WRITE, look, DONE)), tmp_path, server, argv=argv)
+    played = play("confined", case, tmp_path, server, argv=argv)
 
     assert played.finish.outcome == "ok", played.finish.evidence
     assert (played.task.tree / "app/new.py").exists()
+    assert (played.task.tree / "plant.sh").exists(), "what should be planted was tried"
     assert (played.task.tree / "seen").read_text() == ""
-    assert len((home / ".claude.json").read_text()) > 2, "it keeps its own records, though the file cannot be replaced"
-    assert list((home / ".claude" / "projects").rglob(f"{played.finish.session}.jsonl")), "and its conversation"
+    assert (played.task.tree / "hooked").read_text().split() == ["ran", "ran"], "the user's own settings hold"
+    assert "A skill of the user's." in played.requests[0].text
+    assert (files_of(home), files_of(folder)) == before
+    assert list(own.rglob(f"{played.finish.session}.jsonl")), "its conversation is kept, apart from the others"
 
 
 def test_probe_asks_the_real_program(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from process_programs import ENV, Place, living_in, until
 
+from repositories import files_of
 from ropeteam import process, sandbox
 from ropeteam.sandbox import Policy
 
@@ -102,6 +103,44 @@ def test_the_home_folder_is_its_own_but_for_what_the_agent_needs(house: House) -
     assert (house.home / ".agent/login").read_text() == "more\n"
     assert not (house.home / ".profile").exists()
     assert not Path("/tmp/x").exists()
+
+
+def test_a_folder_of_settings_can_be_read_and_nothing_be_planted_in_it(house: House, tmp_path: Path) -> None:
+    """Neither what is there nor what is not; through links, by another name of it, and once it is over."""
+    settings, elsewhere = house.home / ".agent", tmp_path / "dotfiles"
+    (settings / "skills/one").mkdir(parents=True)
+    (settings / "skills/one/text").write_text("skill")
+    (settings / "history").mkdir()
+    (settings / "history/other").write_text("another conversation")
+    elsewhere.mkdir()
+    (elsewhere / "settings.json").write_text("{}")
+    (settings / "settings.json").symlink_to(elsewhere / "settings.json")
+    (settings / "up").symlink_to(house.home)
+    (settings / "round").symlink_to(settings / "round")
+    (house.home / "file.json").write_text("{}")
+    before = files_of(house.home), files_of(tmp_path / "dotfiles")
+    (tmp_path / "own").mkdir()
+    own = {"conversations": tmp_path / "own"}
+    view = sandbox.View(folder=settings, kept=("login", "missing"), fresh=("history",), own=own)
+    done = house.inside(
+        """
+        cat ~/.agent/skills/one/text ~/.agent/settings.json ~/file.json; ls ~/.agent/history; cat ~/.ssh/key
+        cat ~/.agent/up/.ssh/key
+        for name in settings.json skills/one/text skills/two hooks line.sh missing; do echo bad > ~/.agent/$name; done
+        rm ~/.agent/settings.json; echo bad > ~/.agent/settings.json; mv ~/.agent/skills ~/.agent/other
+        mkdir ~/.agent/history; echo own > ~/.agent/history/mine; cat ~/.agent/history/mine
+        mv ~/.agent ~/away; echo bad > ~/file.json; rm ~/file.json
+        echo renewed > ~/.agent/login; echo said > ~/.agent/conversations/one; exit 0
+        """,
+        views=(view,),
+        home_needed=(),
+        readable=(house.home / "file.json",),
+    )
+    assert done.stdout == b"skill{}{}own\n", done
+    after = files_of(house.home), files_of(tmp_path / "dotfiles")
+    assert before[0].pop(".agent/login") != after[0].pop(".agent/login") == ("file", b"renewed\n")
+    assert after == before
+    assert (tmp_path / "own/one").read_text() == "said\n"
 
 
 def test_git_works_inside_with_borrowed_objects(house: House) -> None:

@@ -92,8 +92,9 @@ def test_keys_of_a_cloud_account_pass_only_when_claude_is_to_use_it() -> None:
     assert "ANTHROPIC_API_KEY" in plain.pass_env
     assert "AWS_SECRET_ACCESS_KEY" not in (*plain.pass_env, *off.pass_env)
     assert "AWS_SECRET_ACCESS_KEY" in bedrock.pass_env
-    assert plain.home == (".claude", ".claude.json")
-    assert ".aws" in bedrock.home
+    assert [folder.name for folder in plain.home_folders] == [".claude"]
+    assert [folder.name for folder in bedrock.home_folders] == [".claude", ".aws"]
+    assert (plain.home, bedrock.home) == ((), ()), "nothing of the home folder is written as a whole"
 
 
 def test_the_report_schema_stands_alone_and_fits_the_report() -> None:

@@ -29,7 +29,7 @@ import msgspec
 from ropeteam import process
 from ropeteam.agents.claude_stream import ClaudeConversation
 from ropeteam.core.settings import AgentSettings
-from ropeteam.ports import Conversation, Launch, Probe, Task
+from ropeteam.ports import Conversation, HomeFolder, Launch, Probe, Task
 
 PROBE_SECONDS: Final = 15.0
 """`claude --version` takes 0.1 s once its 380 MB are in memory; from a cold disk it has taken several seconds."""
@@ -87,12 +87,31 @@ PASSED: Final = (
 """What claude documents for its log-in. The general keys of a cloud account are not among them (`_CLOUD`)."""
 
 _CLOUD: Final = {
-    "CLAUDE_CODE_USE_BEDROCK": (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), (".aws",)),
-    "CLAUDE_CODE_USE_VERTEX": (("GOOGLE_APPLICATION_CREDENTIALS",), (".config/gcloud",)),
+    "CLAUDE_CODE_USE_BEDROCK": (
+        ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+        HomeFolder(name=".aws", kept=("sso/cache", "cli/cache")),
+    ),
+    "CLAUDE_CODE_USE_VERTEX": (("GOOGLE_APPLICATION_CREDENTIALS",), HomeFolder(name=".config/gcloud")),
 }
 """Keys and folders of a whole cloud account: only for those whose settings say that claude is to use it."""
 
-HOME: Final = (".claude", ".claude.json")
+_PASSING: Final = """
+    sessions session-env shell-snapshots file-history history.jsonl todos tasks plans debug logs backups statsig
+    telemetry ide paste-cache jobs
+"""  # below ~/.claude: what a session makes for itself
+
+SETTINGS: Final = HomeFolder(
+    name=".claude",
+    variable="CLAUDE_CONFIG_DIR",
+    kept=(".credentials.json",),  # a log-in that is renewed and not kept would log the user out
+    own=("projects",),  # its conversation, and its subagents'
+    fresh=tuple(_PASSING.split()),
+)
+"""Whatever lies there unconfined sessions of the user's obey or run: settings, hooks, plugins, the shell snapshots of
+sessions under way. claude works with all of it read-only (seen with 2.1.330)."""
+
+SETTINGS_FILE: Final = ".claude.json"
+"""Beside that folder; names the programs of MCP servers."""
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _HINT_LOG_IN = "Run `claude` once and log in, or set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN."
@@ -177,8 +196,8 @@ class ClaudeAgent:
             stdin=task.own_prompt,
             files=files,
             pass_env=(*PASSED, *keys),
-            home=(*HOME, *folders),
-            home_variables=("CLAUDE_CONFIG_DIR",),
+            home_readonly=(SETTINGS_FILE,),
+            home_folders=(SETTINGS, *folders),
             readable=_program(argv[0]),
         )
 
@@ -216,10 +235,10 @@ def session_id(task: Task) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"ropeteam:{task.run}/{task.unit}/{task.attempt}"))
 
 
-def cloud(env: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def cloud(env: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[HomeFolder, ...]]:
     """Variables and folders of the cloud accounts that the settings say claude is to use."""
     chosen = [value for switch, value in _CLOUD.items() if env.get(switch, "") not in ("", "0", "false")]
-    return tuple(key for keys, _ in chosen for key in keys), tuple(path for _, paths in chosen for path in paths)
+    return tuple(key for keys, _ in chosen for key in keys), tuple(folder for _, folder in chosen)
 
 
 def find_program(settings: AgentSettings, env: Mapping[str, str]) -> str | None:
