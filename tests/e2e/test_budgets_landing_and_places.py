@@ -165,6 +165,16 @@ def test_a_kept_result_breaks_on_a_newer_tip(p: Project) -> None:
     assert said(p, p.ropeteam("land", "--json"))["landed"]
 
 
+def test_another_git_holds_the_index(p: Project) -> None:
+    (p.top / ".git" / "index.lock").touch()
+    report = ran(p, code=1)
+    assert (report["landed"], report["landed_reason"]) == (False, "dirty")
+    assert "index.lock" in report["landed_detail"]
+    assert git(p.top, "rev-parse", "main") == p.before["head"]
+    (p.top / ".git" / "index.lock").unlink()
+    assert said(p, p.ropeteam("land", "--json"))["landed"]
+
+
 def test_landing_on_another_branch(p: Project) -> None:
     left(p)
     git(p.top, "switch", "-q", "-c", "release")
