@@ -18,6 +18,7 @@ from ropeteam.errors import GitFailed
 from ropeteam.git import leftovers
 from ropeteam.git.calls import NO_SPACE, Git, failure, full_disk, identity, joined, split
 from ropeteam.git.leftovers import Found
+from ropeteam.git.obstacles import move_aside
 from ropeteam.git.repository import commit_of, move_ref, writing
 from ropeteam.git.store import Incomplete, Store, carried, changes, held_lines, keep
 from ropeteam.git.trees import Tree
@@ -52,7 +53,9 @@ def snapshot(store: Store, tree: Tree, *, start: str, ref: str, message: str, at
     for number in range(TRIES):
         try:
             with full_disk():
-                return _snapshot(store, tree, start, ref, message, at, facts)
+                moved = move_aside(tree)
+                taken = _snapshot(store, tree, start, ref, message, at, facts)
+                return replace(taken, problems=(*moved, *taken.problems))
         except GitFailed:
             if number == TRIES - 1:
                 raise

@@ -22,7 +22,7 @@ from ropeteam.git.calls import Git, full_disk, joined, quoted, split
 from ropeteam.git.repository import commit_of, copy_index, excludes, refs_of
 from ropeteam.git.store import Store, init_options
 
-Note = Literal["copied", "gitlinks", "refs"]
+Note = Literal["aside", "copied", "gitlinks", "refs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class Tree:
         return replace(store.git, work_tree=self.path, index=self.index)
 
     def noted(self, what: Note) -> list[str]:
-        """copied: untracked paths that we copied in. gitlinks: submodules at its start. refs: commits its refs had."""
+        """copied: untracked paths that we copied in. gitlinks: submodules at its start. refs: commits its refs had.
+        aside: what an agent put into it that was moved out (`obstacles`)."""
         with suppress(FileNotFoundError):
             return split(self._note(what).read_bytes())
         return []
