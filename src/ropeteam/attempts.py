@@ -203,7 +203,7 @@ class Attempts:
 
     def _lost(self, command: ev.RunAgent, known: AttemptState, tree: git.Tree) -> ev.AnyEvent:
         """Wrapper and agent are gone without a record: end what may be left in the tree, keep its work."""
-        process.sweep(tree.path)
+        _sweep(tree, Path(known.folder))
         seconds = max(0.0, self._last_sign(known) - known.started_at)
         result = AttemptResult(seconds=seconds, usage=known.usage, log=known.folder, evidence="It was cut off.")
         if tree.path.exists():
@@ -220,7 +220,7 @@ class Attempts:
         result = known.result
         tree = git.open_tree(Path(known.tree), Path(known.folder) / "index")
         if child is None and process.ended(log) is None:
-            process.sweep(tree.path)
+            _sweep(tree, Path(known.folder))
         if tree.path.exists():
             result, _ = self._snapshot(command, tree, result)
         return ev.AttemptKept(attempt=command.attempt, result=result)
@@ -375,6 +375,11 @@ class Attempts:
         except (OSError, msgspec.MsgspecError):
             return ()
         return tuple(git.compare_fingerprint(self._c.repo, before)[:20])
+
+
+def _sweep(tree: git.Tree, folder: Path) -> None:
+    """End what a killed wrapper of the attempt, or of its set-up, left working in its tree."""
+    process.sweep_after(tree.path, folder / "log", *folder.glob("log/set-up/*/process"))
 
 
 def _hash(path: Path) -> str:

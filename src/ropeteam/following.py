@@ -89,7 +89,7 @@ class Follower:
         await self._read(last=True)
         record = process.ended(self._log)
         if record is None:  # the wrapper was killed: what it answered for may be left
-            await asyncio.to_thread(process.sweep, self._tree)
+            await asyncio.to_thread(process.sweep_after, self._tree, self._log)
         now = self._c.clock.awake()
         code, number = _how(record, sandboxed=self._c.has_sandbox)
         exit = Exit(

@@ -23,9 +23,9 @@ from typing import IO
 import msgspec
 
 from ropeteam import locks, process_tree
-from ropeteam.process_folder import Ended, Position, Tail, ended
+from ropeteam.process_folder import Ended, Position, Tail, ended, wrapper
 from ropeteam.process_table import HAVE_PROC, Process, look, send
-from ropeteam.process_tree import sweep
+from ropeteam.process_tree import sweep, sweep_after
 
 WRAPPER = "import sys; sys.path.append(sys.argv[1]); from ropeteam.process_wrapper import main; main(*sys.argv[2:])"
 READY_SECONDS = 60.0  # until a wrapper must have started; 20 ms on an idle machine
@@ -373,10 +373,8 @@ def _lock(path: Path) -> locks.Lock:
 
 
 def _written_pid(folder: Path) -> Process | None:
-    with suppress(OSError, ValueError):
-        pid, start = (int(word) for word in (folder / "pid").read_bytes().split())
-        return look(pid) or Process(pid, "X", 0, 0, start)
-    return None
+    written = wrapper(folder)
+    return None if written is None else look(written[0]) or Process(written[0], "X", 0, 0, written[1])
 
 
 __all__ = [
@@ -394,5 +392,6 @@ __all__ = [
     "run",
     "spawn",
     "sweep",
+    "sweep_after",
     "wait",
 ]

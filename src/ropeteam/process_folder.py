@@ -5,9 +5,12 @@ The output is read line by line, while it is being written, and after a restart 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+
+from ropeteam.process_table import boot
 
 LINE_BYTES = 8_000_000  # a longer line is cut there
 CHUNK = 1 << 18
@@ -39,6 +42,15 @@ def ended(folder: Path) -> Ended | None:
         return msgspec.json.decode((folder / "exit.json").read_bytes(), type=Ended)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+
+
+def wrapper(folder: Path) -> tuple[int, int] | None:
+    """Number and start (ticks) of the wrapper that has or had that folder. None: there was none since the boot."""
+    with suppress(OSError, ValueError):
+        pid, start, *rest = (folder / "pid").read_text().split()
+        if rest in ([], [boot()]):
+            return int(pid), int(start)
+    return None
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,16 +20,20 @@ HAVE_PROC = os.path.exists("/proc/self/stat")
 
 
 class Process:
-    """One line of the process table. start: clock ticks since boot; with the pid it names a process for good."""
+    """One line of the process table. start: clock ticks since boot; with the pid it names a process for good.
 
-    __slots__ = ("parent", "pid", "session", "start", "state")
+    terminal: of the device that controls it, 0 for none.
+    """
 
-    def __init__(self, pid: int, state: str, parent: int, session: int, start: int) -> None:
+    __slots__ = ("parent", "pid", "session", "start", "state", "terminal")
+
+    def __init__(self, pid: int, state: str, parent: int, session: int, start: int, terminal: int = 0) -> None:
         self.pid = pid
         self.state = state
         self.parent = parent
         self.session = session
         self.start = start
+        self.terminal = terminal
 
     @property
     def gone(self) -> bool:
@@ -47,7 +51,21 @@ def look(pid: int) -> Process | None:
     fields = text[text.rfind(b")") + 2 :].split()  # the name before it may hold spaces and brackets
     if len(fields) < 20:
         return None
-    return Process(pid, fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19]))
+    return Process(pid, fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19]), int(fields[4]))
+
+
+def boot() -> str:
+    """Names the time since the system was started: ticks of another one mean nothing. Empty: it does not tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return file.read().decode().strip()
+    except OSError:
+        return ""
+
+
+def own_name() -> str:
+    """Number, start and boot of this process, with spaces between: there will never be another of that name."""
+    return f"{os.getpid()} {getattr(look(os.getpid()), 'start', 0)} {boot()}"
 
 
 def table() -> dict[int, Process]:

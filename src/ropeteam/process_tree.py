@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ropeteam import locks
+from ropeteam.process_folder import wrapper
 from ropeteam.process_table import Process, below, look, send, send_to_all_below, table
 
 SETTLE_SECONDS = 10.0  # how long a process may take to stop; one that waits for a disk cannot at once
@@ -70,17 +71,24 @@ def kill_below(top: Process) -> bool:
     return bool(found)
 
 
-def sweep(tree: Path, *, known: Container[int] = ()) -> list[int]:
+def sweep_after(tree: Path, *logs: Path) -> list[int]:
+    """`sweep` what is younger than the wrappers that had these folders; nothing when there were none since the boot."""
+    starts = [written[1] for log in logs if (written := wrapper(log)) is not None]
+    return sweep(tree, since=min(starts)) if starts else []
+
+
+def sweep(tree: Path, *, since: int = 0, known: Container[int] = ()) -> list[int]:
     """Kill every process that works in `tree` or has a file of it open, until none is left. Returns their pids.
 
     For what a killed wrapper leaves behind, in trees of ours only. Spared: this process, those above it, those in its
-    session (a person's shell), and `known`. Environments of processes are never read: they hold secrets.
+    session, those at a terminal (a person's shell, editor, pager, wherever), those that were there before `since`
+    (ticks since boot), and `known`. Environments of processes are never read: they hold secrets.
     """
     root = os.path.realpath(tree)
     killed: dict[int, None] = {}
     until = time.monotonic() + SWEEP_SECONDS
     while time.monotonic() < until:
-        found = [process for process in _strangers(known) if _works_in(process.pid, root)]
+        found = [process for process in _strangers(since, known) if _works_in(process.pid, root)]
         if not found:
             break
         for number in (signal.SIGSTOP, signal.SIGKILL):
@@ -158,7 +166,7 @@ def _thread_states(pid: int) -> list[str]:
     return states
 
 
-def _strangers(known: Container[int]) -> list[Process]:
+def _strangers(since: int, known: Container[int]) -> list[Process]:
     everyone = table()
     me = everyone.get(os.getpid())
     above = set()
@@ -172,6 +180,8 @@ def _strangers(known: Container[int]) -> list[Process]:
         if process.pid not in above
         and process.pid not in known
         and not process.gone
+        and not process.terminal
+        and process.start >= since
         and (me is None or process.session != me.session)
     ]
 

@@ -6,10 +6,10 @@ on whatever happens to the orchestrator.
 
     main(FOLDER, READY_FD, LEASH_FD)     with the specification as JSON on standard input
 
-FOLDER gets `pid` (process id and start time, by rename), `out.NNN` and `err.NNN` (the output), and `exit.json`, by
-rename and only once the kernel says that no child is left. The caller hands down an open descriptor that holds the lock
-on FOLDER/lock; it is released by the kernel when this process ends, whichever way. One byte is written to READY_FD when
-a signal can no longer be missed. LEASH_FD (-1: none) is the reading end of a pipe whose other end the starter holds:
+FOLDER gets `pid` (`process_table.own_name`, by rename), `out.NNN` and `err.NNN` (the output), and `exit.json`, by
+rename, only once the kernel says that no child is left. The caller hands down an open descriptor that holds the lock on
+FOLDER/lock; it is released by the kernel when this process ends, whichever way. One byte is written to READY_FD when a
+signal can no longer be missed. LEASH_FD (-1: none) is the reading end of a pipe whose other end the starter holds:
 when that closes, the program is stopped. (Not the parent-death signal: that one follows the starting *thread*.)
 
 SIGTERM asks for a stop: SIGTERM to everything below, SIGKILL to what is left after the grace time. When the program
@@ -387,7 +387,7 @@ def main(folder: str, ready_fd: str, leash_fd: str) -> None:
     table.prctl(table.PR_SET_CHILD_SUBREAPER, 1)
     job = Job(sys.stdin.buffer.read())
     reserve(folder, "exit.json")
-    write_whole(folder, "pid", f"{os.getpid()} {getattr(table.look(os.getpid()), 'start', 0)}", sync=False)
+    write_whole(folder, "pid", table.own_name(), sync=False)
     try:
         os.write(ready, b"r")
     except OSError:

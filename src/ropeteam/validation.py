@@ -102,7 +102,7 @@ class Validation:
         c = self._c
         folder = c.folder / f"check-{label}-{commit[:12]}"
         if folder.exists():  # of an orchestrator that was killed here
-            await asyncio.to_thread(process.sweep, folder)
+            await asyncio.to_thread(process.sweep_after, folder, *folder.glob("out/*/process"))
             await asyncio.to_thread(_remove, folder)
             if folder.exists():
                 folder = folder.with_name(f"{folder.name}-{secrets.token_hex(2)}")

@@ -19,6 +19,7 @@ from process_programs import ENV, ESCAPE, Place, is_alive, living_in, until
 
 from ropeteam import locks, process, sandbox
 from ropeteam.process import Child, Ended
+from ropeteam.process_table import look
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the wrapper answers for everything on Linux only")
 
@@ -258,6 +259,50 @@ def test_a_sweep_finds_open_files_and_spares_our_own_session(place: Place, tmp_p
     finally:
         ours.kill()
         ours.wait()
+
+
+TERMINAL = """
+import fcntl, os, sys, termios, time
+os.setsid()
+outer, inner = os.openpty()
+fcntl.ioctl(inner, termios.TIOCSCTTY, 0)
+print("up", flush=True)
+time.sleep(300)
+"""
+
+
+def test_a_sweep_spares_who_sits_at_a_terminal_and_who_was_there_before(place: Place) -> None:
+    """A person looks at what the agent does: an editor in another terminal, a program started some time ago."""
+    argv = [sys.executable, "-I", "-S", "-c"]
+    before = subprocess.Popen(["sleep", "300"], cwd=place.tree, start_new_session=True)
+    at_terminal = None
+    try:
+        until(lambda: look(before.pid) is not None)
+        ticks = look(before.pid).start  # type: ignore[union-attr]
+        until(lambda: process_now() > ticks + 1, "the clock of processes to go on")
+        child = place.python(ESCAPE, "escapee", "stay")
+        escapee = place.number("escapee")
+        at_terminal = subprocess.Popen([*argv, TERMINAL], cwd=place.tree, stdout=subprocess.PIPE)
+        assert at_terminal.stdout is not None
+        assert at_terminal.stdout.readline() == b"up\n"
+        os.kill(child.pid, signal.SIGKILL)
+        until(lambda: set(living_in(place.tree)) == {before.pid, at_terminal.pid, escapee})
+        assert process.sweep_after(place.tree, child.folder.with_name("none")) == []
+        assert process.sweep_after(place.tree, child.folder) == [escapee]
+        assert (before.poll(), at_terminal.poll()) == (None, None)
+        name = (child.folder / "pid").read_text().split()
+        (child.folder / "pid").write_text(" ".join([*name[:2], "another-boot"]))
+        assert process.sweep_after(place.tree, child.folder) == [], "nothing of before the boot can live"
+    finally:
+        for one in (before, at_terminal):
+            if one is not None:
+                one.kill()
+                one.communicate()
+
+
+def process_now() -> int:
+    """In the ticks that tell when a process began."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
 
 
 def start_elsewhere(spec: process.Spec) -> tuple[subprocess.Popen[bytes], int]:
