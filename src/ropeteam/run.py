@@ -149,9 +149,12 @@ def resume(
     run_seconds: float | None = None,
     clock: Clock | None = None,
 ) -> RunState:
-    """Go on with a run after any interruption. A delivered or cancelled run is left as it is."""
+    """Go on with a run after any interruption. A delivered or cancelled run is left as it is, unless a landing of it
+    was cut off in the middle."""
     first = ev.Resumed(budget_usd=budget_usd, budget_tokens=budget_tokens, run_seconds=run_seconds)
-    return _again(repository, name, (first,), screen, clock, lambda s: s.outcome in (None, "not_delivered"))
+    return _again(
+        repository, name, (first,), screen, clock, lambda s: s.outcome in (None, "not_delivered") or s.landing_started
+    )
 
 
 def cancel(repository: app.Repository, name: str | None, screen: Screen, *, clock: Clock | None = None) -> RunState:
@@ -181,6 +184,8 @@ def land(repository: app.Repository, name: str | None, screen: Screen, *, clock:
         )
     if state.landed:
         return state
+    if state.landing_started and state.again is not None:  # it was cut off, and has half changed the checkout
+        return resume(repository, state.begun.run, screen, clock=clock)
     branch = git.branch(repo)
     if branch is None:
         raise BadRepository("HEAD is detached: there is no branch to land on.", hint="Check out a branch first.")

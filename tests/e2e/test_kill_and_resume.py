@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from driving import AT_ONCE, HELD, Project, make_project, must_hold, wait_until
-from killing import QUICK, comes_to_the_same, gone, kill, kill_run_at, kill_started, killing_git
+from driving import AT_ONCE, HELD, RESULT, Project, make_project, must_hold, wait_until
+from killing import QUICK, comes_to_the_same, everything, gone, kill, kill_run_at, kill_started, killing_git
 
-from repositories import git
+from repositories import commit_all, git
 
 Make = Callable[..., Project]
 
@@ -228,6 +228,20 @@ def test_the_agent_still_runs_at_the_resume(make: Make, sandbox: bool) -> None:
     comes_to_the_same(p)
 
 
+def test_killed_while_the_agent_stands_still(make: Make) -> None:
+    """Its work is kept now and then, and it is frozen meanwhile: whoever goes on thaws it."""
+    p = make(sets=(*QUICK, "limits.snapshot_seconds=1"), does=HELD)
+    assert kill_run_at(p, killing_git(p, 1, "add -A*"))
+    agents = p.agents()
+    assert {Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in agents} == {"T"}
+    resumed = p.start("resume", "--json")
+    p.wait_event("Resumed")
+    (p.io() / "go").touch()
+    assert p.ended(resumed).code == 0
+    gone(*agents)
+    comes_to_the_same(p)
+
+
 @pytest.mark.slow
 def test_the_agent_outlives_several_orchestrators(make: Make) -> None:
     p = make(does=HELD)
@@ -340,6 +354,52 @@ def test_killed_while_documents_are_written(make: Make) -> None:
     kill_started(child)
     log.unlink()
     comes_to_the_same(p, tracked=False)
+
+
+# ---- while a kept result is landed later
+
+
+def kept_result(make: Make) -> Project:
+    """A run whose result was left on a branch, and a user who has gone on."""
+    p = make()
+    done = p.ropeteam(*p.run_args("--json", "--land", "no"))
+    assert (done.code, done.json["landed"]) == (0, False), done
+    (p.top / "mine.txt").write_text("gone on\n")
+    commit_all(p.top, "gone on")
+    return p
+
+
+def lands_later(p: Project, *before: str) -> None:
+    """`land` does what is left of it; a landing that was cut off in the middle is finished by `resume` as well."""
+    must_hold(p)
+    if before:
+        assert p.ropeteam(*before).code == 0
+    done = p.ropeteam("land", "--json")
+    assert (done.code, done.json["landed"]) == (0, True), done
+    assert git(p.top, "log", "--format=%s", f"{p.before['head']}..main").split("\n")[-1] == "gone on"
+    assert git(p.top, "rev-list", "--count", f"{p.before['head']}..main") == "3"
+    assert git(p.top, "status", "--porcelain") == ""
+    assert (p.top / "farewell.py").read_text() == RESULT["farewell.py"]
+    must_hold(p)
+    rows, view = p.rows(), everything(p)
+    assert p.ropeteam("land", "--json").json == done.json
+    assert (p.rows(), everything(p)) == (rows, view)
+
+
+@pytest.mark.parametrize("before", [(), slow(("resume",))], ids=["land", "resume"])
+def test_land_is_killed_between_files_and_branch(make: Make, before: tuple[str, ...]) -> None:
+    p = kept_result(make)
+    assert kill_run_at(p, killing_git(p, 1, "update-ref -m ropeteam: land*"), "land")
+    lands_later(p, *before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["instead", "then"])
+@pytest.mark.parametrize("at", range(1, 100, 2))
+def test_land_is_killed_at_any_git_call(make: Make, at: int, how: str) -> None:
+    p = kept_result(make)
+    kill_run_at(p, killing_git(p, at, how=how), "land")
+    lands_later(p)
 
 
 # ---- two of them, and what has ended
