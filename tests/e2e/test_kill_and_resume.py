@@ -436,3 +436,25 @@ def test_many_resumes_at_once(make: Make) -> None:
     codes = sorted(p.ended(r).code for r in resumes)
     assert codes == [0, 2, 2]
     comes_to_the_same(p)
+
+
+def test_two_runs_on_one_repository(make: Make) -> None:
+    """One is killed, the other lands; the first goes on, and leaves its result on a branch: the tip has moved."""
+    p = make(does=HELD)
+    first = p.start(*p.run_args("--json"))
+    io = p.wait_agent()
+    run = p.run()
+    kill_started(first)
+    p.agent(AT_ONCE)
+    second = p.ropeteam(*p.run_args("--json"))
+    assert (second.code, second.json["landed"]) == (0, True), second
+    (io / "go").touch()
+    done = p.ropeteam("resume", run, "--json")
+    said = done.json
+    assert (done.code, said["outcome"], said["landed_reason"]) == (1, "delivered_single", "moved"), done
+    assert git(p.top, "rev-parse", "main") == second.json["head"]
+    assert git(p.top, "rev-parse", said["branch"]) == said["head"]
+    assert git(p.top, "status", "--porcelain") == " M .workspace/features/greeting/02-implementation.md"
+    for one in (run, second.json["run"]):
+        assert git(p.top, "for-each-ref", "--count=1", f"refs/ropeteam/{one}/single/1") != ""
+    wait_until(lambda: not p.processes(), "the end of all of it")
