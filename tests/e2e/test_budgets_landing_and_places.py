@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from driving import FEATURE, FILES, Done, Project, looked_at, must_hold, project
 
 from repositories import commit_all, git, write_files
 
+SLOW = partial(pytest.param, marks=pytest.mark.slow)
 FOLDER = f".workspace/features/{FEATURE}"
 
 
@@ -63,7 +65,7 @@ def test_four_fifths_of_the_money_are_a_notice(p: Project) -> None:
     assert report["actual"]["cost_usd"] == 0.9
 
 
-@pytest.mark.parametrize("limit", ["money", "tokens"])
+@pytest.mark.parametrize("limit", ["money", SLOW("tokens")])
 def test_a_budget_is_used_up(p: Project, limit: str) -> None:
     """The agent is stopped, everything is kept, and a larger budget goes on from there."""
     p.agent(SPENDS.format(first="1.5, 3000", second="1.6, 3100") + "report(usage=None)")
@@ -111,6 +113,7 @@ def commit(p: Project, files: dict[str, str]) -> str:
     return git(p.top, "rev-parse", "HEAD")
 
 
+@pytest.mark.slow
 def test_a_kept_result_lands_where_it_began(p: Project) -> None:
     report = left(p)
     landed = said(p, p.ropeteam("land", "--json"))
@@ -165,6 +168,7 @@ def test_a_kept_result_breaks_on_a_newer_tip(p: Project) -> None:
     assert said(p, p.ropeteam("land", "--json"))["landed"]
 
 
+@pytest.mark.slow
 def test_another_git_holds_the_index(p: Project) -> None:
     (p.top / ".git" / "index.lock").touch()
     report = ran(p, code=1)
@@ -175,6 +179,7 @@ def test_another_git_holds_the_index(p: Project) -> None:
     assert said(p, p.ropeteam("land", "--json"))["landed"]
 
 
+@pytest.mark.slow
 def test_landing_on_another_branch(p: Project) -> None:
     left(p)
     git(p.top, "switch", "-q", "-c", "release")
@@ -200,6 +205,7 @@ def test_a_detached_head(p: Project) -> None:
     assert said(p, p.ropeteam("land", "--json"))["landed"]
 
 
+@pytest.mark.slow
 def test_another_branch_while_it_runs(p: Project) -> None:
     p.agent('note("working"); wait_for("go"); everything(); report()')
     child = p.start(*p.run_args("--json"))
@@ -228,6 +234,7 @@ def test_a_linked_work_tree_of_the_user(p: Project) -> None:
     assert p.ropeteam("report", "--json").json["run"] == report["run"]  # seen from the other checkout too
 
 
+@pytest.mark.slow
 def test_a_folder_inside_the_repository(p: Project) -> None:
     done = p.ropeteam(*p.run_args("--json", "--repo", str(p.top / "tests")))
     assert said(p, done)["landed"]
@@ -255,14 +262,14 @@ def named(p: Project, feature: str, more: Sequence[str] = ()) -> Any:
     return said(p, p.ropeteam(run, feature, *rest))
 
 
-@pytest.mark.parametrize("name", [f"./{FOLDER}", f"{FOLDER}/01-intent.md", "Greeting", " greeting/ "])
+@pytest.mark.parametrize("name", [f"./{FOLDER}", SLOW(f"{FOLDER}/01-intent.md"), SLOW("Greeting"), SLOW(" greeting/ ")])
 def test_a_feature_by_another_name(p: Project, name: str) -> None:
     report = named(p, name)
     assert (report["feature"], report["landed"]) == (FEATURE, True)
     assert f"{FOLDER}/02-implementation.md" in report["documents"]
 
 
-@pytest.mark.parametrize("outside", [False, True])
+@pytest.mark.parametrize("outside", [SLOW(False), True])
 def test_a_feature_in_a_markdown_file(p: Project, outside: bool) -> None:
     place = p.folder if outside else p.top
     (place / "Say Goodbye.md").write_text(TEXT)
@@ -283,6 +290,7 @@ def test_a_feature_on_standard_input(p: Project) -> None:
     assert git(p.top, "log", "-1", "--format=%s") == "Say goodbye"
 
 
+@pytest.mark.slow
 def test_a_feature_that_git_does_not_know(p: Project) -> None:
     """A folder that is not committed: read, written to in place, and in no commit."""
     git(p.top, "rm", "-rq", "--cached", ".workspace")

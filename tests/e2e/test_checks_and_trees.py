@@ -65,6 +65,7 @@ def test_tests_that_never_passed(p: Project) -> None:
     assert report["landed"]
 
 
+@pytest.mark.slow
 def test_a_check_that_notices_nothing(p: Project) -> None:
     """It ends well whatever the code is: the canary shows it."""
     report = ran(p, "--set", 'checks.commands=[{name = "smile", argv = ["true"]}]')
@@ -73,6 +74,7 @@ def test_a_check_that_notices_nothing(p: Project) -> None:
     assert "smile: no_gate" in closing(p).split("\n")[0]
 
 
+@pytest.mark.slow
 def test_a_check_whose_program_is_missing(p: Project) -> None:
     report = ran(p, "--set", 'checks.commands=[{name = "lint", argv = ["no-such-linter"]}]')
     (check,) = report["checks"]
@@ -123,7 +125,7 @@ def test_a_set_up_before_agent_and_checks(p: Project) -> None:
 # ---- what is copied
 
 
-@pytest.mark.parametrize("confined", [False, True])
+@pytest.mark.parametrize("confined", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_what_trees_are_given(tmp_path: Path, confined: bool) -> None:
     """Dependency folders by themselves; what `.worktreeinclude` and trees.copy name; nothing else that is untracked."""
     if confined and not sandbox.available().ok:

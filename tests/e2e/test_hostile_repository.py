@@ -146,6 +146,7 @@ def test_hooks_and_monitors_while_landing(hostile_project: Project) -> None:
     assert list((p.folder / "elsewhere").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_changes_of_the_user_are_taken_along(hostile_project: Project) -> None:
     p = hostile_project
     inner = make_repo(p.folder / "inner", {"i.txt": "i"})

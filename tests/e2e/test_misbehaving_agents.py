@@ -130,6 +130,7 @@ def test_nine_ways_to_fail_and_a_tenth_attempt(p: Project) -> None:
     assert len(git(p.top, "log", "--format=%h", f"{report['base']}..main").split("\n")) == 2
 
 
+@pytest.mark.slow
 def test_without_a_change_twice(p: Project) -> None:
     p.agent("report(files=[])")
     report = ran(p, code=1)
@@ -243,6 +244,7 @@ def test_a_server_is_left_running_and_200_megabytes_are_said(p: Project) -> None
     assert sum(path.stat().st_size for path in log.iterdir()) < 4_000_000
 
 
+@pytest.mark.slow
 def test_a_server_is_left_running_in_the_sandbox(confined: Project) -> None:
     p = confined
     p.agent(
@@ -298,6 +300,7 @@ def test_an_agent_that_would_write_into_the_checkout(confined: Project) -> None:
     assert set(files_of(p.top)) - set(p.before["files"]) <= {f".workspace/features/{FEATURE}/02-implementation.md"}
 
 
+@pytest.mark.slow
 def test_an_agent_that_moves_the_users_branch(p: Project) -> None:
     """Commits in the checkout itself, as an agent without a sandbox may: the user's work is left as it is, and told."""
     p.agent(
@@ -327,11 +330,12 @@ def test_a_broken_test_and_a_second_try(p: Project) -> None:
     assert "return 42" in (p.io(2) / "found").read_text()
     told = prompt(p, 2)
     assert "test_greets" in told
-    assert "42" in told  # what the test said
+    assert 'self.assertIn("hello", app.greet("you"))' in told  # what the test said
     assert told.startswith(prompt(p, 1)[:2000])
     assert report["checks"][0]["state"] == "passed"
 
 
+@pytest.mark.slow
 def test_a_test_that_stays_broken(p: Project) -> None:
     p.agent(BREAKS)
     report = ran(p, code=1)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from driving import FEATURE, Done, Project, looked_at, must_hold, project
 
 from repositories import commit_all, files_of, git, write_files
 
+SLOW = partial(pytest.param, marks=pytest.mark.slow)
 FOLDER = f".workspace/features/{FEATURE}"
 CLAUDE = "agent.claude.argv"
 
@@ -166,23 +168,23 @@ def test_nobody_is_known_as_the_author(shared: Project, tmp_path: Path) -> None:
     ("name", "words"),
     [
         ("checkout", "There is no feature 'checkout'."),
-        ("greetin", "There is no feature 'greetin'."),
+        SLOW("greetin", "There is no feature 'greetin'."),
         ("../x", "`..` is not allowed"),
-        ("..\\..\\x", "`..` is not allowed"),
+        SLOW("..\\..\\x", "`..` is not allowed"),
         ("greeting/../../../../etc", "`..` is not allowed"),
         ("/etc", "leads out of the repository"),
-        ("~/x", "an absolute name is not allowed"),
+        SLOW("~/x", "an absolute name is not allowed"),
         ("C:\\x", "a drive letter is not allowed"),
         ("$(touch x)", "'$' is not allowed"),
-        ("greeting;ls", "';' is not allowed"),
-        ("`id`", "'`' is not allowed"),
-        ("greeting\nx", "is not allowed"),
-        ("", "it is empty"),
-        (".", "is not a feature folder"),
+        SLOW("greeting;ls", "';' is not allowed"),
+        SLOW("`id`", "'`' is not allowed"),
+        SLOW("greeting\nx", "is not allowed"),
+        SLOW("", "it is empty"),
+        SLOW(".", "is not a feature folder"),
         (".git", "is not a feature folder"),
-        ("x" * 201, "it has 201 characters"),
+        SLOW("x" * 201, "it has 201 characters"),
         ("../../secret.md", "There is no file"),
-        ("/nowhere/issue.md", "There is no file"),
+        SLOW("/nowhere/issue.md", "There is no file"),
     ],
 )
 def test_a_feature_that_cannot_be(shared: Project, name: str, words: str) -> None:
@@ -390,9 +392,9 @@ def test_a_sandbox_is_wanted_and_not_there(shared: Project, tmp_path: Path) -> N
     ("text", "line", "words", "advice"),
     [
         ("[limits]\ntries = 3\nstall = 4\n", 3, "There is no setting 'limits.stall'.", "'limits.stall_seconds'"),
-        ("\nworkers = 0\n", 2, "workers cannot be 0.", "from 1 to 64"),
+        SLOW("\nworkers = 0\n", 2, "workers cannot be 0.", "from 1 to 64"),
         ("[limits\n", 1, "is not valid TOML", "Correct it."),
-        ('x = "\\q"\n', 1, "is not valid TOML", "Correct it."),
+        SLOW('x = "\\q"\n', 1, "is not valid TOML", "Correct it."),
         ('agent = "codez"\n', 1, "There is no agent 'codez'.", "claude"),
     ],
 )
@@ -416,14 +418,14 @@ def test_settings_of_the_user(shared: Project, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "where", "words"),
     [
-        (("--set", "limits.tries"), "--set", "has no key and value"),
+        SLOW(("--set", "limits.tries"), "--set", "has no key and value"),
         (("--set", "limits.trise=3"), "--set", "There is no setting 'limits.trise'."),
         (("--set", "limits.tries=many"), "--set", "limits.tries cannot be 'many'."),
-        (("--set", "sandbox.mode=maybe"), "--set", "sandbox.mode cannot be 'maybe'."),
-        (("--workers", "0"), "--workers", "workers cannot be 0."),
+        SLOW(("--set", "sandbox.mode=maybe"), "--set", "sandbox.mode cannot be 'maybe'."),
+        SLOW(("--workers", "0"), "--workers", "workers cannot be 0."),
         (("--budget-usd", "-3"), "--budget-usd", "limits.budget_usd cannot be -3.0."),
-        (("--budget-usd", "nan"), "--budget-usd", "limits.budget_usd cannot be nan."),
-        (("--budget-tokens", "many"), "", "'many' is not a valid integer"),
+        SLOW(("--budget-usd", "nan"), "--budget-usd", "limits.budget_usd cannot be nan."),
+        SLOW(("--budget-tokens", "many"), "", "'many' is not a valid integer"),
         (("--mode", "parallel"), "", "'parallel' is not one of"),
         (("--nope",), "", "No such option '--nope'"),
         (("another",), "", "unexpected extra argument (another)"),
@@ -441,7 +443,9 @@ def test_a_variable(shared: Project) -> None:
     assert (error.message, error.where) == ("limits.tries cannot be 'x'.", "ROPETEAM_LIMITS_TRIES")
 
 
-@pytest.mark.parametrize("command", ["status", "attach", "wait", "resume", "cancel", "land", "report", "clean"])
+@pytest.mark.parametrize(
+    "command", ["status", "resume", "land", *map(SLOW, ("attach", "wait", "cancel", "report", "clean"))]
+)
 def test_a_run_that_is_not_there(shared: Project, command: str) -> None:
     error = refused(shared, command, "20200101-000000-nothing-0000")
     assert error.code == "no_such_run"
