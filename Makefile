@@ -23,7 +23,10 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 NPM_AGENTS := .agents/.made
 
-.PHONY: print-bin help demo test test-all test-agents check format bench lock wheel setup
+# Most of a test is waiting for a process: two workers a core. WORKERS="-n 0" runs them one after the other.
+WORKERS ?= -n 4
+
+.PHONY: print-bin help demo test test-slow test-all test-agents check format bench lock wheel setup
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -32,10 +35,12 @@ demo: $(RUNTIME) ## a complete run on a small sample repository: no key, no netw
 	@$(BIN)/ropeteam demo
 
 test: $(DEV) ## the tests, without those that take long
-	@$(BIN)/python -m pytest -m "not slow and not agents"
+	@$(BIN)/python -m pytest $(WORKERS) -m "not slow and not agents"
 
-test-all: $(DEV) ## the tests, with those that take long
-	@$(BIN)/python -m pytest -m "not agents"
+test-slow: $(DEV) ## those that take long
+	@$(BIN)/python -m pytest $(WORKERS) -m "slow and not agents" --durations=15
+
+test-all: test test-slow ## both
 
 test-agents: $(DEV) $(NPM_AGENTS) ## the tests that need agent programs from npm
 	@ROPETEAM_TEST_AGENTS="$(CURDIR)/.agents/node_modules/.bin" $(BIN)/python -m pytest -m agents
