@@ -8,6 +8,7 @@ its end, whether or not the orchestrator lives; `attach` finds it again.
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import signal
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO
@@ -23,7 +24,7 @@ from typing import IO
 import msgspec
 
 from ropeteam import locks, process_tree
-from ropeteam.process_folder import Ended, Position, Tail, ended, wrapper
+from ropeteam.process_folder import Ended, Position, Spec, Tail, ended, wrapper
 from ropeteam.process_table import HAVE_PROC, Process, look, send
 from ropeteam.process_tree import sweep, sweep_after
 
@@ -31,6 +32,7 @@ WRAPPER = "import sys; sys.path.append(sys.argv[1]); from ropeteam.process_wrapp
 READY_SECONDS = 60.0  # until a wrapper must have started; 20 ms on an idle machine
 KILL_SECONDS = 10.0  # until what was killed must be gone
 WAIT_SECONDS = 0.05  # between two looks where the kernel cannot tell us
+STOP_SECONDS = 0.1  # between two looks whether a call is to stop
 PIPE_SECONDS = 1.0  # how long output of a killed call is read on, when somebody else holds the pipe
 
 
@@ -56,13 +58,16 @@ def run(
     env: Mapping[str, str] | None = None,
     input: bytes | None = None,
     timeout: float | None = None,
+    stopped: Callable[[], bool] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Completed:
     """Run a program in a session of its own and wait. Standard input is empty without `input`.
 
-    TimeoutError after `timeout` seconds; then, and on any other exception, its process group has been killed.
-    FileNotFoundError, PermissionError: it cannot be started.
+    TimeoutError after `timeout` seconds, InterruptedError soon after `stopped` (not together with `input`) says so;
+    then, and on any other exception, its process group has been killed. FileNotFoundError, PermissionError: it cannot
+    be started.
     """
+    assert stopped is None or input is None  # `communicate` cannot be called again where there is input
     child = subprocess.Popen(
         argv,
         cwd=cwd,
@@ -74,11 +79,28 @@ def run(
         start_new_session=True,
     )
     with _killed_on_error([child]):
-        try:
-            stdout, stderr = child.communicate(input, timeout)
-        except subprocess.TimeoutExpired as error:
-            raise TimeoutError(f"{_name(argv)} took longer than {timeout:g} s") from error
+        stdout, stderr = _output(child, _name(argv), input, timeout, stopped)
     return Completed(returncode=child.returncode, stdout=stdout, stderr=stderr)
+
+
+def _output(
+    child: subprocess.Popen[bytes],
+    name: str,
+    input: bytes | None,
+    timeout: float | None,
+    stopped: Callable[[], bool] | None,
+) -> tuple[bytes, bytes]:
+    until = math.inf if timeout is None else time.monotonic() + timeout
+    while True:
+        left = until - time.monotonic()
+        at_most = left if stopped is None else min(left, STOP_SECONDS)
+        try:
+            return child.communicate(input, None if at_most == math.inf else max(0.0, at_most))
+        except subprocess.TimeoutExpired as error:
+            if stopped is not None and stopped():
+                raise InterruptedError(f"{name} was stopped") from error
+            if stopped is None or time.monotonic() >= until:
+                raise TimeoutError(f"{name} took longer than {timeout:g} s") from error
 
 
 def pipeline(
@@ -185,25 +207,6 @@ def spawn(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: Pat
     return child.pid
 
 
-class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """One supervised program.
-
-    folder: absolute, exists, used for nothing else: takes what the wrapper writes. stdin: text for standard input,
-    empty: there is none. log_bytes: how much output is kept, its beginning and its end. with_parent: stop it when the
-    process that started it ends, however that ends. merge_stderr: both streams into `out`.
-    """
-
-    argv: tuple[str, ...]
-    env: dict[str, str]
-    cwd: str
-    folder: str
-    stdin: str = ""
-    grace_seconds: float = 5.0
-    log_bytes: int = 64_000_000
-    with_parent: bool = False
-    merge_stderr: bool = False
-
-
 class Child:
     """A supervised program, started by `launch` or found by `attach`. pid, start: of its wrapper."""
 
@@ -272,7 +275,7 @@ def launch(spec: Spec, *, lock_fds: Sequence[int] = ()) -> Child:
         # the wrapper gets it through an unlinked file: the environment holds keys, and those stay off the disk
         order.write(json.dumps(msgspec.to_builtins(spec)).encode())
         order.seek(0)
-        (folder / "spec.json").write_text(json.dumps(_without_secrets(spec), indent=1))
+        (folder / "spec.json").write_text(json.dumps(spec.without_secrets(), indent=1))
         with _lock(folder / "lock") as lock, (folder / "wrapper.err").open("ab") as errors:
             ours = str(Path(__file__).resolve().parents[1])
             started = subprocess.Popen(
@@ -342,11 +345,6 @@ async def _gone(child: Child) -> None:
         if handle >= 0:
             loop.remove_reader(handle)
             os.close(handle)
-
-
-def _without_secrets(spec: Spec) -> dict[str, object]:
-    """For people who look into the folder."""
-    return {"argv": spec.argv, "cwd": spec.cwd, "env": sorted(spec.env), "stdin_characters": len(spec.stdin)}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a supervised program leaves in its folder: the record of its end, and its output.
+"""What a supervised program is told, and what it leaves in its folder: the record of its end, and its output.
 
 The output is read line by line, while it is being written, and after a restart of the reader.
 """
@@ -15,6 +15,29 @@ from ropeteam.process_table import boot
 LINE_BYTES = 8_000_000  # a longer line is cut there
 CHUNK = 1 << 18
 READ_BYTES = 16_000_000  # of lines given back by one call, about
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """One supervised program.
+
+    folder: absolute, exists, used for nothing else: takes what the wrapper writes. stdin: text for standard input,
+    empty: there is none. log_bytes: how much output is kept, its beginning and its end. with_parent: stop it when the
+    process that started it ends, however that ends. merge_stderr: both streams into `out`.
+    """
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    cwd: str
+    folder: str
+    stdin: str = ""
+    grace_seconds: float = 5.0
+    log_bytes: int = 64_000_000
+    with_parent: bool = False
+    merge_stderr: bool = False
+
+    def without_secrets(self) -> dict[str, object]:
+        """For people who look into the folder."""
+        return {"argv": self.argv, "cwd": self.cwd, "env": sorted(self.env), "stdin_characters": len(self.stdin)}
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,93 @@ def test_a_linked_folder_in_the_tree_is_no_way_out(tmp_path: Path) -> None:
     (tree.path / "out").symlink_to(outside)
     git.copy_untracked(w.store, tree, ["out/secret.txt"])
     assert list(outside.iterdir()) == []
+
+
+def many(folder: Path, files: int, size: int) -> None:
+    """Sparse files: much to copy and little on the disk."""
+    folder.mkdir(parents=True)
+    for number in range(files):
+        with (folder / str(number)).open("wb") as file:
+            file.truncate(size)
+
+
+def no_cp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As where there is no `cp` that does what we need of it."""
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    (bare / "git").symlink_to(shutil.which(os.environ.get("ROPETEAM_GIT", "git")) or "")
+    monkeypatch.setenv("PATH", str(bare))
+
+
+@pytest.mark.parametrize("cp", [True, False], ids=["cp", "no cp"])
+def test_it_can_be_stopped_and_is_whole_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cp: bool
+) -> None:
+    w = world(tmp_path, {"a.txt": "a"})
+    many(w.top / "node_modules", 2000, 4000)
+    write_files(w.top, {"vendor/v.txt": "v"})
+    if not cp:
+        no_cp(monkeypatch, tmp_path)
+    tree = w.tree()
+    beside = f".{tree.path.name}.*.copy"
+
+    def stopped() -> bool:
+        return any(True for copy in tree.path.parent.glob(beside) for _ in copy.iterdir())
+
+    assert git.copy_untracked(w.store, tree, ["node_modules", "vendor"], git.Copying(stopped=stopped)) == ()
+    (half,) = tree.path.parent.glob(beside)
+    if not cp:  # with cp it may have been done by the time that we look
+        assert len(list(half.iterdir())) < 2000
+    assert not (tree.path / "node_modules").exists()
+    assert not (tree.path / "vendor").exists(), "the next one was not begun"
+    assert w.snapshot(tree).changes == ()
+
+    git.copy_untracked(w.store, tree, ["node_modules", "vendor"])
+    assert len(list((tree.path / "node_modules").iterdir())) == 2000
+    assert (tree.path / "vendor/v.txt").exists()
+    assert w.snapshot(tree).changes == ()
+
+
+@pytest.mark.parametrize("cp", [True, False], ids=["cp", "no cp"])
+def test_it_has_a_time_limit_and_leaves_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cp: bool) -> None:
+    w = world(tmp_path, {"a.txt": "a"})
+    many(w.top / "node_modules", 2000, 4000)
+    if not cp:
+        no_cp(monkeypatch, tmp_path)
+    tree = w.tree()
+    problems = git.copy_untracked(w.store, tree, ["node_modules"], git.Copying(seconds=0.001))
+    assert problems == ("node_modules was not copied: that took longer than 0.001 s.",)
+    assert not (tree.path / "node_modules").exists()
+    assert list(tree.path.parent.glob(f".{tree.path.name}.*")) == []
+
+
+def test_what_is_large_is_said_before_it_is_copied(tmp_path: Path) -> None:
+    w = world(tmp_path, {"a.txt": "a"})
+    many(w.top / "node_modules/deep", 6, 10_000_000)
+    write_files(w.top, {"vendor/v.txt": "v"})
+    tree = w.tree()
+    told: list[tuple[str, bool]] = []
+    how = git.Copying(tell=lambda text: told.append((text, (tree.path / "node_modules").exists())))
+    assert git.copy_untracked(w.store, tree, ["vendor", "node_modules"], how) == ()
+    assert told == [("copying node_modules, 60 MB, into its work tree", False)]
+
+
+def test_what_cannot_be_copied_is_said_and_the_rest_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    w = world(tmp_path, {"a.txt": "a"})
+    write_files(w.top, {"node_modules/x.js": "x", "node_modules/y.js": "y"})
+    no_cp(monkeypatch, tmp_path)
+    (tmp_path / "bin/cp").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "bin/cp").chmod(0o755)
+    tree = w.tree()
+
+    def remove_one() -> bool:
+        (w.top / "node_modules/y.js").unlink(missing_ok=True)  # `npm install` in the user's checkout
+        return False
+
+    problems = git.copy_untracked(w.store, tree, ["node_modules"], git.Copying(stopped=remove_one))
+    assert (tree.path / "node_modules/x.js").read_text() == "x"
+    assert not (tree.path / "node_modules/y.js").exists()
+    assert all("node_modules was not copied, or not all of it" in problem for problem in problems)
 
 
 def make_environment(place: Path, top: Path) -> None:

@@ -47,6 +47,19 @@ def test_a_time_limit_holds_although_an_escapee_keeps_the_pipe(tmp_path: Path) -
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
+def test_a_call_can_be_stopped(tmp_path: Path) -> None:
+    code = "seq 100000; sleep 0.3; seq 100000; echo err >&2; exit 3"  # heard over several looks
+    done = process.run(["sh", "-c", code], stopped=lambda: False, timeout=60)
+    assert (done.returncode, len(done.stdout.splitlines()), done.stderr) == (3, 200_000, b"err\n")
+    began = time.monotonic()
+    with pytest.raises(InterruptedError):
+        process.run(["sh", "-c", "echo $$ > pid; exec sleep 300"], cwd=tmp_path, stopped=(tmp_path / "pid").exists)
+    with pytest.raises(TimeoutError):
+        process.run(["sleep", "300"], timeout=0.15, stopped=lambda: False)
+    assert time.monotonic() - began < 20
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+
+
 def test_a_child_holds_the_lock_it_is_given(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     os.mkfifo(tmp_path / "go")

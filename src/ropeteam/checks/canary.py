@@ -14,10 +14,10 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ropeteam.checks.finishing import to_the_end
 from ropeteam.core.compare import compare
 from ropeteam.core.model import Baseline, CheckRun
 from ropeteam.core.paths import is_source, suffix
+from ropeteam.finishing import to_the_end
 from ropeteam.ports import Check, Place
 
 _POISON = b"))) ropeteam canary )))\n"

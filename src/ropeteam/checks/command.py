@@ -11,11 +11,11 @@ import tempfile
 from pathlib import Path
 
 from ropeteam import process
-from ropeteam.checks.finishing import to_the_end
 from ropeteam.checks.locate import locate
 from ropeteam.checks.results import parse
 from ropeteam.core.model import CheckRun, TestResult
 from ropeteam.core.settings import CheckCommand
+from ropeteam.finishing import to_the_end
 from ropeteam.ports import Place
 
 OUTPUT_CHARACTERS = 4000
