@@ -26,8 +26,10 @@ from ropeteam.context import RunContext
 from ropeteam.core import events as ev
 from ropeteam.core.model import AttemptResult, Outcome, Usage
 from ropeteam.core.state import AttemptState, RunState
+from ropeteam.core.triggers import LONGEST_WAIT
 from ropeteam.core.verdict import Evidence, judge
 from ropeteam.engine import Emit, Stopped
+from ropeteam.errors import RopeteamError
 from ropeteam.following import POLL_SECONDS, Follower
 from ropeteam.ports import Exit, Finish, Launch, Task
 from ropeteam.validation import set_up_for_agent
@@ -54,7 +56,9 @@ class Attempts:
         return await self._take_over(command, known, emit)
 
     async def _until(self, command: ev.RunAgent) -> None:
-        while (left := command.not_before - self._c.clock.now()) > 0:
+        clock = self._c.clock
+        until = clock.awake() + min(command.not_before - clock.now(), LONGEST_WAIT)  # whatever is done to the clock
+        while (left := until - clock.awake()) > 0:
             self._c.tell(command.attempt, f"waiting {left:.0f} s before the next try")
             self._stop_here(command)
             await self._c.clock.sleep(min(left, 1.0))
@@ -374,7 +378,10 @@ class Attempts:
             before = msgspec.json.decode(saved.read_bytes(), type=git.Fingerprint)
         except (OSError, msgspec.MsgspecError):
             return ()
-        return tuple(git.compare_fingerprint(self._c.repo, before)[:20])
+        try:
+            return tuple(git.compare_fingerprint(self._c.repo, before)[:20])
+        except RopeteamError as problem:  # a look that fails must not cost the attempt
+            return (f"It could not be looked at: {problem.message}",)
 
 
 def _sweep(tree: git.Tree, folder: Path) -> None:

@@ -62,7 +62,9 @@ class RunContext:
         """For a child in `tree`: the allow-list, what the settings pass through, `trees.env`, then `extra`."""
         trees = self.started.settings.trees
         wanted = {name: fill(value, slot=slot, tree=tree, run=self.run) for name, value in trees.env.items()}
-        return sandbox.environment(self.env, {**wanted, **extra}, (*trees.pass_env, *pass_env))
+        # what a test run leaves beside the sources would be taken for work where the repository does not ignore it
+        tidy = {"PYTHONDONTWRITEBYTECODE": "1"}
+        return sandbox.environment(self.env, {**tidy, **wanted, **extra}, (*trees.pass_env, *pass_env))
 
     def sandboxed(
         self, tree: Path, writable: tuple[Path, ...], launch: Launch = _NO_AGENT, own: Path | None = None
