@@ -119,6 +119,11 @@ def wait_until(what: Callable[[], Any], why: str, seconds: float = DEADLINE) -> 
     return value
 
 
+def hear_interrupts() -> None:
+    """In a child: tests that were started in the background may be deaf to Ctrl-C, and their children with them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Project:
     """A user's repository with a feature to implement, and everything around it in `folder`."""
@@ -148,6 +153,7 @@ class Project:
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
+                preexec_fn=hear_interrupts,
             )
         self.children.append(child)
         return child
