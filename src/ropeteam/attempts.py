@@ -8,20 +8,19 @@ The folder of an attempt (`<run>/<unit>-<n>`):
     home/                      in a sandbox: what the agent keeps for itself in its home folder (claude's conversations)
     index                      our own index of the tree, which the agent never sees
     before.json                how the user's checkout was when the attempt began
+    without.json               what could not be made ready for it
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
-import stat
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
-from ropeteam import git, process, prompts
+from ropeteam import git, process
 from ropeteam.context import RunContext
 from ropeteam.core import events as ev
 from ropeteam.core.model import AttemptResult, Outcome, Usage
@@ -30,12 +29,10 @@ from ropeteam.core.triggers import LONGEST_WAIT
 from ropeteam.core.verdict import Evidence, judge
 from ropeteam.engine import Emit, Stopped
 from ropeteam.errors import RopeteamError
-from ropeteam.following import POLL_SECONDS, Follower
-from ropeteam.ports import Exit, Finish, Launch, Task
-from ropeteam.validation import set_up_for_agent
-
-SET_UP_PROBLEM = "set-up-problem.txt"
-"""In the attempt's folder: why `checks.setup` failed in its tree, for the report."""
+from ropeteam.finishing import to_the_end
+from ropeteam.following import Follower
+from ropeteam.ports import Exit, Finish, Task
+from ropeteam.preparing import changed_documents, changed_inputs, make_tree, problems_of, spec_of, task_of
 
 
 class Attempts:
@@ -73,13 +70,9 @@ class Attempts:
     async def _begin(self, command: ev.RunAgent, emit: Emit) -> ev.AnyEvent:
         c = self._c
         folder = c.attempt_folder(command.attempt)
-        self._c.tell(command.attempt, "preparing its work tree")
-        tree = await asyncio.to_thread(self._prepare, command, folder)
+        tree = await make_tree(c, command, folder, lambda: command.attempt in self._stops)
         self._stop_here(command)
-        await self._set_up(command, tree.path, folder)
-        task = self.task(command, folder, tree.path)
-        launch = c.agent.build(task)
-        spec = self._spec(launch, task, folder)
+        task, spec = await asyncio.to_thread(self._ready, command, folder, tree)
         emit(
             ev.AttemptStarted(
                 attempt=command.attempt,
@@ -90,116 +83,29 @@ class Attempts:
                 slot=task.slot,
             )
         )
-        child = process.launch(spec)
+        await asyncio.sleep(0)  # where that could not be journalled, the engine ends this task here
+        # Once begun it is brought to its end: a resume finds it by its folder.
+        child = await to_the_end(asyncio.to_thread(process.launch, spec))
         return await self._follow(command, task, tree, child, emit, began=c.clock.now())
 
-    def _prepare(self, command: ev.RunAgent, folder: Path) -> git.Tree:
-        c = self._c
-        facts, trees = c.started.repo, c.started.settings.trees
-        for part in ("io", "log", "tree"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-        tree = git.create_tree(c.store, folder / "tree" / c.repo.top.name, command.start, facts, index=folder / "index")
-        for path in self._changed_documents(command.base, command.start):
-            git.put_back(tree, path, git.read_file(c.repo, command.base, path))
-        git.copy_untracked(c.store, tree, git.untracked(c.repo, trees.copy))
-        before = git.fingerprint(c.repo)
-        (folder / "before.json").write_bytes(msgspec.json.encode(before))
-        return tree
-
-    async def _set_up(self, command: ev.RunAgent, tree: Path, folder: Path) -> None:
-        """`checks.setup` in the agent's tree. Where a line fails the agent goes on without it; the checks tell."""
-        c = self._c
-        if not c.started.settings.checks.setup:
-            return
-        self._c.tell(command.attempt, "setting up its work tree")
-        work = asyncio.ensure_future(set_up_for_agent(c, tree, folder / "log" / "set-up"))
-        while not (await asyncio.wait({work}, timeout=POLL_SECONDS))[0]:
-            if command.attempt in self._stops:
-                work.cancel()
-        if not work.cancelled() and (problem := work.result()):
-            c.tell(command.attempt, problem)
-            (folder / SET_UP_PROBLEM).write_text(f"It worked without the project's set-up: {problem}")
-        self._stop_here(command)
-
-    def task(self, command: ev.RunAgent, folder: Path, tree: Path) -> Task:
-        """What the agent is given: the same after a restart, but for the deadline."""
-        c = self._c
-        report_file = folder / "io" / "report.json"
-        feature = c.started.feature
-        goal = feature.title or feature.name
-        own = prompts.own(
-            kind=command.kind,
-            goal=goal,
-            feature=feature,
-            tree=str(tree),
-            report_file=str(report_file),
-            earlier=command.earlier,
-            report_by=c.agent.report_by,
-        )
-        unit, _, number = command.attempt.partition("/")
-        return Task(
-            run=c.run,
-            unit=unit,
-            attempt=int(number),
-            kind=command.kind,
-            goal=goal,
-            feature=feature.name,
-            tree=tree,
-            folder=folder / "io",
-            shared_prompt=self._shared(),
-            own_prompt=own,
-            prompt_file=folder / "io" / "prompt.md",
-            report_file=report_file,
-            slot=0,
-            deadline=c.clock.now() + command.seconds,
-            turns=c.started.settings.limits.turns,
-            budget_usd=command.budget_usd,
-            settings=c.agent_settings,
-        )
-
-    def _shared(self) -> str:
-        c = self._c
-        base = c.started.repo.base
-
-        def text(path: str) -> str:
-            return (git.read_file(c.repo, base, path) or b"").decode(errors="replace")
-
-        context = [(path, text(path)) for path in ("CLAUDE.md", "AGENTS.md")]
-        patterns = text(".ropeteam/patterns.md") or prompts.default_patterns()
-        first = [(path, body) for path, body in context if body.strip()][:1]  # the other is mostly the same again
-        return prompts.shared(c.started.feature, base_context=first, patterns=patterns)
-
-    def _spec(self, launch: Launch, task: Task, folder: Path) -> process.Spec:
-        c = self._c
-        for path, text in launch.files.items():
-            Path(path).write_text(text, encoding="utf-8")
-        given = {path: _hash(Path(path)) for path in launch.files}
-        (folder / "given.json").write_bytes(msgspec.json.encode(given))
-        limits = c.started.settings.limits
-        env = c.environment(task.tree, task.slot, launch.env, launch.pass_env)
-        prefix = c.sandboxed(task.tree, (folder / "io",), launch, folder / "home")
-        return process.Spec(
-            argv=(*prefix, *launch.argv),
-            env=env,
-            cwd=str(task.tree),
-            folder=str(folder / "log"),
-            stdin=launch.stdin,
-            grace_seconds=limits.grace_seconds,
-            log_bytes=limits.log_bytes,
-        )
+    def _ready(self, command: ev.RunAgent, folder: Path, tree: git.Tree) -> tuple[Task, process.Spec]:
+        task = task_of(self._c, command, folder, tree.path)
+        return task, spec_of(self._c, self._c.agent.build(task), task, folder)
 
     # ---- take over
 
     async def _take_over(self, command: ev.RunAgent, known: AttemptState, emit: Emit) -> ev.AnyEvent:
         """After a restart: collect what ended, attach to what lives, give up what is gone."""
         folder = Path(known.folder)
-        child = process.attach(folder / "log")
+        child = await to_the_end(asyncio.to_thread(process.attach, folder / "log"))
         try:
             tree = git.open_tree(Path(known.tree), folder / "index")
-            task = self.task(command, folder, tree.path)
+            task = await asyncio.to_thread(task_of, self._c, command, folder, tree.path)
+        except asyncio.CancelledError:
+            raise  # the orchestrator leaves; the attempt goes on under its wrapper
         except BaseException:
             if child is not None:  # or there would be two agents once the next attempt begins
-                child.kill()
+                await to_the_end(asyncio.to_thread(child.kill))
             raise
         if child is not None or process.ended(folder / "log") is not None:
             return await self._follow(command, task, tree, child, emit, began=known.started_at)
@@ -261,7 +167,7 @@ class Attempts:
             raise  # the orchestrator leaves; the attempt goes on under its wrapper
         except BaseException:
             if child is not None:
-                child.kill()
+                await to_the_end(asyncio.to_thread(child.kill))
             raise
         return await asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage)
 
@@ -291,8 +197,7 @@ class Attempts:
 
         verdict = judge(finish.outcome, finish.evidence, finish.report, found, exists)
         notices = [*finish.notices, *verdict.notices, *result.notices, *self._full_context(result.usage)]
-        if (said := c.attempt_folder(command.attempt) / SET_UP_PROBLEM).exists():
-            notices.append(said.read_text())
+        notices += problems_of(c.attempt_folder(command.attempt))
         evidence = verdict.evidence + (self._last_words(command) if verdict.outcome in ("crashed", "unknown") else "")
         result = replace(
             result, evidence=evidence, notices=tuple(dict.fromkeys(notices)), checkout=self._checkout(command)
@@ -316,25 +221,9 @@ class Attempts:
             return Evidence(descends=False), replace(result, notices=("Its work tree is gone.",))
         result, descends = self._snapshot(command, tree, result)
         assert result.commit is not None
-        tampered = self._changed_inputs(command)
-        tampered += self._changed_documents(command.base, result.commit)
+        tampered = changed_inputs(self._c.attempt_folder(command.attempt))
+        tampered += changed_documents(self._c, command.base, result.commit)
         return Evidence(changes=result.changes, descends=descends, tampered=tuple(tampered)), result
-
-    def _changed_documents(self, base: str, commit: str) -> list[str]:
-        """Intent, research and architecture, which no attempt may change, as far as `commit` has others."""
-        repo, feature = self._c.repo, self._c.started.feature
-        kinds = ("intent", "research", "architecture") if feature.folder else ()
-        paths = [document.path for document in feature.documents if document.kind in kinds]
-        return [path for path in paths if git.read_file(repo, base, path) != git.read_file(repo, commit, path)]
-
-    def _changed_inputs(self, command: ev.RunAgent) -> list[str]:
-        """Names of the files we wrote for the agent that are not as we wrote them."""
-        folder = self._c.attempt_folder(command.attempt)
-        try:
-            given = msgspec.json.decode((folder / "given.json").read_bytes(), type=dict[str, str])
-        except (OSError, msgspec.MsgspecError):
-            return ["given.json"]
-        return [Path(path).name for path, known in given.items() if _hash(Path(path)) != known]
 
     def _snapshot(
         self, command: ev.RunAgent | ev.Keep, tree: git.Tree, result: AttemptResult
@@ -387,17 +276,6 @@ class Attempts:
 def _sweep(tree: git.Tree, folder: Path) -> None:
     """End what a killed wrapper of the attempt, or of its set-up, left working in its tree."""
     process.sweep_after(tree.path, folder / "log", *folder.glob("log/set-up/*/process"))
-
-
-def _hash(path: Path) -> str:
-    """Of a regular file; empty for anything else: an agent may have put a pipe there, which would never be opened."""
-    try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        pass
-    return ""
 
 
 def _is_there(tree: Path, path: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from ropeteam.core.compare import compare, needs_repeat
 from ropeteam.core.model import Baseline, CheckResult, CheckRun, FileChange, Finding
 from ropeteam.core.settings import CheckCommand
 from ropeteam.errors import RopeteamError
+from ropeteam.finishing import in_thread
 from ropeteam.ports import Place
 
 CHECK_SLOT = 0
@@ -29,7 +30,7 @@ FILES_AT_ONCE = 200  # that are looked at for syntax errors: a call of git each 
 
 @dataclass(frozen=True)
 class _Made:
-    """A tree to check in. problem: why the project's set-up failed in it, empty when it did not."""
+    """A tree to check in. problem: why it is not as the checks need it, empty when it is."""
 
     place: Place
     problem: str
@@ -107,12 +108,18 @@ class Validation:
             if folder.exists():
                 folder = folder.with_name(f"{folder.name}-{secrets.token_hex(2)}")
         try:
-            place = await asyncio.to_thread(self._make, commit, folder)
-            yield _Made(place, await set_up(c, place))
+            made = await in_thread(lambda left: self._make(commit, folder, left))
+        except asyncio.CancelledError:
+            raise  # somebody waits, and to remove half a copy can take long: the next one does it, or `clean`
+        except BaseException:
+            await asyncio.to_thread(_remove, folder)
+            raise
+        try:
+            yield made if made.problem else _Made(made.place, await set_up(c, made.place))
         finally:
             await asyncio.shield(asyncio.to_thread(_remove, folder))
 
-    def _make(self, commit: str, folder: Path) -> Place:
+    def _make(self, commit: str, folder: Path, stopped: Callable[[], bool]) -> _Made:
         c = self._c
         settings = c.started.settings
         output = folder / "out"
@@ -120,8 +127,9 @@ class Validation:
         tree = git.create_tree(
             c.store, folder / "tree" / c.repo.top.name, commit, c.started.repo, index=folder / "index"
         )
-        git.copy_untracked(c.store, tree, git.untracked(c.repo, settings.trees.copy))
-        return Place(
+        how = git.Copying(seconds=settings.limits.check_seconds, stopped=stopped)
+        missing = git.copy_untracked(c.store, tree, git.untracked(c.repo, settings.trees.copy), how)
+        place = Place(
             tree=tree.path,
             folder=output,
             env=c.environment(tree.path, CHECK_SLOT, {}, ()),
@@ -129,6 +137,7 @@ class Validation:
             lock_fd=c.lock_fd,
             seconds=settings.limits.check_seconds,
         )
+        return _Made(place, next((one.text for one in missing if not one.partly), ""))
 
     def inspect(self, onto: str, commit: str) -> tuple[Finding, ...]:
         """The cheap checks: syntax errors and conflict markers that `commit` has and its parent `onto` has not."""

@@ -42,6 +42,14 @@ class Copying:
     tell: Callable[[str], None] = lambda _text: None
 
 
+@dataclass(frozen=True)
+class NotCopied:
+    """text: a sentence. partly: the rest of it is there."""
+
+    text: str
+    partly: bool = False
+
+
 class _Late(Exception):
     """The time is up."""
 
@@ -50,26 +58,26 @@ class _Stopped(Exception):
     """Somebody waits for the end of it."""
 
 
-def copy_untracked(store: Store, tree: Tree, paths: Sequence[str], how: Copying | None = None) -> tuple[str, ...]:
+def copy_untracked(store: Store, tree: Tree, paths: Sequence[str], how: Copying | None = None) -> tuple[NotCopied, ...]:
     """Copy these paths of the user's checkout into the tree (sharing blocks where the file system can), each of them
     whole or not at all. What the tree has already stays. They are in no snapshot, and the agent's `git status` does not
-    show them. Gives a sentence for each that was not copied, or not all of it."""
+    show them. Gives those that were not copied, or not all of them."""
     how = how or Copying()
     until = time.monotonic() + how.seconds
-    problems: list[str] = []
+    problems: list[NotCopied] = []
     with full_disk():
         for name in dict.fromkeys(path.rstrip("/") for path in paths):
             if _may_copy(store.repo.top / name, tree.path / name, tree.path):
                 try:
                     problems += _copy_one(store.repo.top, tree, name, until, how)
                 except _Late:
-                    problems.append(f"{name} was not copied: that took longer than {how.seconds:g} s.")
+                    problems.append(NotCopied(f"{name} was not copied: that took longer than {how.seconds:g} s."))
                 except _Stopped:
                     break
     return tuple(problems)
 
 
-def _copy_one(top: Path, tree: Tree, name: str, until: float, how: Copying) -> list[str]:
+def _copy_one(top: Path, tree: Tree, name: str, until: float, how: Copying) -> list[NotCopied]:
     """Made beside the tree and renamed: an orchestrator may be killed meanwhile."""
     source, target = top / name, tree.path / name
     tree.note("copied", sorted({*tree.noted("copied"), name}))
@@ -91,7 +99,8 @@ def _copy_one(top: Path, tree: Tree, name: str, until: float, how: Copying) -> l
     except BaseException:
         _remove(beside)
         raise
-    return [f"{name} was not copied, or not all of it: {problem}." for problem in problems]
+    there = os.path.lexists(target)
+    return [NotCopied(f"{name} was {'in part ' * there}not copied: {why}.", partly=there) for why in problems]
 
 
 def _remove(place: Path) -> None:

@@ -1,0 +1,188 @@
+"""What an attempt has before its agent starts: a tree, what the tree needs, a task, and how the agent is to be started.
+
+All of it is the same when it is done again after a crash, but for the deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from ropeteam import git, process, prompts
+from ropeteam.context import RunContext
+from ropeteam.core import events as ev
+from ropeteam.finishing import in_thread
+from ropeteam.ports import Launch, Task
+from ropeteam.validation import set_up_for_agent
+
+LOOK_SECONDS = 0.2
+_PROBLEMS = "without.json"  # in the attempt's folder
+
+
+async def make_tree(c: RunContext, command: ev.RunAgent, folder: Path, stopped: Callable[[], bool]) -> git.Tree:
+    """The tree with what it needs. Half of it when `stopped` says so: it is gone on with the next time."""
+    loop = asyncio.get_running_loop()
+
+    def tell(text: str) -> None:
+        loop.call_soon_threadsafe(c.tell, command.attempt, text)
+
+    tell("preparing its work tree")
+    tree = await in_thread(lambda left: _make(c, command, folder, lambda: left() or stopped(), tell))
+    await _set_up(c, command, tree.path, folder, stopped)
+    return tree
+
+
+def _make(
+    c: RunContext, command: ev.RunAgent, folder: Path, stopped: Callable[[], bool], tell: Callable[[str], None]
+) -> git.Tree:
+    facts, settings = c.started.repo, c.started.settings
+    for part in ("io", "log", "tree"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    tree = git.create_tree(c.store, folder / "tree" / c.repo.top.name, command.start, facts, index=folder / "index")
+    for path in changed_documents(c, command.base, command.start):
+        git.put_back(tree, path, git.read_file(c.repo, command.base, path))
+    how = git.Copying(seconds=settings.limits.check_seconds, stopped=stopped, tell=tell)
+    missing = git.copy_untracked(c.store, tree, git.untracked(c.repo, settings.trees.copy), how)
+    (folder / _PROBLEMS).unlink(missing_ok=True)
+    _note(folder, (f"In its work tree {problem.text}" for problem in missing))
+    before = git.fingerprint(c.repo)
+    (folder / "before.json").write_bytes(msgspec.json.encode(before))
+    return tree
+
+
+async def _set_up(c: RunContext, command: ev.RunAgent, tree: Path, folder: Path, stopped: Callable[[], bool]) -> None:
+    """`checks.setup` in the agent's tree. Where a line fails the agent goes on without it; the checks tell."""
+    if not c.started.settings.checks.setup or stopped():
+        return
+    c.tell(command.attempt, "setting up its work tree")
+    work = asyncio.ensure_future(set_up_for_agent(c, tree, folder / "log" / "set-up"))
+    while not (await asyncio.wait({work}, timeout=LOOK_SECONDS))[0]:
+        if stopped():
+            work.cancel()
+    if not work.cancelled() and (problem := work.result()):
+        c.tell(command.attempt, problem)
+        _note(folder, [f"It worked without the project's set-up: {problem}"])
+
+
+def _note(folder: Path, problems: Iterable[str]) -> None:
+    told = [*problems_of(folder), *problems]
+    (folder / _PROBLEMS).write_bytes(msgspec.json.encode(list(dict.fromkeys(told))))
+
+
+def problems_of(folder: Path) -> list[str]:
+    """What the agent had to do without, a sentence each, for the report."""
+    try:
+        return msgspec.json.decode((folder / _PROBLEMS).read_bytes(), type=list[str])
+    except (OSError, msgspec.MsgspecError):
+        return []
+
+
+def changed_documents(c: RunContext, base: str, commit: str) -> list[str]:
+    """Intent, research and architecture, which no attempt may change, as far as `commit` has others."""
+    feature = c.started.feature
+    kinds = ("intent", "research", "architecture") if feature.folder else ()
+    paths = [document.path for document in feature.documents if document.kind in kinds]
+    return [path for path in paths if git.read_file(c.repo, base, path) != git.read_file(c.repo, commit, path)]
+
+
+# ---- what it is given
+
+
+def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path) -> Task:
+    """What the agent is given."""
+    report_file = folder / "io" / "report.json"
+    feature = c.started.feature
+    goal = feature.title or feature.name
+    own = prompts.own(
+        kind=command.kind,
+        goal=goal,
+        feature=feature,
+        tree=str(tree),
+        report_file=str(report_file),
+        earlier=command.earlier,
+        report_by=c.agent.report_by,
+    )
+    unit, _, number = command.attempt.partition("/")
+    return Task(
+        run=c.run,
+        unit=unit,
+        attempt=int(number),
+        kind=command.kind,
+        goal=goal,
+        feature=feature.name,
+        tree=tree,
+        folder=folder / "io",
+        shared_prompt=_shared(c),
+        own_prompt=own,
+        prompt_file=folder / "io" / "prompt.md",
+        report_file=report_file,
+        slot=0,
+        deadline=c.clock.now() + command.seconds,
+        turns=c.started.settings.limits.turns,
+        budget_usd=command.budget_usd,
+        settings=c.agent_settings,
+    )
+
+
+def _shared(c: RunContext) -> str:
+    base = c.started.repo.base
+
+    def text(path: str) -> str:
+        return (git.read_file(c.repo, base, path) or b"").decode(errors="replace")
+
+    context = [(path, text(path)) for path in ("CLAUDE.md", "AGENTS.md")]
+    patterns = text(".ropeteam/patterns.md") or prompts.default_patterns()
+    first = [(path, body) for path, body in context if body.strip()][:1]  # the other is mostly the same again
+    return prompts.shared(c.started.feature, base_context=first, patterns=patterns)
+
+
+def spec_of(c: RunContext, launch: Launch, task: Task, folder: Path) -> process.Spec:
+    """How to start the agent. Writes the files that it is given."""
+    for path, text in launch.files.items():
+        Path(path).write_text(text, encoding="utf-8")
+    given = {path: _hash(Path(path)) for path in launch.files}
+    (folder / "given.json").write_bytes(msgspec.json.encode(given))
+    limits = c.started.settings.limits
+    env = c.environment(task.tree, task.slot, launch.env, launch.pass_env)
+    prefix = c.sandboxed(task.tree, (folder / "io",), launch, folder / "home")
+    return process.Spec(
+        argv=(*prefix, *launch.argv),
+        env=env,
+        cwd=str(task.tree),
+        folder=str(folder / "log"),
+        stdin=launch.stdin,
+        grace_seconds=limits.grace_seconds,
+        log_bytes=limits.log_bytes,
+    )
+
+
+def changed_inputs(folder: Path) -> list[str]:
+    """Names of the files we wrote for the agent that are not as we wrote them."""
+    try:
+        given = msgspec.json.decode((folder / "given.json").read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.MsgspecError):
+        return ["given.json"]
+    return [Path(path).name for path, known in given.items() if _hash(Path(path)) != known]
+
+
+def _hash(path: Path) -> str:
+    """Of a regular file; empty for anything else: an agent may have put a pipe there, which would never be opened."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            return ""
+        with os.fdopen(file, "rb", closefd=False) as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError:
+        return ""
+    finally:
+        os.close(file)
