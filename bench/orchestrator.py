@@ -3,10 +3,10 @@
     .venv/bin/python bench/orchestrator.py [SECONDS [FILES ...]]        (60 s, 300 and 10000 files without)
 
 1. Memory: peak resident set (VmHWM, pages shared with other processes included) of the `ropeteam run` process, with
-   its live view at a terminal, and of the attempt's wrapper, while a program is the agent that runs for SECONDS and
-   speaks every two. Goal: 80 MB.
-2. Processor time of both, and of the git calls they make, in a stretch of that time; an hour of agent time is
-   extrapolated from it, plus the snapshots of an hour (one every 300 s), each measured in a second run.
+   its live view at a terminal, and of the attempt's wrapper, while a program is the agent that speaks every two
+   seconds. Goal: 80 MB.
+2. Processor time of both, and of the git calls they make, in a stretch of SECONDS after the baseline's checks; an hour
+   of agent time is extrapolated from it, plus the snapshots of an hour (one every 300 s), measured in a second run.
 3. Time from the start of `ropeteam run` to the agent's first sign: the first request of claude, which a model server on
    the loopback interface answers, and the first act of a program. Beside it, in turn, what a shell script would do:
    `git worktree add`, then the same program there; and the program alone, in the checkout. Medians of ROUNDS.
@@ -21,6 +21,7 @@ import json
 import os
 import pty
 import shutil
+import sqlite3
 import statistics
 import struct
 import subprocess
@@ -30,7 +31,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ropeteam.agents.claude import bundled
@@ -41,16 +42,17 @@ SNAPSHOTS_AN_HOUR = 3600 / 300
 TICKS = os.sysconf("SC_CLK_TCK")
 REPORT = StructuredReport(content={"files": [], "decisions": [], "deviations": []})
 TALKER = """
-import json, pathlib, sys, time
-until = time.monotonic() + float(sys.argv[1])
+import json, pathlib, time
 pathlib.Path("new.py").write_text("x = 1\\n")
-number = 0
-while time.monotonic() < until:
+stop, number = pathlib.Path("stop"), 0
+while not stop.exists() and number < 1800:
     number += 1
     print(json.dumps({"event": "progress", "text": f"step {number}"}), flush=True)
     print(json.dumps({"event": "usage", "input": 100 * number, "output": number}), flush=True)
     time.sleep(2)
+stop.unlink(missing_ok=True)
 """
+TEST = "import unittest\n\nclass Bench(unittest.TestCase):\n    def test_true(self):\n        self.assertTrue(True)\n"
 WRITER = "import pathlib, sys, time; open(sys.argv[1], 'a').write(f'{time.time()}\\n'); pathlib.Path('new.py').touch()"
 
 
@@ -71,6 +73,9 @@ class Bench:
             path = self.top / f"d{number % 100}" / f"{number % 17}" / f"file{number}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"def function_{number}():\n    return {number}\n" * 20)
+        tests = self.top / "tests"
+        tests.mkdir()
+        (tests / "test_bench.py").write_text(TEST)
         feature = self.top / ".workspace" / "features" / "bench"
         feature.mkdir(parents=True)
         (feature / "01-intent.md").write_text("# Bench\n\nMake `new.py`.\n")
@@ -105,7 +110,8 @@ class Watched:
     def look(self) -> float:
         with suppress(OSError):
             status = Path(f"/proc/{self.pid}/status").read_text()
-            self.peak = next((int(x.split()[1]) / 1024 for x in status.splitlines() if x.startswith("VmHWM")), 0.0)
+            peaks = [int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")]
+            self.peak = max([self.peak, *peaks])  # a process that has just ended has none
             times = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[11:15]
             return sum(map(int, times)) / TICKS
         return 0.0
@@ -135,7 +141,7 @@ def terminal() -> Iterator[int]:
 def at_work(bench: Bench, seconds: float, snapshot_seconds: float) -> tuple[Watched, Watched, float, int]:
     """Run the talking agent, followed live at a terminal. The two processes, processor seconds per second of its time,
     and snapshots taken."""
-    argv = [sys.executable, "-c", TALKER, str(seconds)]
+    argv = [sys.executable, "-c", TALKER]
     command = bench.ropeteam("command", argv, f"limits.snapshot_seconds={snapshot_seconds}")
     shutil.rmtree(bench.folder / "trees", ignore_errors=True)
     with (
@@ -149,21 +155,34 @@ def at_work(bench: Bench, seconds: float, snapshot_seconds: float) -> tuple[Watc
             stderr=screen,
         ) as run,
     ):
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while not (found := list((bench.folder / "trees").glob("*/*/single-1/log/pid"))):
             assert time.monotonic() < until, "the agent did not start"
             assert run.poll() is None, f"ropeteam ended with {run.returncode}"
             time.sleep(0.02)
         ours, wrapper = Watched(run.pid), Watched(int(found[0].read_text().split()[0]))
-        time.sleep(min(5.0, seconds / 4))  # the baseline's checks and the start are over
+        while not baseline_measured(bench):
+            assert run.poll() is None, f"ropeteam ended with {run.returncode}"
+            assert time.monotonic() < until, "the baseline was not measured"
+            time.sleep(0.1)
         began, before = time.monotonic(), ours.look() + wrapper.look()
-        time.sleep(max(1.0, seconds - min(5.0, seconds / 4) - 2.0))
+        time.sleep(seconds)
         used, stretch = ours.look() + wrapper.look() - before, time.monotonic() - began
+        (found[0].parents[1] / "tree" / bench.top.name / "stop").touch()
         while run.poll() is None:
             ours.look()
             time.sleep(0.02)
     assert run.returncode == 0, f"ropeteam ended with {run.returncode}"
     return ours, wrapper, used / stretch, int(stretch / snapshot_seconds)
+
+
+def baseline_measured(bench: Bench) -> bool:
+    """Whether the newest run has done with the checks that run beside the agent's beginning."""
+    journal = sqlite3.connect(f"file:{bench.top}/.git/ropeteam/journal.sqlite?mode=ro", uri=True, timeout=10)
+    with closing(journal):
+        newest = "(SELECT run FROM events ORDER BY at DESC LIMIT 1)"
+        query = f"SELECT count(*) FROM events WHERE type = 'BaselineMeasured' AND run = {newest}"
+        return bool(journal.execute(query).fetchone()[0])
 
 
 def costs(bench: Bench, seconds: float, files: int) -> None:
