@@ -40,7 +40,7 @@ MEANINGS = {
     "limits.run_seconds": "Time of all attempts of a run together.",
     "limits.turns": "Turns of one attempt, for agents that count them (`claude`).",
     "limits.retry_seconds": "The wait before a cause that may pass (an overloaded provider) is tried again.",
-    "limits.check_seconds": "Time of one run of one check, and of one line of the set-up.",
+    "limits.check_seconds": "Time of one run of one check, of one line of the set-up, of the copies in one tree.",
     "limits.free_bytes": "With less free disk than this the run parks.",
     "limits.log_bytes": "How much of one attempt's output is kept: its beginning and its end.",
     "limits.snapshot_seconds": "How often the work of a running agent is put under a ref.",

@@ -84,12 +84,17 @@ def many(folder: Path, files: int, size: int) -> None:
             file.truncate(size)
 
 
-def no_cp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As where there is no `cp` that does what we need of it."""
+def own_cp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, does: str = "") -> None:
+    """A `cp` that does this instead, as a shell script; without: none, as where none does what we need."""
     bare = tmp_path / "bin"
-    bare.mkdir()
-    (bare / "git").symlink_to(shutil.which(os.environ.get("ROPETEAM_GIT", "git")) or "")
-    monkeypatch.setenv("PATH", str(bare))
+    bare.mkdir(exist_ok=True)
+    (bare / "cp").unlink(missing_ok=True)
+    if does:
+        (bare / "cp").write_text(f"#!/bin/sh\nfor last; do :; done\n{does}\n")
+        (bare / "cp").chmod(0o755)
+    if not (bare / "git").exists():
+        (bare / "git").symlink_to(shutil.which(os.environ.get("ROPETEAM_GIT", "git")) or "")
+        monkeypatch.setenv("PATH", str(bare))
 
 
 @pytest.mark.parametrize("cp", [True, False], ids=["cp", "no cp"])
@@ -99,8 +104,8 @@ def test_it_can_be_stopped_and_is_whole_the_next_time(
     w = world(tmp_path, {"a.txt": "a"})
     many(w.top / "node_modules", 2000, 4000)
     write_files(w.top, {"vendor/v.txt": "v"})
-    if not cp:
-        no_cp(monkeypatch, tmp_path)
+    real = shutil.which("cp")
+    own_cp(monkeypatch, tmp_path, '/bin/mkdir "$last"; : > "$last/0"; exec /bin/sleep 300' if cp else "")
     tree = w.tree()
     beside = f".{tree.path.name}.*.copy"
 
@@ -109,12 +114,12 @@ def test_it_can_be_stopped_and_is_whole_the_next_time(
 
     assert git.copy_untracked(w.store, tree, ["node_modules", "vendor"], git.Copying(stopped=stopped)) == ()
     (half,) = tree.path.parent.glob(beside)
-    if not cp:  # with cp it may have been done by the time that we look
-        assert len(list(half.iterdir())) < 2000
+    assert len(list(half.iterdir())) < 2000
     assert not (tree.path / "node_modules").exists()
     assert not (tree.path / "vendor").exists(), "the next one was not begun"
     assert w.snapshot(tree).changes == ()
 
+    own_cp(monkeypatch, tmp_path, f'exec {real} "$@"' if cp else "")
     git.copy_untracked(w.store, tree, ["node_modules", "vendor"])
     assert len(list((tree.path / "node_modules").iterdir())) == 2000
     assert (tree.path / "vendor/v.txt").exists()
@@ -125,8 +130,7 @@ def test_it_can_be_stopped_and_is_whole_the_next_time(
 def test_it_has_a_time_limit_and_leaves_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cp: bool) -> None:
     w = world(tmp_path, {"a.txt": "a"})
     many(w.top / "node_modules", 2000, 4000)
-    if not cp:
-        no_cp(monkeypatch, tmp_path)
+    own_cp(monkeypatch, tmp_path, '/bin/mkdir "$last"; : > "$last/0"; exec /bin/sleep 300' if cp else "")
     tree = w.tree()
     problems = git.copy_untracked(w.store, tree, ["node_modules"], git.Copying(seconds=0.001))
     assert problems == (git.NotCopied("node_modules was not copied: that took longer than 0.001 s."),)
@@ -148,9 +152,7 @@ def test_what_is_large_is_said_before_it_is_copied(tmp_path: Path) -> None:
 def test_what_cannot_be_copied_is_said_and_the_rest_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     w = world(tmp_path, {"a.txt": "a"})
     write_files(w.top, {"node_modules/x.js": "x", "node_modules/y.js": "y"})
-    no_cp(monkeypatch, tmp_path)
-    (tmp_path / "bin/cp").write_text("#!/bin/sh\nexit 1\n")
-    (tmp_path / "bin/cp").chmod(0o755)
+    own_cp(monkeypatch, tmp_path, "exit 1")
     tree = w.tree()
 
     def remove_one() -> bool:

@@ -18,7 +18,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     grace_seconds: between the polite signal and the final one. context_share, budget_share: used / limit above
     which `token_budget_exceeded` fires. run_seconds: agent time of a whole run (None: no limit).
     retry_seconds: the wait before a cause that may pass is tried again, where the provider names none.
-    check_seconds: wall time of one check. free_bytes: under this much free disk the run parks.
+    check_seconds: wall time of one check, of one line of the set-up, and of the copies in one work tree.
+    free_bytes: under this much free disk the run parks.
     log_bytes: of one attempt's output, how much is kept (its beginning and its end).
     snapshot_seconds: how often the work of a running attempt is kept under a ref.
     tries: how many attempts of `single` or `rest` may fail before the run ends not delivered.
