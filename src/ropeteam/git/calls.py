@@ -50,8 +50,8 @@ CONFIG = (
     ("diff.ignoreSubmodules", "dirty"),  # else git runs `status` inside submodules, under their configuration
     ("index.threads", "1"),
 )
-# The last is all that git says when it cannot write a file of a checkout to its end.
-NO_SPACE = (b"No space left on device", b"Disk quota exceeded", b"error: unable to write file ")
+_NO_SPACE = (b"No space left on device", b"Disk quota exceeded")
+_NOT_WRITTEN = b"error: unable to write file "
 
 _inherited: ContextVar[tuple[int, ...]] = ContextVar("inherited", default=())
 
@@ -240,8 +240,20 @@ def _run(argv: list[str], env: Mapping[str, str], cwd: Path | None, input: bytes
         raise GitFailed(tuple(argv[1:]), -1, str(error)) from error
 
 
+def no_space(stderr: bytes) -> bool:
+    """Whether git says that the disk is full.
+
+    Where it cannot write a file of a checkout to its end, "unable to write" is all it says; with a reason behind it
+    (a folder that somebody's `gc` has just removed) it is something else.
+    """
+    if any(words in stderr for words in _NO_SPACE):
+        return True
+    lines = [line for line in stderr.splitlines() if line.startswith(_NOT_WRITTEN)]
+    return any(not line.endswith(b": No such file or directory") for line in lines)
+
+
 def failure(args: Sequence[str], done: Completed) -> GitFailed | OutOfSpace:
-    if any(words in done.stderr for words in NO_SPACE):
+    if no_space(done.stderr):
         return out_of_space()
     return GitFailed(tuple(args), done.returncode, done.stderr.decode(errors="replace")[-2000:])
 

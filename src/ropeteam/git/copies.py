@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ropeteam import process
-from ropeteam.git.calls import NO_SPACE, full_disk, out_of_space
+from ropeteam.git.calls import full_disk, no_space, out_of_space
 from ropeteam.git.store import Store
 from ropeteam.git.trees import Tree, erase
 
@@ -164,7 +164,7 @@ def _copy(source: Path, target: Path, until: float, how: Copying) -> list[str]:
             raise _Stopped from error
         if done.returncode == 0:
             return []
-        if any(words in done.stderr for words in NO_SPACE):
+        if no_space(done.stderr):
             raise out_of_space(target)
     return _copy_ourselves(source, target, until, how)
 
@@ -184,7 +184,7 @@ def _copy_ourselves(source: Path, target: Path, until: float, how: Copying) -> l
             one(os.fspath(source), os.fspath(target))
     except shutil.Error as error:
         reasons = [str(why) for _, _, why in error.args[0]]
-        if any(os.fsdecode(words) in reason for reason in reasons for words in NO_SPACE):
+        if any(no_space(os.fsencode(reason)) for reason in reasons):
             raise out_of_space(target) from error
         return reasons[:1]
     except OSError as error:

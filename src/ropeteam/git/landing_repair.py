@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ropeteam.core.model import RepoFacts
 from ropeteam.errors import GitFailed, LandingStopped
-from ropeteam.git.calls import NO_SPACE, Git, failure, joined
+from ropeteam.git.calls import Git, failure, joined, no_space
 from ropeteam.git.landing_view import (
     ABSENT,
     Change,
@@ -149,7 +149,7 @@ def _show(git: Git, commit: str, paths: Sequence[str], folder: Path) -> Path:
     # A filter of the user's that fails for a file failed for it in the landing too, which then got no further: git goes
     # through the files in one order. What is missing here is known as not landed.
     done = lone.call("read-tree", "-m", "-u", tree, ok=range(256))
-    if any(words in done.stderr for words in NO_SPACE):
+    if no_space(done.stderr):
         raise failure(("read-tree", commit), done)
     return folder
 

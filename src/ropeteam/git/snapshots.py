@@ -16,7 +16,7 @@ from pathlib import Path
 from ropeteam.core.model import FileChange, RepoFacts
 from ropeteam.errors import GitFailed
 from ropeteam.git import leftovers
-from ropeteam.git.calls import NO_SPACE, Git, failure, full_disk, identity, joined, split
+from ropeteam.git.calls import Git, failure, full_disk, identity, joined, no_space, split
 from ropeteam.git.leftovers import Found
 from ropeteam.git.obstacles import move_aside
 from ropeteam.git.repository import commit_of, move_ref, writing
@@ -127,7 +127,7 @@ def _add(git: Git, without: Sequence[str]) -> list[str]:
     done = git.call(*command, input=specs, ok=range(256))
     if done.returncode == 0:
         return []
-    if b".lock'" in done.stderr or any(word in done.stderr for word in NO_SPACE):
+    if b".lock'" in done.stderr or no_space(done.stderr):
         raise failure(command, done)
     _open_up(git.work_tree or git.git_dir)
     done = git.call(*command, "--ignore-errors", input=specs, ok=(0, 1))
