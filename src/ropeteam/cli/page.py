@@ -70,7 +70,8 @@ def page(report: Report, *, branch: str = "") -> Page:
     return Page(
         headline=headline,
         tone=tone,
-        below=f"feature {escaped(report.feature)} · run {report.run} · agent {report.agent}",
+        below=f"{report.outcome or report.state} · feature {escaped(report.feature)} · run {report.run}"
+        f" · agent {report.agent}",
         sections=tuple(
             s
             for s in (
