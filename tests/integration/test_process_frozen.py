@@ -142,7 +142,7 @@ def test_freezing_what_is_gone_does_nothing(place: Place) -> None:
     asyncio.run(process.wait(child, 20))
     with child.frozen():
         assert is_alive(escapee)
-    assert process.sweep(place.tree) == [escapee]
+    assert escapee in process.sweep(place.tree)  # and the program itself, where its own end was not seen yet
 
 
 def test_an_exception_inside_thaws(place: Place) -> None:
