@@ -29,7 +29,13 @@ WIDTH = 90
 MEANINGS = {
     "agent": "Which agent. Without it the first that answers; this version looks for `claude`.",
     "land": "Whether a validated result goes onto your branch. `ask` means no where nobody can be asked.",
-    "workers": "How many agents at once, at most. Not used yet: this version runs one.",
+    "workers": "How many agents at once, at most.",
+    "fallback": "When something goes wrong in parallel: `salvage` keeps what is validated and lets unaffected agents"
+    " finish; `strict` stops everything and goes on from what is validated.",
+    "gate.min_speedup": "Several agents only where the plan predicts at least this speed-up.",
+    "gate.min_sequential_seconds": "Several agents only where one would take at least this long, as the plan predicts.",
+    "gate.min_confidence": "Several agents only where the plan is at least this sure of gaining time.",
+    "plan.grouping": "`layers`: config, models, services and controllers, views and components, one after the other.",
     "limits.attempt_seconds": "Time of one attempt of an agent.",
     "limits.stall_seconds": "An agent that prints nothing for so long is stopped.",
     "limits.grace_seconds": "Between asking a program to stop and killing it.",
@@ -44,6 +50,7 @@ MEANINGS = {
     "limits.free_bytes": "With less free disk than this the run parks.",
     "limits.log_bytes": "How much of one attempt's output is kept: its beginning and its end.",
     "limits.snapshot_seconds": "How often the work of a running agent is put under a ref.",
+    "limits.undeclared_files": "How many files that nobody owns a unit may change without having declared them.",
     "limits.tries": "After so many failed attempts the run ends, not delivered.",
     "checks.commands": "The project's checks. Without it they are found; `[]` for none. See [checks](checks.md).",
     "checks.setup": "Shell lines run once in every new work tree, before the agent and before the checks: `npm ci`.",

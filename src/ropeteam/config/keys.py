@@ -59,6 +59,10 @@ RANGES: Mapping[str, Range] = {
     "limits.snapshot_seconds": _TIME,
     "limits.log_bytes": Range(10_000),
     "limits.tries": Range(1, 10),
+    "limits.undeclared_files": Range(0),
+    "gate.min_speedup": Range(0),
+    "gate.min_sequential_seconds": Range(0, LONGEST_SECONDS),
+    "gate.min_confidence": _SHARE,
     "checks.retries": Range(0, 10),
     "agent.*.time_scale": Range(0, 1_000_000, above=True),
 }

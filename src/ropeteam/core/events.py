@@ -102,17 +102,27 @@ class AttemptKept(Event, frozen=True, kw_only=True):
 
 
 class Merged(Event, frozen=True, kw_only=True):
-    """One linear commit on `onto`. findings: what the cheap checks say of it."""
+    """One linear commit on `onto`. findings: what the cheap checks say of it. resolved: conflicts that were resolved
+    automatically, a sentence each (union of a list, a lock file made anew)."""
 
     attempt: str
     onto: str
     commit: str
     findings: tuple[Finding, ...] = ()
+    resolved: tuple[str, ...] = ()
 
 
 class MergeConflicted(Event, frozen=True, kw_only=True):
     attempt: str
     onto: str
+    paths: tuple[str, ...]
+
+
+class ConflictForeseen(Event, frozen=True, kw_only=True):
+    """Work of two attempts under way, as it is now, would conflict: told early, decides nothing."""
+
+    attempt: str
+    other: str
     paths: tuple[str, ...]
 
 
@@ -251,6 +261,7 @@ AnyEvent = (
     | AttemptKept
     | Merged
     | MergeConflicted
+    | ConflictForeseen
     | CandidatePassed
     | CandidateFailed
     | TriggerFired

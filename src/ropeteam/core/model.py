@@ -116,13 +116,94 @@ class RepoFacts(Value, frozen=True, kw_only=True):
 
 class Answers(Value, frozen=True, kw_only=True):
     """What the user asked for or answered, which holds for `resume` too. land: `ask` only where someone can answer.
-    sandboxed: the user was told that agents and checks are confined."""
+    sandboxed: the user was told that agents and checks are confined. belay: one more agent on the whole feature."""
 
     mode: Literal["auto", "single", "parallel"] = "auto"
     land: Literal["ask", "yes", "no"] = "no"
     agent: str
     include_dirty: bool = False
     sandboxed: bool = False
+    belay: bool = False
+
+
+# ---- what is planned
+
+
+class UnitEstimate(Value, frozen=True, kw_only=True):
+    """How long one attempt of a unit takes, in seconds of wall time, and its tokens; p50: half of them take less."""
+
+    seconds_p50: float
+    seconds_p90: float = 0.0
+    tokens_p50: float = 0.0
+
+
+class Unit(Value, frozen=True, kw_only=True):
+    """A piece of work for one agent. needs: units whose validated work it builds on. writes: gitignore-style patterns
+    of the paths it owns; reads: of what it should look at. batch: 1-based; units of one batch need none of each other.
+    """
+
+    id: str
+    title: str = ""
+    goal: str = ""
+    kind: Literal["contract", "unit"] = "unit"
+    layer: str = ""
+    batch: int = 1
+    needs: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+    estimate: UnitEstimate | None = None
+
+
+class Confidence(Value, frozen=True, kw_only=True):
+    """P(the parallel run takes no longer than one agent), 0 to 1."""
+
+    value: float
+    reasons: tuple[str, ...] = ()
+
+
+class SideEstimate(Value, frozen=True, kw_only=True):
+    """One way of doing the whole feature: wall time in seconds, tokens, US dollars."""
+
+    seconds_p50: float | None = None
+    seconds_p90: float | None = None
+    tokens_p50: float | None = None
+    cost_usd_p50: float | None = None
+    cost_usd_p90: float | None = None
+
+
+class PlanEstimate(Value, frozen=True, kw_only=True):
+    """Both ways predicted. speedup_quantile: the lower quantile `gate_quantile` of the simulated speed-up."""
+
+    workers: int | None = None
+    gate_quantile: float | None = None
+    speedup_quantile: float | None = None
+    speedup_p50: float | None = None
+    single: SideEstimate = SideEstimate()
+    parallel: SideEstimate = SideEstimate()
+    critical_path: tuple[str, ...] = ()
+
+
+class Plan(Value, frozen=True, kw_only=True):
+    """A valid plan: no cycle, every need known, no two units that could run at once own the same path.
+
+    Every unit needs the contract, where there is one, but for those that the contract itself needs. batches: unit ids,
+    ordered. barriers: a unit waits for all units of earlier batches (`plan.grouping = "layers"`).
+    """
+
+    units: tuple[Unit, ...]
+    contract: str | None = None
+    batches: tuple[tuple[str, ...], ...] = ()
+    barriers: bool = False
+    confidence: Confidence | None = None
+    estimate: PlanEstimate | None = None
+
+    def unit(self, id: str) -> Unit:
+        """The unit of that id; KeyError when there is none."""
+        for u in self.units:
+            if u.id == id:
+                return u
+        raise KeyError(id)
 
 
 # ---- what was decided
@@ -169,12 +250,20 @@ class DeviationNote(Value, frozen=True, kw_only=True):
     why: str = ""
 
 
+class RequestNote(Value, frozen=True, kw_only=True):
+    """What a unit needs in a file that another unit owns, or nobody. path: relative to the repository."""
+
+    path: str
+    what: str = ""
+
+
 class AgentReport(Value, frozen=True, kw_only=True):
     """What the agent says it did: shown, and checked against the tree, never believed."""
 
     files: tuple[FileNote, ...] = ()
     decisions: tuple[DecisionNote, ...] = ()
     deviations: tuple[DeviationNote, ...] = ()
+    requests: tuple[RequestNote, ...] = ()
     usage: Usage | None = None
 
 
@@ -187,7 +276,7 @@ class AttemptResult(Value, frozen=True, kw_only=True):
     """What came of one attempt, whatever its outcome.
 
     commit: the snapshot of its tree, kept under `ref`; None when there was no tree to snapshot. changes: between the
-    run's base and the snapshot. evidence: one sentence on why it ended so, with its numbers. notices: what the
+    attempt's base and the snapshot. evidence: one sentence on why it ended so, with its numbers. notices: what the
     user should know though it decides nothing. kept: further refs that hold work (the tree's own branches and
     stashes). ignored: paths that the agent wrote and the repository ignores (in the tree, in no snapshot).
     retry_at: when the provider says it can go on. log: absolute path of the attempt's folder. checkout: what changed in

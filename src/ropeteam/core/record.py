@@ -57,6 +57,8 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
             return kept(state, event)
         case ev.Merged() | ev.MergeConflicted():
             return merged(state, event)
+        case ev.ConflictForeseen():
+            return state
         case ev.CandidatePassed() | ev.CandidateFailed():
             return validated(state, event)
         case ev.TriggerFired():

@@ -23,6 +23,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     log_bytes: of one attempt's output, how much is kept (its beginning and its end).
     snapshot_seconds: how often the work of a running attempt is kept under a ref.
     tries: how many attempts of `single` or `rest` may fail before the run ends not delivered.
+    undeclared_files: how many files outside its own that no other unit owns a unit may change; more is a failure.
     """
 
     attempt_seconds: float = 3600.0
@@ -40,6 +41,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     log_bytes: int = 64_000_000
     snapshot_seconds: float = 300.0
     tries: int = 2
+    undeclared_files: int = 5
 
 
 class CheckCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,6 +91,22 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     network: bool = True
 
 
+class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Several agents only when all of these hold: the predicted speed-up, the seconds one agent would take, and the
+    confidence (0 to 1) are at least so large. What a plan does not state is not tested."""
+
+    min_speedup: float = 1.5
+    min_sequential_seconds: float = 300.0
+    min_confidence: float = 0.90
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """grouping: auto: a unit starts as soon as what it needs is validated. layers: batches of config, models, services
+    and controllers, views and components, each begun once the one before is validated."""
+
+    grouping: Literal["auto", "layers"] = "auto"
+
+
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of one agent. argv: its program (and, for `command`, the whole command line). script, time_scale: of the
     scripted agent: the recording, and how many seconds of the feature one real second stands for."""
@@ -107,6 +125,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     agents: dict[str, AgentSettings] = {}
     land: Literal["ask", "yes", "no"] = "ask"
     workers: int = 4
+    fallback: Literal["salvage", "strict"] = "salvage"
+    gate: Gate = Gate()
+    plan: Plan = Plan()
     limits: Limits = Limits()
     checks: Checks = Checks()
     trees: Trees = Trees()
