@@ -18,9 +18,8 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from ropeteam.core import events as ev
-from ropeteam.core.decide import decide
 from ropeteam.core.model import Trigger
-from ropeteam.core.schedule import fold, step
+from ropeteam.core.schedule import at_once, fold, step
 from ropeteam.core.state import RunState
 from ropeteam.errors import OutOfSpace, RopeteamError
 from ropeteam.journal import Journal
@@ -98,7 +97,7 @@ class Engine:
             stamped = replace(queue.pop(0), at=self._clock.now())
             batch.append(stamped)
             state, commands = step(state, stamped)
-            queue += [a for c in commands if (a := _at_once(c, state)) is not None]
+            queue += [a for c in commands if (a := at_once(c, state)) is not None]
         self._journal.append(self.run, batch)
         self.state = state
         for stamped in batch:
@@ -107,7 +106,7 @@ class Engine:
 
     def _left_open(self) -> list[ev.AnyEvent]:
         """What a journal that ended within a transaction's work still has to be answered at once."""
-        return [a for c in self.state.open.values() if (a := _at_once(c, self.state)) is not None]
+        return [a for c in self.state.open.values() if (a := at_once(c, self.state)) is not None]
 
     def _start_due(self) -> None:
         for key, command in list(self.state.open.items()):
@@ -220,23 +219,6 @@ class Engine:
 
 class Stopped(Exception):
     """A command was told to stop before it had begun anything that needs an answer of its own."""
-
-
-def _at_once(command: ev.AnyCommand, state: RunState) -> ev.AnyEvent | None:
-    """The event of a command that needs nothing done."""
-    match command:
-        case ev.Fire():
-            return ev.TriggerFired(trigger=command.trigger)
-        case ev.Plan():
-            return ev.Planned(decision=decide(state.begun.answers))
-        case ev.Finish():
-            return ev.RunEnded(outcome=command.outcome)
-        case ev.Park():
-            return ev.Parked(until=command.until)
-        case ev.Interrupt():
-            return ev.Interrupted()
-        case _:
-            return None
 
 
 def no_space(problem: BaseException) -> bool:

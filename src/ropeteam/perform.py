@@ -48,7 +48,7 @@ class RunPerformer:
                 return await self._delivery.write_documents(command, state)
             case ev.Rebase():
                 return await self._delivery.rebase(command)
-            case ev.Plan() | ev.Stop() | ev.Fire() | ev.Finish() | ev.Park() | ev.Interrupt():
+            case ev.Plan() | ev.Replan() | ev.Stop() | ev.Fire() | ev.Finish() | ev.Park() | ev.Interrupt():
                 raise AssertionError(f"{command.key} is answered by the engine itself")
             case _:
                 assert_never(command)

@@ -66,16 +66,25 @@ class Validation:
         c = self._c
         commands = {x.name: x for x in await asyncio.to_thread(commands_at, c, command.base)}
         results: list[CheckResult] = []
+        holding: list[CheckResult] = []
         if command.baseline:
             changed = await asyncio.to_thread(git.changes, c.store, command.base, command.commit)
             async with self._one_at_a_time, self._tree(command.commit, "candidate") as made:
                 for baseline in command.baseline:
-                    results.append(await self._check(baseline, commands, made, changed, last=command.last))
-        if any(r.state == "failed" for r in results):
-            return ev.CandidateFailed(commit=command.commit, checks=tuple(results))
-        return ev.CandidatePassed(commit=command.commit, checks=tuple(results))
+                    runs = await self._runs(baseline, commands, made, changed, last=command.last)
+                    results.append(compare(baseline, runs, changed=changed, last=True))
+                    holding.append(compare(baseline, runs, changed=changed, last=False))
+        complete = not any(r.state == "failed" for r in results)
+        if not command.keep:
+            kind = ev.CandidatePassed if complete else ev.CandidateFailed
+            return kind(commit=command.commit, checks=tuple(results))
+        if any(r.state == "failed" for r in holding):
+            return ev.CandidateFailed(commit=command.commit, checks=tuple(holding))
+        await asyncio.to_thread(git.keep, c.store, command.commit, c.ref(command.keep))
+        shown = results if command.last else holding
+        return ev.CandidatePassed(commit=command.commit, checks=tuple(shown), complete=complete)
 
-    async def _check(
+    async def _runs(
         self,
         baseline: Baseline,
         commands: dict[str, CheckCommand],
@@ -83,20 +92,20 @@ class Validation:
         changed: Sequence[FileChange],
         *,
         last: bool,
-    ) -> CheckResult:
+    ) -> tuple[CheckRun, ...]:
+        """What the check says of the candidate, once more when it fails; nothing where it has no say."""
         name = baseline.run.name
         if not baseline.run.ran or not baseline.gate or name not in commands:
-            return compare(baseline, (), changed=changed, last=last)
+            return ()
         if made.problem:
-            broken = CheckRun(name=name, problem=made.problem)
-            return compare(baseline, (broken,), changed=changed, last=last)
+            return (CheckRun(name=name, problem=made.problem),)
         check = self._c.checks(commands[name])
         runs = [await check.run(made.place, f"{name}-1")]
         for again in range(self._c.started.settings.checks.retries):
             if not needs_repeat(baseline, runs[-1], changed=changed, last=last):
                 break
             runs.append(await check.run(made.place, f"{name}-{again + 2}"))
-        return compare(baseline, tuple(runs), changed=changed, last=last)
+        return tuple(runs)
 
     @asynccontextmanager
     async def _tree(self, commit: str, label: str) -> AsyncIterator[_Made]:

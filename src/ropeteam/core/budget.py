@@ -4,23 +4,51 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ropeteam.core.events import RunAgent
-from ropeteam.core.model import Action, Trigger
+from ropeteam.core.events import AnyCommand, RunAgent, Stop
+from ropeteam.core.falling import fall
+from ropeteam.core.model import Trigger
+from ropeteam.core.progress import at_work, left
 from ropeteam.core.state import RunState, spent
 
 
 def watch_budget(state: RunState, at: float) -> RunState:
-    """`token_budget_exceeded`: a notice above the share, the end of the run when nothing is left."""
+    """`token_budget_exceeded`: above the share several agents become one (for one it is a notice), and when nothing is
+    left the run ends."""
     share = state.begun.settings.limits.budget_share
     for name, used, limit in used_of(state):
         text = f"{_figure(name, used)} of {_figure(name, limit)} used ({100 * used / limit if limit else 100:.0f} %)."
-        action: Action = "stop" if used >= limit else "notice"
-        if used < share * limit or f"{name}:{action}" in state.warned or f"{name}:stop" in state.warned:
+        word = "stop" if used >= limit else "notice"
+        if used < share * limit or f"{name}:{word}" in state.warned or f"{name}:stop" in state.warned:
             continue
-        state = replace(state, warned=(*state.warned, f"{name}:{action}"))
-        t = Trigger(id="token_budget_exceeded", attempt=name, at=at, evidence=text, action=action)
-        state = state.pend(t)
+        state = replace(state, warned=(*state.warned, f"{name}:{word}"))
+        t = Trigger(id="token_budget_exceeded", attempt=name, at=at, evidence=text, action="notice")
+        if word == "stop":
+            state = state.pend(replace(t, action="stop"))
+        elif state.together and not state.fallen and not state.ending and (left(state) or at_work(state)):
+            state = fall(state, t)
+        else:
+            state = state.pend(t)
     return state
+
+
+def overspent(state: RunState) -> list[AnyCommand]:
+    """Requests to stop the attempts that run, once money or tokens are gone."""
+    gone = any(used >= limit for name, used, limit in used_of(state) if name != "time")
+    begun = {a.id for a in state.attempts}
+    return [Stop(target=c.key, why="budget") for c in state.under_way() if gone and c.attempt in begun]
+
+
+def watch_context(state: RunState, id: str, at: float) -> RunState:
+    """`token_budget_exceeded` for one attempt of several: its model's context is fuller than the share."""
+    a = state.attempt(id)
+    used, limit = a.usage.context_used, a.usage.context_limit
+    if a.kind not in ("contract", "unit") or not limit or f"context:{id}" in state.warned:
+        return state
+    if used <= state.begun.settings.limits.context_share * limit:
+        return state
+    state = replace(state, warned=(*state.warned, f"context:{id}"))
+    text = f"The context of its model is {100 * used / limit:.0f} % full: {used:,} of {limit:,} tokens."
+    return fall(state, Trigger(id="token_budget_exceeded", unit=a.unit, attempt=id, at=at, evidence=text))
 
 
 def exhausted(state: RunState) -> bool:
@@ -39,7 +67,7 @@ def used_of(state: RunState) -> list[tuple[str, float, float]]:
     return [(name, used, float(limit)) for name, used, limit in known if limit is not None]
 
 
-def left(state: RunState, without: str = "") -> tuple[float | None, int | None, float | None]:
+def left_of_limits(state: RunState, without: str = "") -> tuple[float | None, int | None, float | None]:
     """Dollars, tokens and agent seconds that are left of the run's limits; `without`: as if that attempt were not."""
     money, tokens, seconds = spent(a for a in state.attempts if a.id != without)
     return (
@@ -51,7 +79,7 @@ def left(state: RunState, without: str = "") -> tuple[float | None, int | None, 
 
 def raised(state: RunState, given: RunAgent) -> bool:
     """The user has allowed more since this attempt was given its limits: what stopped it stops the run no longer."""
-    usd, tokens, _ = left(state, without=given.attempt)
+    usd, tokens, _ = left_of_limits(state, without=given.attempt)
     more_usd = usd is not None and given.budget_usd is not None and usd > given.budget_usd
     return more_usd or (tokens is not None and given.budget_tokens is not None and tokens > given.budget_tokens)
 

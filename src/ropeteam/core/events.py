@@ -11,8 +11,10 @@ from typing import Literal
 
 import msgspec
 
+from ropeteam.core import model
 from ropeteam.core.model import (
     Answers,
+    Asked,
     AttemptResult,
     Baseline,
     CheckResult,
@@ -37,18 +39,29 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=T
 
 
 class RunStarted(Event, frozen=True, kw_only=True):
-    """First of all. Holds everything the run depends on, so that nothing later reads it from a place that changes."""
+    """First of all. Holds everything the run depends on, so that nothing later reads it from a place that changes.
+
+    plan: as it was given (`--plan`)."""
 
     run: str
     feature: Feature
     repo: RepoFacts
     settings: Settings
     answers: Answers
+    plan: model.Plan | None = None
     version: str = ""
 
 
 class Planned(Event, frozen=True, kw_only=True):
     decision: Decision
+    plan: model.Plan | None = None
+
+
+class Replanned(Event, frozen=True, kw_only=True):
+    """Another plan for what has not begun: units with attempts stay as they are, and no id is used again."""
+
+    plan: model.Plan
+    why: str = ""
 
 
 class BaselineMeasured(Event, frozen=True, kw_only=True):
@@ -127,8 +140,11 @@ class ConflictForeseen(Event, frozen=True, kw_only=True):
 
 
 class CandidatePassed(Event, frozen=True, kw_only=True):
+    """complete: the tests that the feature adds pass too, as they must in the end."""
+
     commit: str
     checks: tuple[CheckResult, ...]
+    complete: bool = True
 
 
 class CandidateFailed(Event, frozen=True, kw_only=True):
@@ -252,6 +268,7 @@ class RunEnded(Event, frozen=True, kw_only=True):
 AnyEvent = (
     RunStarted
     | Planned
+    | Replanned
     | BaselineMeasured
     | AttemptStarted
     | UsageReported
@@ -300,6 +317,13 @@ class Plan(Command, frozen=True, kw_only=True):
     """Answered by `Planned`."""
 
 
+class Replan(Command, frozen=True, kw_only=True):
+    """Answered at once by `Replanned`."""
+
+    plan: model.Plan
+    why: str = ""
+
+
 class MeasureBaseline(Command, frozen=True, kw_only=True):
     """Run every check and its canary on `commit`. Answered by `BaselineMeasured`."""
 
@@ -323,7 +347,7 @@ class RunAgent(Command, frozen=True, kw_only=True):
 
     start: the commit its tree shows at first. base: the commit its changes are measured against. not_before: wait until
     then. earlier: what came before, newest last. budget_usd, budget_tokens: what is left of the run's. seconds: its
-    time limit.
+    time limit. slot: a number from 1 on that no other attempt under way has. asked: what others need of this unit.
     """
 
     attempt: str
@@ -332,8 +356,10 @@ class RunAgent(Command, frozen=True, kw_only=True):
     start: str
     base: str
     seconds: float
+    slot: int = 1
     not_before: float = 0.0
     earlier: tuple[Earlier, ...] = ()
+    asked: tuple[Asked, ...] = ()
     budget_usd: float | None = None
     budget_tokens: int | None = None
 
@@ -386,13 +412,15 @@ class Merge(Command, frozen=True, kw_only=True):
 class Validate(Command, frozen=True, kw_only=True):
     """Run the checks on `commit` beside the baseline. last: the whole feature is in it, so its new tests count.
 
-    Answered by `CandidatePassed` or `CandidateFailed`.
+    keep: the ref of the run that is to point at it once it holds; it holds then even if new tests still fail, and
+    `CandidatePassed.complete` says whether they do. Answered by `CandidatePassed` or `CandidateFailed`.
     """
 
     commit: str
     base: str
     baseline: tuple[Baseline, ...]
     last: bool = True
+    keep: str = ""
 
     @property
     def key(self) -> str:
@@ -472,6 +500,7 @@ class Interrupt(Command, frozen=True, kw_only=True):
 
 AnyCommand = (
     Plan
+    | Replan
     | MeasureBaseline
     | RunAgent
     | Keep

@@ -31,7 +31,7 @@ Outcome = Literal[
     "crashed",
 ]
 CheckState = Literal["passed", "failed", "flaky", "not_run", "no_gate", "removed"]
-Action = Literal["salvage", "strict", "retry", "notice", "park", "stop"]
+Action = Literal["single", "salvage", "strict", "retry", "notice", "park", "stop"]
 RunOutcome = Literal["delivered_parallel", "delivered_after_fallback", "delivered_single", "not_delivered", "cancelled"]
 Phase = Literal["planning", "running", "draining", "parked", "interrupted", "ended"]
 LandedReason = Literal["asked", "include_dirty", "moved", "dirty", "in_the_way", "other_branch", "unsupported"]
@@ -257,6 +257,14 @@ class RequestNote(Value, frozen=True, kw_only=True):
     what: str = ""
 
 
+class Asked(Value, frozen=True, kw_only=True):
+    """A request that a unit is given: who needs `what` in the file `path`."""
+
+    unit: str
+    path: str
+    what: str = ""
+
+
 class AgentReport(Value, frozen=True, kw_only=True):
     """What the agent says it did: shown, and checked against the tree, never believed."""
 
@@ -280,7 +288,8 @@ class AttemptResult(Value, frozen=True, kw_only=True):
     user should know though it decides nothing. kept: further refs that hold work (the tree's own branches and
     stashes). ignored: paths that the agent wrote and the repository ignores (in the tree, in no snapshot).
     retry_at: when the provider says it can go on. log: absolute path of the attempt's folder. checkout: what changed in
-    the user's own checkout while it ran, a sentence each.
+    the user's own checkout while it ran, a sentence each. reading_seconds: from its start to the first
+    change of a file that is in the snapshot (0: not known).
     """
 
     seconds: float = 0.0
@@ -291,6 +300,7 @@ class AttemptResult(Value, frozen=True, kw_only=True):
     usage: Usage = Usage()
     session: str = ""
     model: str = ""
+    reading_seconds: float = 0.0
     evidence: str = ""
     notices: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """What an event does to the state: one function for each kind of event, no decisions about what comes next.
 
-Here: the run itself; what concerns attempts and their work is in `record_attempts`, landing in `record_landing`."""
+Here: the run itself; what concerns attempts is in `record_attempts`, their validation in `record_checks`, landing in
+`record_landing`."""
 
 from __future__ import annotations
 
@@ -10,17 +11,20 @@ from msgspec.structs import replace
 
 from ropeteam.core import events as ev
 from ropeteam.core.budget import exhausted, watch_budget
+from ropeteam.core.falling import drop, eject, fall
 from ropeteam.core.model import Phase, Trigger
+from ropeteam.core.plan import replacing
+from ropeteam.core.progress import ALONE, at_work, left, newest
 from ropeteam.core.record_attempts import (
     attempt_ended,
     attempt_started,
-    baseline_measured,
     give_up,
+    goes_on,
     kept,
     merged,
     usage_reported,
-    validated,
 )
+from ropeteam.core.record_checks import baseline_measured, validated, won
 from ropeteam.core.record_landing import landing_asked, landing_ended, rebased, refuse
 from ropeteam.core.state import RunState
 
@@ -31,12 +35,28 @@ def record(state: RunState, event: ev.AnyEvent) -> RunState:
 
 
 def _settle(state: RunState) -> RunState:
-    """No attempt can follow once the budget is gone: what is there is kept, and the run ends."""
-    a = state.newest
-    over = (a is None or a.stage in ("failed", "lost", "stopped")) and exhausted(state)
-    if over and state.ending is None and not state.stop and state.phase == "running":
-        return replace(state, ending="not_delivered")
+    """What follows from the state alone: a run that is won, one that cannot go on, one that may park now."""
+    if state.ending is None and not state.stop and state.phase in ("running", "draining"):
+        if state.together and not at_work(state) and not left(state) and state.complete:
+            state = replace(state, tip=state.ground, ending=won(state))
+        elif exhausted(state) and not _something_to_do(state):
+            state = replace(state, ending="not_delivered")
+        elif state.parking and not state.under_way():
+            state = replace(state, parking=False, stop="park")
+    if state.phase in ("running", "draining"):
+        draining = bool(state.fallen) and state.ending is None and state.newest("rest") is None and at_work(state)
+        state = replace(state, phase="draining" if draining else "running")
     return state
+
+
+def _something_to_do(state: RunState) -> bool:
+    """Without another attempt, which a used up budget does not allow."""
+    if state.under_way() or (state.together and not left(state) and not state.complaint):
+        return True
+    last = [state.newest(state.solo), state.newest("belay") if state.together else None]
+    if any(a is not None and a.stage in ("running", "ended", "merged") for a in last):
+        return True
+    return state.together and any(a.stage in ("running", "ended", "merged") for a in newest(state))
 
 
 def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
@@ -44,7 +64,9 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
         case ev.RunStarted():
             return _started(state, event)
         case ev.Planned():
-            return replace(state.closed("Plan", event.at), decision=event.decision, phase="running")
+            return _planned(state, event)
+        case ev.Replanned():
+            return _replanned(state, event)
         case ev.BaselineMeasured():
             return baseline_measured(state, event)
         case ev.AttemptStarted():
@@ -58,7 +80,7 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
         case ev.Merged() | ev.MergeConflicted():
             return merged(state, event)
         case ev.ConflictForeseen():
-            return state
+            return replace(state, foreseen=(*state.foreseen, event))
         case ev.CandidatePassed() | ev.CandidateFailed():
             return validated(state, event)
         case ev.TriggerFired():
@@ -131,6 +153,14 @@ def _started(state: RunState, event: ev.RunStarted) -> RunState:
     return watch_budget(state, event.at) if exhausted(state) else state
 
 
+def _planned(state: RunState, event: ev.Planned) -> RunState:
+    """What led to one agent from the start is told as the triggers that it is."""
+    state = replace(state.closed("Plan", event.at), decision=event.decision, plan=event.plan, phase="running")
+    for id, why in zip(event.decision.triggers, event.decision.reasons, strict=False):
+        state = state.pend(Trigger(id=id, at=event.at, evidence=why, action="single"))
+    return state
+
+
 def _fired(state: RunState, event: ev.TriggerFired) -> RunState:
     t = event.trigger
     i = next((i for i, p in enumerate(state.pending) if (p.id, p.attempt) == (t.id, t.attempt)), None)
@@ -138,8 +168,19 @@ def _fired(state: RunState, event: ev.TriggerFired) -> RunState:
     fired = replace(t, at=event.at)
     state = replace(state.closed(f"fire:{t.id}:{t.attempt}", event.at), pending=left, triggers=(*state.triggers, fired))
     if t.action == "park" and not state.stop and not state.outcome:
+        if t.id in ("quota_exhausted", "agent_not_usable"):  # those that run may finish
+            return replace(state, parking=True)
         return replace(state, stop="park")
     return state
+
+
+def _replanned(state: RunState, event: ev.Replanned) -> RunState:
+    """A plan that touches what has begun is not taken."""
+    state = state.closed("Replan", event.at)
+    begun = frozenset(a.unit for a in state.attempts) | {c.unit for c in state.under_way()}
+    if state.plan is None or isinstance(replacing(state.plan, event.plan, begun), str):
+        return state
+    return replace(state, plan=event.plan, complete=False)
 
 
 def _cancel(state: RunState, event: ev.CancelAsked) -> RunState:
@@ -181,11 +222,12 @@ def _resumed(state: RunState, event: ev.Resumed) -> RunState:
         stop=state.stop if state.stop == "cancel" else "",
         clockwork=replace(state.clockwork, since=event.at),
         resume_at=None,
+        parking=False,
     )
     state = _new_limits(state, event)
-    a = state.newest
-    if a is not None and a.not_before:  # the user says that it can go on now
-        state = state.with_attempt(replace(a, not_before=0.0))
+    for a in state.attempts:
+        if a.not_before:  # the user says that it can go on now
+            state = state.with_attempt(replace(a, not_before=0.0))
     if state.phase in ("parked", "interrupted"):
         attempts = tuple(replace(a, unkept=False) for a in state.attempts)  # there may be room for them now
         state = replace(state, phase="running" if state.decision else "planning", attempts=attempts)
@@ -210,7 +252,7 @@ def _new_limits(state: RunState, event: ev.Resumed) -> RunState:
         budget_usd=state.budget_usd if event.budget_usd is None else event.budget_usd,
         budget_tokens=state.budget_tokens if event.budget_tokens is None else event.budget_tokens,
         run_seconds=state.run_seconds if event.run_seconds is None else event.run_seconds,
-        warned=tuple(w for w in state.warned if given[w.partition(":")[0]] is None),
+        warned=tuple(w for w in state.warned if given.get(w.partition(":")[0]) is None),
     )
 
 
@@ -220,13 +262,14 @@ def _one_more(state: RunState) -> RunState:
         state,
         phase="running" if state.decision else "planning",
         outcome=None,
-        ending="delivered_single" if state.tip else None,
+        ending=won(state) if state.tip else None,
+        fallen=(state.fallen or "salvage") if state.together else "",
         written=None,
         documents=None,
         head="",
         crashed="",
         failures={},
-        tries=sum(a.counted for a in state.attempts) + 1,
+        tries=sum(a.counted for a in state.attempts if a.unit == state.solo) + 1,
     )
 
 
@@ -241,43 +284,73 @@ def _command_stopped(state: RunState, event: ev.CommandStopped) -> RunState:
     if isinstance(command, ev.RunAgent) and any(a.id == command.attempt for a in state.attempts):
         a = state.attempt(command.attempt)
         problem = "It was stopped before it was done."
-        return state.with_attempt(replace(a, stage="stopped", outcome="killed", ended_at=event.at, problem=problem))
+        a = replace(a, stage="stopped", outcome="killed", ended_at=event.at, problem=problem)
+        return state.with_attempt(replace(a, again=goes_on(state, a)))
     return state
 
 
 def _command_failed(state: RunState, event: ev.CommandFailed) -> RunState:
     command = state.open.get(event.key)
     kind = type(command).__name__ if command is not None else event.key
-    failures = {**state.failures, kind: state.failures.get(kind, 0) + 1}
+    attempt = command.attempt if isinstance(command, ev.RunAgent | ev.Merge) else ""
+    unit = attempt.partition("/")[0]
+    piece = unit if unit not in ("", *ALONE) else ""
+    name = f"{kind}:{piece}" if piece else kind
+    failures = {**state.failures, name: state.failures.get(name, 0) + 1}
     state = replace(state.closed(event.key, event.at), failures=failures)
-    final = failures[kind] > 1
-    attempt = ""
+    final = failures[name] > 1
     if isinstance(command, ev.RunAgent):
-        attempt = command.attempt
-        state = give_up(state, command.attempt, event)
-    state = state.pend(
-        Trigger(
-            id="unexpected_problem",
-            attempt=attempt,
-            unit=attempt.split("/")[0],
-            at=event.at,
-            evidence=f"{kind}: {event.error}",
-            action="notice" if final and isinstance(command, _DISPENSABLE) else "stop" if final else "retry",
-        ),
+        state = give_up(state, command.attempt, event, again=bool(piece) and not final)
+    trigger = Trigger(
+        id="unexpected_problem",
+        attempt=attempt if isinstance(command, ev.RunAgent) or piece else "",
+        unit=unit if isinstance(command, ev.RunAgent) or piece else "",
+        at=event.at,
+        evidence=f"{kind}: {event.error}",
     )
-    if not final:
-        return state
+    if final and state.together and state.outcome is None and not state.ending:
+        fallen = _fall_over(state, command, piece, trigger, event.error)
+        if fallen is not None:
+            return fallen
+    dispensable = isinstance(command, _DISPENSABLE)
+    state = state.pend(replace(trigger, action="retry" if not final else "notice" if dispensable else "stop"))
+    return _without(state, command, event.error) if final else state
+
+
+def _fall_over(
+    state: RunState, command: ev.AnyCommand | None, piece: str, trigger: Trigger, error: str
+) -> RunState | None:
+    """What several agents do about an exception of ours that came twice; None where one agent's ways hold."""
+    problem = f"Something failed in ropeteam itself: {error}"
+    if piece:
+        last = state.newest(piece)
+        if piece == "belay":
+            return drop(state, last, trigger, problem) if last else state.pend(replace(trigger, action="notice"))
+        return eject(state, last, trigger, problem) if last else fall(state, trigger)
+    if state.fallen or not isinstance(command, ev.Validate | ev.MeasureBaseline | ev.Replan):
+        return None
+    state = replace(state, failures={})  # the one agent's own tries of it count anew
+    for id in state.line:
+        state = state.with_attempt(replace(state.attempt(id), stage="ejected", problem=problem))
+    state = replace(state, line=(), suspects=0)
+    if isinstance(command, ev.Validate) and not left(state):
+        state = replace(state, complaint=problem)
+    return fall(state, trigger)
+
+
+def _without(state: RunState, command: ev.AnyCommand | None, error: str) -> RunState:
+    """How the run goes on, or ends, without what could not be done twice."""
     if isinstance(command, ev.Keep):
         return state.with_attempt(replace(state.attempt(command.attempt), unkept=True))
     if isinstance(command, ev.Compose):  # a validated result is worth more than its documents
-        return replace(state, head=command.tip, documents=(), documents_problem=event.error)
+        return replace(state, head=command.tip, documents=(), documents_problem=error)
     if isinstance(command, ev.WriteDocuments):
-        return replace(state, written=(), documents_problem=event.error)
+        return replace(state, written=(), documents_problem=error)
     if isinstance(command, ev.Ask):  # nobody could be asked, so nobody said yes
         return replace(state, answered=False)
     if state.again is not None or isinstance(command, ev.Land):
-        return refuse(state, "unsupported", event.error)
+        return refuse(state, "unsupported", error)
     if state.outcome is not None:
         return state
     ending = state.ending if state.ending == "cancelled" else "not_delivered"
-    return replace(state, crashed=event.error, ending=ending)
+    return replace(state, crashed=error, ending=ending)

@@ -1,26 +1,32 @@
-"""What the events of an attempt do to the state: begun, ended, merged, checked."""
+"""What the events of an attempt do to the state: begun, ended, merged. Of its validation: `record_checks`."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
 from ropeteam.core import events as ev
-from ropeteam.core.budget import exhausted, raised, watch_budget
-from ropeteam.core.model import CheckResult, Outcome, Trigger
-from ropeteam.core.record_landing import refuse
+from ropeteam.core.budget import exhausted, raised, watch_budget, watch_context
+from ropeteam.core.falling import drop, eject, fall
+from ropeteam.core.model import Outcome, Trigger
+from ropeteam.core.progress import ALONE, outside, top
+from ropeteam.core.record_checks import reject
 from ropeteam.core.state import AttemptState, RunState
-from ropeteam.core.triggers import MAY_PASS, after_failure
+from ropeteam.core.triggers import MAY_PASS, Aftermath, after_failure, after_unit_failure
+
+PIECES = ("contract", "unit")
 
 
 def attempt_started(state: RunState, event: ev.AttemptStarted) -> RunState:
     command = state.open.get(f"agent:{event.attempt}")
     assert isinstance(command, ev.RunAgent), f"{event.attempt} was started without having been asked for"
-    unit, _, number = event.attempt.partition("/")
+    last = state.newest(command.unit)
+    if last is not None and last.again:
+        state = state.with_attempt(replace(last, again=False))
     attempt = AttemptState(
         id=event.attempt,
-        unit=unit,
+        unit=command.unit,
         kind=command.kind,
-        n=int(number),
+        n=int(event.attempt.partition("/")[2]),
         start=event.start,
         base=command.base,
         agent=event.agent,
@@ -28,6 +34,7 @@ def attempt_started(state: RunState, event: ev.AttemptStarted) -> RunState:
         folder=event.folder,
         slot=event.slot,
         started_at=event.at,
+        asked=command.asked,
     )
     c, asked = state.clockwork, state.opened.get(command.key, event.at)
     waited = max(0.0, min(event.at, command.not_before) - max(asked, c.since))
@@ -36,7 +43,8 @@ def attempt_started(state: RunState, event: ev.AttemptStarted) -> RunState:
 
 def usage_reported(state: RunState, event: ev.UsageReported) -> RunState:
     a = state.attempt(event.attempt)
-    return watch_budget(state.with_attempt(replace(a, usage=event.usage)), event.at)
+    state = watch_context(state.with_attempt(replace(a, usage=event.usage)), a.id, event.at)
+    return watch_budget(state, event.at)
 
 
 def attempt_ended(state: RunState, event: ev.AttemptSucceeded | ev.AttemptFailed | ev.AttemptLost) -> RunState:
@@ -50,35 +58,112 @@ def attempt_ended(state: RunState, event: ev.AttemptSucceeded | ev.AttemptFailed
     a = replace(a, ended_at=event.at, result=event.result, usage=usage)
     match event:
         case ev.AttemptSucceeded():
-            state = state.with_attempt(replace(a, stage="ended", outcome="ok"))
+            a = replace(a, stage="ended", outcome="ok")
+            state = state.with_attempt(a)
+            state = _unit_done(state, a, event.at) if a.kind in PIECES else state
         case ev.AttemptLost():
-            problem = "It was cut off from outside before it was done."
-            state = state.with_attempt(replace(a, stage="lost", outcome="killed", problem=problem))
+            a = replace(a, stage="lost", outcome="killed", problem="It was cut off from outside before it was done.")
+            state = state.with_attempt(replace(a, again=goes_on(state, a)))
         case ev.AttemptFailed():
             a = replace(a, outcome=event.outcome, problem=a.result.evidence)
             state = state.with_attempt(a)
             if ours or state.stop or state.ending:
-                state = state.with_attempt(replace(a, stage="stopped", problem="It was stopped before it was done."))
+                state = _stopped(state, a, "It was stopped before it was done.")
             elif event.outcome == "budget" and isinstance(given, ev.RunAgent) and raised(state, given):
-                state = state.with_attempt(replace(a, stage="stopped", problem="Its budget was used up."))
-            else:
+                state = _stopped(state, a, "Its budget was used up.")
+            elif a.unit in ALONE:
                 state = _attempt_failed(state, a, event.outcome, event.at)
+            else:
+                state = _piece_failed(state, a, event.outcome, event.at)
     if event.result.checkout:
         seen = "; ".join(event.result.checkout[:5])
         state = state.pend(
             Trigger(id="checkout_changed", unit=a.unit, attempt=a.id, at=event.at, evidence=seen, action="notice")
         )
-    return watch_budget(state, event.at)
+    return watch_budget(watch_context(state, a.id, event.at), event.at)
+
+
+def _stopped(state: RunState, a: AttemptState, problem: str) -> RunState:
+    a = replace(a, stage="stopped", problem=problem)
+    return state.with_attempt(replace(a, again=goes_on(state, a)))
+
+
+def goes_on(state: RunState, a: AttemptState) -> bool:
+    """Whether another attempt of a unit, or of the belay, follows one that was cut off or stopped."""
+    return a.unit not in ALONE and state.together and state.fallen != "strict" and not state.ending
+
+
+# ---- one of several
+
+
+def _unit_done(state: RunState, a: AttemptState, at: float) -> RunState:
+    """Its own word is not enough: what it changed is compared with what it owns."""
+    free, taken = outside(state, state.plan_unit(a.unit), (c.path for c in a.result.changes))
+    if taken:
+        told = ", ".join(f"{path} of {owner}" for path, owner in taken[:5]) + _more(len(taken) - 5)
+        t = Trigger(id="file_conflict", at=at, evidence=f"It changed files that another unit owns: {told}.")
+        return eject(state, a, t, t.evidence)
+    if not free:
+        return state
+    told = ", ".join(free[:5]) + _more(len(free) - 5)
+    most = state.begun.settings.limits.undeclared_files
+    t = Trigger(id="undeclared_write", unit=a.unit, attempt=a.id, at=at, action="notice")
+    if len(free) <= most:
+        return state.pend(replace(t, evidence=f"Changed outside its own files, where nobody else works: {told}."))
+    t = replace(t, evidence=f"{len(free)} files outside its own, the limit is {most}: {told}.")
+    return eject(state, a, t, t.evidence)
+
+
+def _more(number: int) -> str:
+    return f" and {number} more" if number > 0 else ""
+
+
+def _piece_failed(state: RunState, a: AttemptState, outcome: Outcome, at: float) -> RunState:
+    """A unit or the belay failed of its own accord."""
+    before = [x for x in state.attempts if x.unit == a.unit and x.id != a.id and x.outcome in MAY_PASS]
+    before = [x for x in before if x.started_at >= _last_park(state)]
+    next_step = after_unit_failure(
+        outcome,
+        a.result,
+        now=at,
+        passed_before=len(before),
+        retry_seconds=state.begun.settings.limits.retry_seconds,
+        fallback=state.begun.settings.fallback,
+    )
+    said = a.result.evidence or f"{a.id} ended as {outcome}."
+    t = Trigger(id=next_step.trigger, unit=a.unit, attempt=a.id, at=at, evidence=said, action=next_step.action)
+    if next_step.action in ("retry", "park"):
+        return _again(state, a, next_step).pend(t)
+    if exhausted(state):
+        return state.with_attempt(replace(a, stage="failed", counted=True)).pend(replace(t, action="stop"))
+    if a.unit == "belay":
+        return drop(state, replace(a, stage="failed"), t, said)
+    state = state.with_attempt(replace(a, stage="failed", counted=True))
+    state = fall(state, t)
+    if before:
+        told = f"{a.unit} failed again after it was tried once more: {said}"
+        state = fall(state, replace(t, id="unit_failed_twice", evidence=told))
+    return state
+
+
+def _again(state: RunState, a: AttemptState, next_step: Aftermath) -> RunState:
+    until = next_step.not_before if next_step.action == "park" else 0.0
+    a = replace(a, stage="failed", not_before=next_step.not_before, again=state.fallen != "strict")
+    return replace(state.with_attempt(a), resume_at=until or state.resume_at)
+
+
+# ---- the one agent
 
 
 def _attempt_failed(state: RunState, a: AttemptState, outcome: Outcome, at: float) -> RunState:
     """Of its own accord, not because we stopped it."""
     before = 0
-    for earlier in reversed(state.attempts[:-1]):
+    tries = [x for x in state.attempts if x.unit == a.unit]
+    for earlier in reversed(tries[:-1]):
         if earlier.outcome not in MAY_PASS or earlier.counted or earlier.started_at < _last_park(state):
             break
         before += 1
-    counted, nothing_left = sum(x.counted for x in state.attempts), exhausted(state)
+    counted, nothing_left = sum(x.counted for x in tries), exhausted(state)
     next_step = after_failure(
         outcome,
         a.result,
@@ -110,27 +195,37 @@ def _last_park(state: RunState) -> float:
     return max((t.at for t in state.triggers if t.action == "park"), default=0.0)
 
 
-def _reject(state: RunState, a: AttemptState, trigger: Trigger, problem: str) -> RunState:
-    """The work of an ended attempt does not do: it counts, and the next attempt is told why."""
-    left = 0 if exhausted(state) else state.tries - sum(x.counted for x in state.attempts) - 1
-    state = state.with_attempt(replace(a, stage="failed", counted=True, problem=problem))
-    state = state.pend(replace(trigger, unit=a.unit, attempt=a.id, action="retry" if left > 0 else "stop"))
-    return state if left > 0 else replace(state, ending="not_delivered")
+# ---- merged
 
 
 def merged(state: RunState, event: ev.Merged | ev.MergeConflicted) -> RunState:
     state = state.closed(f"merge:{event.attempt}", event.at)
     a = state.attempt(event.attempt)
+    alone = a.unit in ALONE
+    if a.stage != "ended" or not (alone or a.unit == "belay" or event.onto == top(state)):
+        return state  # let go meanwhile, or what it was put onto was taken out again: it is merged anew
     if isinstance(event, ev.MergeConflicted):
         names = ", ".join(event.paths)
         t = Trigger(id="file_conflict", at=event.at, evidence=f"Conflicts in {names}.", action="retry")
-        return _reject(state, a, t, f"Its work conflicts with what is there already, in {names}.")
+        return _refuse(state, a, t, f"Its work conflicts with what is there already, in {names}.")
     a = replace(a, merged=event.commit, merged_at=event.at, findings=event.findings)
     if event.findings:
         told = "\n".join(f"{f.path}:{f.line}: {f.message}" for f in event.findings)
         t = Trigger(id="syntax_error", at=event.at, evidence=told.replace("\n", "; "), action="retry")
-        return _reject(state, a, t, f"These files are not valid:\n{told}")
-    return state.with_attempt(replace(a, stage="merged"))
+        return _refuse(state, a, t, f"These files are not valid:\n{told}")
+    state = state.with_attempt(replace(a, stage="merged"))
+    if alone or a.unit == "belay":
+        return state
+    if event.commit == state.ground:  # what it wrote is in the checkpoint already, so it is validated
+        return state.with_attempt(replace(a, stage="validated"))
+    return replace(state, line=(*state.line, a.id))
+
+
+def _refuse(state: RunState, a: AttemptState, trigger: Trigger, problem: str) -> RunState:
+    """The work of an ended attempt does not do."""
+    if a.unit in ALONE:
+        return reject(state, a, trigger, problem)
+    return (drop if a.unit == "belay" else eject)(state, a, trigger, problem)
 
 
 def kept(state: RunState, event: ev.AttemptKept) -> RunState:
@@ -139,55 +234,18 @@ def kept(state: RunState, event: ev.AttemptKept) -> RunState:
     return state.with_attempt(replace(a, result=event.result, unkept=event.result.commit is None))
 
 
-def give_up(state: RunState, id: str, event: ev.CommandFailed) -> RunState:
+def give_up(state: RunState, id: str, event: ev.CommandFailed, *, again: bool) -> RunState:
     """An exception of ours around an attempt: its tree stays, the next attempt begins where the last snapshot is."""
     if not any(a.id == id for a in state.attempts):
         return state
     a = state.attempt(id)
     return state.with_attempt(
-        replace(a, stage="failed", ended_at=event.at, outcome="unknown", problem=f"It was interrupted: {event.error}")
+        replace(
+            a,
+            stage="failed",
+            ended_at=event.at,
+            outcome="unknown",
+            problem=f"It was interrupted: {event.error}",
+            again=again,
+        )
     )
-
-
-# ---- checks
-
-
-def baseline_measured(state: RunState, event: ev.BaselineMeasured) -> RunState:
-    state = state.closed(f"baseline:{event.commit}", event.at)
-    if state.again is not None and event.commit == state.again.onto:
-        return replace(state, again=replace(state.again, baseline=event.checks))
-    if event.commit != state.base or state.baseline is not None:  # for a landing that was given up
-        return state
-    a, c = state.newest, state.clockwork
-    if a is not None and a.stage == "merged":  # the agent was faster: everything waited for the baseline
-        state = replace(state, clockwork=replace(c, checks=c.checks + max(0.0, event.at - max(a.merged_at, c.since))))
-    return replace(state, baseline=event.checks)
-
-
-def validated(state: RunState, event: ev.CandidatePassed | ev.CandidateFailed) -> RunState:
-    state = state.closed(f"validate:{event.commit}", event.at)
-    passed = isinstance(event, ev.CandidatePassed)
-    if state.again is not None and event.commit == state.again.commit:
-        if not passed:
-            return refuse(state, "moved", f"On the new tip: {failing(event.checks)}")
-        return replace(state, again=replace(state.again, checks=event.checks), checks=event.checks)
-    a = next((x for x in reversed(state.attempts) if x.merged == event.commit and x.stage == "merged"), None)
-    if a is None:  # for a landing that was given up
-        return state
-    state = replace(state, checks=event.checks)
-    if passed:
-        won = state.with_attempt(replace(a, stage="validated"))
-        return replace(won, tip=event.commit, ending=state.ending or "delivered_single")
-    t = Trigger(id="batch_validation_failed", at=event.at, evidence=failing(event.checks), action="retry")
-    told = "\n\n".join(f"{c.name}: {c.why}\n{c.output}" for c in event.checks if c.state == "failed")
-    return _reject(state, a, t, f"The project's checks fail with its work.\n\n{told}")
-
-
-def failing(checks: tuple[CheckResult, ...]) -> str:
-    """One sentence on which checks fail and on what."""
-    parts = []
-    for c in checks:
-        if c.state == "failed":
-            names = ", ".join(c.failing[:5]) + (f" and {len(c.failing) - 5} more" if len(c.failing) > 5 else "")
-            parts.append(f"{c.name}: {names or c.why or 'failed'}")
-    return "; ".join(parts) or "no check failed"

@@ -3,24 +3,26 @@
 ::
 
     RunStarted -> Plan -> Planned -> RunAgent single/1 -> Merge -> Validate -> Compose -> Ask | Land | LeaveBranch
-                                       ^   |                          |          -> WriteDocuments -> Finish
-                                       |   `-> MeasureBaseline -------'
-                                       `------ single/2 <-- failed, tries left
+                            |          ^   |                          | ^        -> WriteDocuments -> Finish
+                            |          |   `-> MeasureBaseline -------' |
+                            |          `------ single/2 <-- failed      |
+                            `-> RunAgent of each unit -> Merge ... -> Validate -> checkpoint -> the next units ...
+                                       a trigger -> those that run end -> RunAgent rest/1 -> Merge ...
 
 `step` first records what happened (`core.record`), then looks at the state alone and says what is due and not under
-way yet. So there is no hidden memory: every prefix of the journal folds to the live state, and a resumed run does what
-the live one would have done.
+way yet (`core.alone`: one agent; `core.together`: several). So there is no hidden memory: every prefix of the journal
+folds to the live state, and a resumed run does what the live one would have done.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from textwrap import fill, shorten
 
 from msgspec.structs import replace
 
+from ropeteam.core import alone, together
 from ropeteam.core import events as ev
-from ropeteam.core.budget import left, used_of
+from ropeteam.core.decide import decide
 from ropeteam.core.model import LandedReason
 from ropeteam.core.record import record
 from ropeteam.core.state import AttemptState, Landing, RunState
@@ -47,6 +49,27 @@ def fold(events: Iterable[ev.AnyEvent]) -> RunState:
     return state
 
 
+def at_once(command: ev.AnyCommand, state: RunState) -> ev.AnyEvent | None:
+    """The event of a command that needs nothing done; None of one that does. It belongs into the transaction of the
+    event that led to it."""
+    match command:
+        case ev.Fire():
+            return ev.TriggerFired(trigger=command.trigger)
+        case ev.Plan():
+            begun = state.begun
+            return ev.Planned(decision=decide(begun.answers, begun.plan, begun.settings.gate), plan=begun.plan)
+        case ev.Replan():
+            return ev.Replanned(plan=command.plan, why=command.why)
+        case ev.Finish():
+            return ev.RunEnded(outcome=command.outcome)
+        case ev.Park():
+            return ev.Parked(until=command.until)
+        case ev.Interrupt():
+            return ev.Interrupted()
+        case _:
+            return None
+
+
 def due(state: RunState) -> list[ev.AnyCommand]:
     """What should be under way in this state, whether it is already or not."""
     if state.started is None:
@@ -62,88 +85,18 @@ def due(state: RunState) -> list[ev.AnyCommand]:
     if state.stop:
         return _stop(state)
     if state.ending is not None:
+        if state.under_way():  # the other one of belay and integration: stopped, and kept in a ref
+            return [ev.Stop(target=c.key, why="another one was faster") for c in state.under_way()]
         return _deliver(state) if state.tip and state.ending.startswith("delivered") else _end(state)
     if state.decision is None:
         return [ev.Plan()]
-    return _work(state)
+    return together.work(state) if state.together else alone.work(state)
 
 
 def _without_snapshot(state: RunState) -> list[AttemptState]:
     """Attempts that ended in a way that left their work in their tree alone."""
     ended = [a for a in state.attempts if a.stage in ("failed", "lost", "stopped")]
     return [a for a in ended if a.result.commit is None and not a.unkept]
-
-
-# ---- while agents work
-
-
-def _work(state: RunState) -> list[ev.AnyCommand]:
-    commands: list[ev.AnyCommand] = []
-    if state.baseline is None and state.attempts:  # once an agent is at work: its tree is made first
-        commands.append(ev.MeasureBaseline(commit=state.base))
-    a = state.newest
-    if a is None or a.stage in ("failed", "lost", "stopped"):
-        if not _agent_open(state):
-            commands.append(_next_attempt(state))
-    elif a.stage == "running":
-        commands += _over_budget(state, a)
-    elif a.stage == "ended":
-        commands.append(_merge(state, a))
-    elif a.stage == "merged" and state.baseline is not None:
-        commands.append(ev.Validate(commit=a.merged, base=state.base, baseline=state.baseline))
-    return commands
-
-
-def _agent_open(state: RunState) -> bool:
-    return any(isinstance(c, ev.RunAgent) for c in state.open.values())
-
-
-def _next_attempt(state: RunState) -> ev.AnyCommand:
-    """The next attempt of the one agent: from the newest snapshot there is, told what came before."""
-    last = state.newest
-    snapshots = [a.result.commit for a in state.attempts if a.result.commit]
-    n = last.n + 1 if last else 1
-    usd, tokens, seconds = left(state)
-    longest = state.begun.settings.limits.attempt_seconds
-    return ev.RunAgent(
-        attempt=f"single/{n}",
-        unit="single",
-        kind="single",
-        start=snapshots[-1] if snapshots else state.base,
-        base=state.base,
-        seconds=longest if seconds is None else min(seconds, longest),
-        not_before=last.not_before if last and last.stage == "failed" else 0.0,
-        earlier=tuple(ev.Earlier(attempt=a.id, ref=a.result.ref, problem=a.problem) for a in state.attempts),
-        budget_usd=usd,
-        budget_tokens=tokens,
-    )
-
-
-def _over_budget(state: RunState, a: AttemptState) -> list[ev.AnyCommand]:
-    for name, used, limit in used_of(state):
-        if name != "time" and used >= limit:
-            return [ev.Stop(target=f"agent:{a.id}", why="budget")]
-    return []
-
-
-def _merge(state: RunState, a: AttemptState) -> ev.AnyCommand:
-    assert a.result.commit is not None
-    return ev.Merge(
-        attempt=a.id,
-        commit=a.result.commit,
-        base=state.base,
-        onto=state.base,
-        message=message(state),
-        at=a.ended_at,
-    )
-
-
-def message(state: RunState) -> str:
-    """Of the commit that holds the feature: its title, and where it came from."""
-    f = state.begun.feature
-    paragraphs = [shorten(f.title or f.name, 72, placeholder="…"), *f.summary.strip().split("\n\n")]
-    text = "\n\n".join(fill(p, 72, break_long_words=False) for p in paragraphs if p.strip())
-    return f"{text}\n\nRopeteam-Run: {state.begun.run}\n"
 
 
 # ---- stopping

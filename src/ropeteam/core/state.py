@@ -7,8 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from ropeteam.core.events import AnyCommand, RunStarted
+from ropeteam.core.events import AnyCommand, ConflictForeseen, RunAgent, RunStarted
 from ropeteam.core.model import (
+    Asked,
     AttemptResult,
     Baseline,
     CheckResult,
@@ -18,19 +19,23 @@ from ropeteam.core.model import (
     LandedReason,
     Outcome,
     Phase,
+    Plan,
     RunOutcome,
     Trigger,
+    Unit,
     Usage,
     Value,
 )
 
-Stage = Literal["running", "ended", "merged", "validated", "failed", "lost", "stopped"]
+Stage = Literal["running", "ended", "merged", "validated", "failed", "ejected", "lost", "stopped"]
 """running -> ended (it says it is done) -> merged (one commit, cheap checks clean) -> validated, or failed;
-lost: its processes went away with the orchestrator; stopped: we stopped it, for the user or the disk."""
+ejected: its work was taken out again, a reference for whoever does it anew; lost: its processes went away with the
+orchestrator; stopped: we stopped it, for the user, the disk, or because another one won."""
 
 
 class AttemptState(Value, frozen=True, kw_only=True):
     """One attempt. counted: whether its failure counts against the tries. problem: for the next attempt's prompt.
+    again: another attempt of its unit follows, in parallel. asked: what others needed of it, as it was told.
 
     merged: the commit that holds its work on the integration. not_before: when a next attempt may start. unkept: it
     has no snapshot and cannot have one: its work is in its tree alone. told_to_stop: by an orchestrator that went away
@@ -61,6 +66,17 @@ class AttemptState(Value, frozen=True, kw_only=True):
     not_before: float = 0.0
     unkept: bool = False
     told_to_stop: bool = False
+    again: bool = False
+    asked: tuple[Asked, ...] = ()
+
+
+class Span(Value, frozen=True, kw_only=True):
+    """A command that was under way from `began` to `ended`, in seconds since the epoch. of: what it worked on."""
+
+    kind: Literal["baseline", "validate", "merge", "land"]
+    of: str
+    began: float
+    ended: float
 
 
 class Clockwork(Value, frozen=True, kw_only=True):
@@ -98,11 +114,26 @@ class RunState(Value, frozen=True, kw_only=True):
 
     open: commands under way, by key; opened: when each began. failures: exceptions of ours, by kind of command.
     stop: what was asked for, once. answered: the user's answer about landing.
+
+    Of several agents: checkpoint: the newest validated commit of the integration, empty before the first; line: ids
+    of merged attempts that wait on top of it, in order; suspects: how many of them, from the front, are known to fail
+    together (0: nothing is known). complete: the checkpoint passed as the last one. complaint: why it did not.
+    fallen: how the run fell back, once it has. parking: it parks once the attempts under way have ended.
     """
 
     started: RunStarted | None = None
     phase: Phase = "planning"
     decision: Decision | None = None
+    plan: Plan | None = None
+    checkpoint: str = ""
+    line: tuple[str, ...] = ()
+    suspects: int = 0
+    complete: bool = False
+    complaint: str = ""
+    fallen: Literal["", "salvage", "strict"] = ""
+    parking: bool = False
+    foreseen: tuple[ConflictForeseen, ...] = ()
+    spans: tuple[Span, ...] = ()
     baseline: tuple[Baseline, ...] | None = None
     attempts: tuple[AttemptState, ...] = ()
     checks: tuple[CheckResult, ...] = ()
@@ -148,8 +179,33 @@ class RunState(Value, frozen=True, kw_only=True):
         return self.begun.repo.base
 
     @property
-    def newest(self) -> AttemptState | None:
-        return self.attempts[-1] if self.attempts else None
+    def together(self) -> bool:
+        """Several agents, as was decided; also after the run fell back."""
+        return self.decision is not None and self.decision.mode == "parallel"
+
+    @property
+    def ground(self) -> str:
+        """What new work builds on: the newest checkpoint, else the base."""
+        return self.checkpoint or self.base
+
+    @property
+    def solo(self) -> Literal["single", "rest"]:
+        """The one agent that works on everything, or on all that is left: `single`, or `rest` after a fall."""
+        return "rest" if self.together else "single"
+
+    def plan_unit(self, id: str) -> Unit:
+        """The unit of that id in the plan. KeyError when there is none."""
+        if self.plan is None:
+            raise KeyError(id)
+        return self.plan.unit(id)
+
+    def newest(self, unit: str) -> AttemptState | None:
+        """The newest attempt of that unit."""
+        return next((a for a in reversed(self.attempts) if a.unit == unit), None)
+
+    def under_way(self) -> tuple[RunAgent, ...]:
+        """Attempts that run, or are being made ready."""
+        return tuple(c for c in self.open.values() if isinstance(c, RunAgent))
 
     def attempt(self, id: str) -> AttemptState:
         """The attempt of that id; KeyError when there is none."""
@@ -169,10 +225,15 @@ class RunState(Value, frozen=True, kw_only=True):
         gone = {key, f"stop:{key}"}
         began = self.opened.get(key)
         c = self.clockwork
+        spans = self.spans
         if began is not None and self.outcome is None:
             c = c.spent_on(key, max(0.0, at - max(began, c.since)))
+            kind, _, of = key.partition(":")
+            if kind in ("baseline", "validate", "merge", "Land"):
+                spans = (*spans, Span(kind=kind.lower(), of=of, began=max(began, c.since), ended=at))  # type: ignore[arg-type]
         return msgspec.structs.replace(
             self,
+            spans=spans,
             open={k: v for k, v in self.open.items() if k not in gone},
             opened={k: v for k, v in self.opened.items() if k not in gone},
             clockwork=c,

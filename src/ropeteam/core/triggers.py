@@ -5,7 +5,9 @@ Thresholds are in the settings (`Limits`); the ids are those of `model.TriggerId
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
+
+from msgspec.structs import replace
 
 from ropeteam.core.model import Action, AttemptResult, Outcome, TriggerId, Value
 
@@ -84,6 +86,25 @@ def after_failure(
     if outcome in MAY_PASS:
         return _may_pass(outcome, result, now=now, again=passed_before > 0, tries_left=tries_left, wait=retry_seconds)
     return Aftermath(trigger=trigger, action="retry" if tries_left > 0 else "stop", counted=True)
+
+
+def after_unit_failure(
+    outcome: Outcome,
+    result: AttemptResult,
+    *,
+    now: float,
+    passed_before: int,
+    retry_seconds: float,
+    fallback: Literal["salvage", "strict"],
+) -> Aftermath:
+    """What follows when one of several attempts failed. passed_before: how many of its unit ended before for a cause
+    that may pass."""
+    first = after_failure(
+        outcome, result, now=now, tries_left=0, passed_before=passed_before, retry_seconds=retry_seconds
+    )
+    if first.action in ("park", "retry"):
+        return first
+    return replace(first, action=fallback, counted=True)
 
 
 def _may_pass(

@@ -283,7 +283,7 @@ def answered(event: ev.AnyEvent) -> str | None:
 def _decision(w: World) -> Any:
     from ropeteam.core.decide import decide
 
-    return decide(w.state.begun.answers)
+    return decide(w.state.begun.answers, None, w.state.begun.settings.gate)
 
 
 limits = st.builds(

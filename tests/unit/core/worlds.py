@@ -12,7 +12,6 @@ import msgspec
 from msgspec.structs import replace
 
 from ropeteam.core import events as ev
-from ropeteam.core.decide import decide
 from ropeteam.core.model import (
     AgentReport,
     Answers,
@@ -26,7 +25,7 @@ from ropeteam.core.model import (
     RepoFacts,
     Usage,
 )
-from ropeteam.core.schedule import step
+from ropeteam.core.schedule import at_once, step
 from ropeteam.core.settings import Limits, Settings
 from ropeteam.core.state import RunState
 
@@ -75,23 +74,6 @@ def started(
         settings=settings or Settings(limits=limits or Limits()),
         answers=Answers(mode=mode, land=land, agent=agent, include_dirty=include_dirty),  # type: ignore[arg-type]
     )
-
-
-def at_once(command: ev.AnyCommand, state: RunState) -> ev.AnyEvent | None:
-    """The answers that need nothing done: as in the engine."""
-    match command:
-        case ev.Fire():
-            return ev.TriggerFired(trigger=command.trigger)
-        case ev.Plan():
-            return ev.Planned(decision=decide(state.begun.answers))
-        case ev.Finish():
-            return ev.RunEnded(outcome=command.outcome)
-        case ev.Park():
-            return ev.Parked(until=command.until)
-        case ev.Interrupt():
-            return ev.Interrupted()
-        case _:
-            return None
 
 
 class World:

@@ -1,0 +1,206 @@
+"""What is due while several agents work: merges, candidates, new attempts, the belay, and the way to `rest`."""
+
+from __future__ import annotations
+
+from textwrap import fill, shorten
+
+from ropeteam.core import alone
+from ropeteam.core import events as ev
+from ropeteam.core.budget import exhausted, overspent
+from ropeteam.core.graph import tails
+from ropeteam.core.model import Unit
+from ropeteam.core.next_attempt import free_slot, next_attempt
+from ropeteam.core.plan import with_wiring
+from ropeteam.core.progress import asked_of, at_work, left, newest, open_requests, pieces, top, units, validated
+from ropeteam.core.state import AttemptState, RunState
+
+INTEGRATION = "integration"
+"""Last part of the ref that only ever points at checkpoints."""
+
+
+def work(state: RunState) -> list[ev.AnyCommand]:
+    """What should be under way, whether it is already or not."""
+    commands: list[ev.AnyCommand] = []
+    if state.baseline is None and state.attempts:  # once an agent is at work: its tree is made first
+        commands.append(ev.MeasureBaseline(commit=state.base))
+    commands += overspent(state) + _stopped_by_strictness(state) + _merge(state) + _validate(state)
+    if state.parking:
+        begun = {a.id for a in state.attempts}
+        waiting = [c for c in state.under_way() if c.attempt not in begun]
+        return [*commands, *(ev.Stop(target=c.key, why="park") for c in waiting)]
+    commands += _starts(state) + _belay(state)
+    if state.fallen and not at_work(state):
+        commands += _rest(state)
+    elif not state.fallen and not left(state) and not at_work(state) and (asked := open_requests(state)):
+        assert state.plan is not None
+        why = "Validated units need lines in files of others that are done."
+        commands.append(ev.Replan(plan=with_wiring(state.plan, asked), why=why))
+    return commands
+
+
+# ---- new attempts
+
+
+def _starts(state: RunState) -> list[ev.AnyCommand]:
+    if exhausted(state):
+        return []
+    known = {u.id for u in units(state)}
+    busy = [c for c in state.under_way() if c.unit in known]
+    free = state.begun.settings.workers - len(busy)
+    if free <= 0:
+        return []
+    taken = {c.slot for c in state.under_way()}
+    commands: list[ev.AnyCommand] = []
+    for unit in _ready(state, {c.unit for c in busy})[:free]:
+        slot = free_slot(taken)
+        taken.add(slot)
+        asked = asked_of(state, unit)
+        commands.append(next_attempt(state, unit.id, unit.kind, ground=state.ground, slot=slot, asked=asked))
+    return commands
+
+
+def _ready(state: RunState, busy: set[str]) -> list[Unit]:
+    """Units that can be begun, those first on which the longest work hangs."""
+    last = {a.unit: a for a in newest(state)}
+    new_ones = not state.fallen and not state.suspects  # a candidate that fails will lead to a fall
+    done = validated(state)
+    ready = [
+        u
+        for u in units(state)
+        if u.id not in busy
+        and u.id not in done
+        and (last[u.id].again if u.id in last else new_ones and _may_begin(state, u, done))
+    ]
+    if len(ready) < 2 or state.plan is None:
+        return ready
+    weight = tails(state.plan)
+    return sorted(ready, key=lambda u: -weight[u.id])
+
+
+def _may_begin(state: RunState, unit: Unit, done: frozenset[str]) -> bool:
+    assert state.plan is not None
+    if not done.issuperset(unit.needs):
+        return False
+    earlier = (u.id for u in units(state) if u.batch < unit.batch)
+    return not state.plan.barriers or done.issuperset(earlier)
+
+
+def _stopped_by_strictness(state: RunState) -> list[ev.AnyCommand]:
+    if state.fallen != "strict":
+        return []
+    known = {u.id for u in units(state)}
+    stops: list[ev.AnyCommand] = [ev.Stop(target=c.key, why="strict") for c in state.under_way() if c.unit in known]
+    belay = state.newest("belay")
+    for c in state.open.values():
+        if isinstance(c, ev.Validate) and c.keep and not (belay and belay.merged == c.commit) and left(state):
+            stops.append(ev.Stop(target=c.key, why="strict"))
+    return stops
+
+
+# ---- merging and validating
+
+
+def _merge(state: RunState) -> list[ev.AnyCommand]:
+    """One after the other, each onto the one before; none while it is looked for which of them fails."""
+    if any(isinstance(c, ev.Merge) for c in state.open.values()):
+        return []
+    belay = state.newest("belay")
+    if belay is not None and belay.stage == "ended":
+        return [merge_of(state, belay, state.base, title="")]
+    if state.suspects:
+        return []
+    ended = [a for a in pieces(state) if a.stage == "ended"]
+    if not ended:
+        return []
+    first = min(ended, key=lambda a: a.ended_at)
+    unit = state.plan_unit(first.unit)
+    return [merge_of(state, first, top(state), title=unit.title or unit.goal or unit.id)]
+
+
+def merge_of(state: RunState, a: AttemptState, onto: str, *, title: str) -> ev.Merge:
+    assert a.result.commit is not None
+    return ev.Merge(
+        attempt=a.id,
+        commit=a.result.commit,
+        base=a.base,
+        onto=onto,
+        message=unit_message(state, a, title) if title else alone.message(state),
+        at=a.ended_at,
+    )
+
+
+def unit_message(state: RunState, a: AttemptState, title: str) -> str:
+    """Of the commit that holds a unit: its title, its goal, and where it came from."""
+    unit = state.plan_unit(a.unit)
+    head = shorten(title, 72, placeholder="…")
+    paragraphs = [head, *(p for p in unit.goal.strip().split("\n\n") if p.strip() and p.strip() != head)]
+    text = "\n\n".join(fill(p, 72, break_long_words=False) for p in paragraphs)
+    return f"{text}\n\nRopeteam-Run: {state.begun.run}\nRopeteam-Unit: {unit.id}\n"
+
+
+def _validate(state: RunState) -> list[ev.AnyCommand]:
+    """The candidate: everything that waits, or a part of it when it is looked for which of it fails."""
+    if state.baseline is None or any(isinstance(c, ev.Validate) for c in state.open.values()):
+        return []
+    belay = state.newest("belay")
+    waiting = state.attempt(state.line[0]) if state.line else None
+    if belay is not None and belay.stage == "merged" and not (waiting and waiting.merged_at < belay.merged_at):
+        return [ev.Validate(commit=belay.merged, base=state.base, baseline=state.baseline)]
+    if state.suspects > 1:
+        half = state.attempt(state.line[state.suspects // 2 - 1])
+        return [_candidate(state, half.merged, last=False)]
+    if state.line:
+        return [_candidate(state, top(state), last=is_last(state))]
+    if is_last(state) and not state.complete and not state.complaint and not at_work(state):
+        return [_candidate(state, state.ground, last=True)]
+    return []
+
+
+def _candidate(state: RunState, commit: str, *, last: bool) -> ev.Validate:
+    assert state.baseline is not None
+    return ev.Validate(commit=commit, base=state.base, baseline=state.baseline, last=last, keep=INTEGRATION)
+
+
+def is_last(state: RunState) -> bool:
+    """What waits and what is validated is the whole feature."""
+    waiting = {state.attempt(id).unit for id in state.line}
+    if any(u.id not in waiting for u in left(state)):
+        return False
+    reports = [state.attempt(id) for id in state.line]
+    return bool(state.fallen) or not (
+        open_requests(state) or any(a.result.report.requests for a in reports if "**" not in _writes(state, a))
+    )
+
+
+def _writes(state: RunState, a: AttemptState) -> tuple[str, ...]:
+    return state.plan_unit(a.unit).writes
+
+
+# ---- insurance, and what is left
+
+
+def _belay(state: RunState) -> list[ev.AnyCommand]:
+    """One more worker on the whole feature, from the start."""
+    last = state.newest("belay")
+    wanted = state.begun.answers.belay and (last is None or last.again)
+    if not wanted or exhausted(state) or any(c.unit == "belay" for c in state.under_way()):
+        return []
+    return [next_attempt(state, "belay", "belay", ground=state.base, slot=state.begun.settings.workers + 1)]
+
+
+def belayed(state: RunState) -> bool:
+    """The belay lives: it works, or what it made waits for its validation."""
+    last = state.newest("belay")
+    if any(c.unit == "belay" for c in state.under_way()):
+        return True
+    if last is None:
+        return state.begun.answers.belay and not exhausted(state)
+    return last.again or last.stage in ("running", "ended", "merged")
+
+
+def _rest(state: RunState) -> list[ev.AnyCommand]:
+    """One agent on all that is left, unless nothing is, or the belay does it."""
+    nothing_left = not left(state) and not state.complaint
+    if nothing_left or belayed(state):
+        return []
+    return alone.work(state)
