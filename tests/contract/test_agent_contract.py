@@ -32,6 +32,7 @@ ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 NOTE = {"path": "app/new.py", "purpose": "the new module"}
 DECISION = {"decision": "one module", "rationale": "it is small"}
 DEVIATION = {"what": "no cache", "why": "not needed"}
+REQUEST = {"path": "./app/routes.py", "what": "register new.router"}
 
 PROGRAM = """
 import json, os, signal, sys
@@ -70,7 +71,7 @@ class Rig(Protocol):
 class CommandRig:
     def __init__(self, folder: Path) -> None:
         self.agent = CommandAgent()
-        report = {"files": [NOTE], "decisions": [DECISION], "deviations": [DEVIATION]}
+        report = {"files": [NOTE], "decisions": [DECISION], "deviations": [DEVIATION], "requests": [REQUEST]}
         self._program = folder / "agent.py"
         self._program.write_text(PROGRAM.replace("REPORT", repr(report)))
 
@@ -89,7 +90,13 @@ class ScriptedRig:
             {"do": "pause", "seconds": 10},
             {"do": "progress", "text": "writing"},
             {"do": "usage", "input": 20, "cached": 5, "output": 3, "cost_usd": 0.25},
-            {"do": "report", "files": [NOTE], "decisions": [DECISION], "deviations": [DEVIATION]},
+            {
+                "do": "report",
+                "files": [NOTE],
+                "decisions": [DECISION],
+                "deviations": [DEVIATION],
+                "requests": [REQUEST],
+            },
         ]
         plays = {
             "good": good,
@@ -113,7 +120,7 @@ class ClaudeRig:
 
     def prepare(self, behaviour: str) -> tuple[AgentSettings, dict[str, str]]:
         empty = {"files": [], "decisions": [], "deviations": []}
-        full = {"files": [NOTE], "decisions": [DECISION], "deviations": [DEVIATION]}
+        full = {"files": [NOTE], "decisions": [DECISION], "deviations": [DEVIATION], "requests": [REQUEST]}
         write = Turn(text="Writing.", calls=(WriteFile(path="app/new.py", content="x = 1\n"),))
         plays = {
             "good": [write, Turn(calls=(StructuredReport(content=full),))],
@@ -199,6 +206,7 @@ def test_a_good_run_brings_report_usage_and_progress(rig: Rig, tmp_path: Path) -
     assert [(note.path, note.purpose) for note in finish.report.files] == [("app/new.py", "the new module")]
     assert [(note.decision, note.rationale) for note in finish.report.decisions] == [("one module", "it is small")]
     assert [(note.what, note.why) for note in finish.report.deviations] == [("no cache", "not needed")]
+    assert [(note.path, note.what) for note in finish.report.requests] == [("app/routes.py", "register new.router")]
     assert finish.usage.input > 0
     assert finish.usage.cached > 0
     assert finish.usage.output > 0

@@ -162,7 +162,12 @@ def test_progress_usage_and_report(stage: Stage) -> None:
     code, out, _ = stage.play(
         {"do": "progress", "text": "wörking"},
         {"do": "usage", "input": 1},
-        {"do": "report", "files": [{"path": "a", "purpose": "p"}], "plan": {"units": []}},
+        {
+            "do": "report",
+            "files": [{"path": "a", "purpose": "p"}],
+            "requests": [{"path": "b", "what": "w"}],
+            "plan": {"units": []},
+        },
         {"do": "usage", "input": 5, "output": 2},
     )
 
@@ -172,6 +177,7 @@ def test_progress_usage_and_report(stage: Stage) -> None:
     assert lines[0]["text"] == "wörking"
     report = stage.report()
     assert report["files"] == [{"path": "a", "purpose": "p"}]
+    assert report["requests"] == [{"path": "b", "what": "w"}]
     assert report["plan"] == {"units": []}
     assert msgspec.convert(report["usage"], dict)["input"] == 5
 

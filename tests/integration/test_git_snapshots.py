@@ -50,6 +50,25 @@ def test_a_tree_is_a_repository_of_its_own(tmp_path: Path) -> None:
     assert w.git("status", "--porcelain") == ""
 
 
+def test_what_one_attempt_left_can_be_read_by_its_commit_in_the_tree_of_another(tmp_path: Path) -> None:
+    """What `rest` is told of ejected work: its changes since it began, and its files."""
+    w = world(tmp_path, {"a.txt": "a\n", "b.txt": "b\n"})
+    ejected = w.tree()
+    write_files(ejected.path, {"b.txt": "theirs\n", "new/c.txt": "c\n"})
+    first = w.snapshot(ejected, "03-api/1")
+    second_try = w.tree(first.commit)
+    write_files(second_try.path, {"new/d.txt": "d\n"})
+    left = w.snapshot(second_try, "03-api/2", start=first.commit)
+    checkpoint = w.result({"a.txt": "validated\n"}, "02-models/1")
+
+    rest = w.tree(checkpoint)
+    changed = agents_git(rest.path, "diff", "--name-only", f"HEAD...{left.commit}").split()
+
+    assert changed == ["b.txt", "new/c.txt", "new/d.txt"]
+    assert agents_git(rest.path, "show", f"{left.commit}:b.txt") == "theirs"
+    assert agents_git(rest.path, "for-each-ref", "refs/ropeteam") == ""
+
+
 def test_a_tree_that_is_there_is_taken_as_it_is(tmp_path: Path) -> None:
     w = world(tmp_path)
     first = w.tree()

@@ -11,7 +11,7 @@ import pytest
 from ropeteam.agents import endings
 from ropeteam.agents.command import CommandAgent
 from ropeteam.agents.program import REPORT_BYTES, ProgramConversation, read_report, task_json
-from ropeteam.core.model import AgentReport, FileNote, Usage
+from ropeteam.core.model import AgentReport, FileNote, RequestNote, Usage
 from ropeteam.core.settings import AgentSettings
 from ropeteam.errors import BadInput
 from ropeteam.ports import Exit, Task
@@ -199,6 +199,50 @@ def test_paths_in_the_report_are_relative_to_the_tree(tmp_path: Path) -> None:
     found = [note.path for note in endings.inside(report, tree).files]
 
     assert found == ["a.py", "b.py", "c.py", "/etc/passwd", "../d.py"]
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("app/routes.py", "app/routes.py"),
+        (" ./app//routes.py ", "app/routes.py"),
+        ("TREE/app/routes.py", "app/routes.py"),
+        ("app/größe.py", "app/größe.py"),
+        (".github/workflows/ci.yml", ".github/workflows/ci.yml"),
+        ("TREE", None),
+        ("", None),
+        (".", None),
+        ("/etc/passwd", None),
+        ("../other/a.py", None),
+        ("app/../../a.py", None),
+        (".git/config", None),
+        ("vendor/.GIT/hooks/x", None),
+        ("two\nlines.py", None),
+        ("nul\0.py", None),
+    ],
+)
+def test_a_request_names_a_file_of_the_repository_or_is_shown_to_people(
+    tmp_path: Path, path: str, found: str | None
+) -> None:
+    asked = RequestNote(path=path.replace("TREE", str(tmp_path)), what=" a line ")
+
+    report = endings.inside(AgentReport(requests=(asked,)), tmp_path)
+
+    if found is None:
+        assert report.requests == ()
+        assert "a line" in report.deviations[0].what
+    else:
+        assert report.requests == (RequestNote(path=found, what="a line"),)
+        assert report.deviations == ()
+
+
+def test_requests_for_nothing_and_repeated_ones_are_left_out(tmp_path: Path) -> None:
+    asked = [RequestNote(path=path, what=what) for path, what in (("a", "x"), ("./a", "x"), ("a", "y"), ("b", " "))]
+
+    report = endings.inside(AgentReport(requests=tuple(asked)), tmp_path)
+
+    assert report.requests == (RequestNote(path="a", what="x"), RequestNote(path="a", what="y"))
+    assert report.deviations == ()
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ropeteam import prompts
+from ropeteam.core.briefing import Asked, Briefing, Left, Neighbour
 from ropeteam.core.events import Earlier
-from ropeteam.core.model import Document, Feature, Requirement
+from ropeteam.core.model import DecisionNote, Document, Feature, FileNote, Requirement, Unit
 
 GOLDEN = Path(__file__).parent.parent / "golden/prompts"
 FEATURE = Feature(
@@ -47,7 +49,14 @@ def shared(feature: Feature = FEATURE, context: tuple[tuple[str, str], ...] = ((
     return prompts.shared(feature, base_context=context, patterns=prompts.default_patterns())
 
 
-def own(feature: Feature = FEATURE, *earlier: Earlier, kind: str = "single", by: str = "file", goal: str = "") -> str:
+def own(
+    feature: Feature = FEATURE,
+    *earlier: Earlier,
+    kind: str = "single",
+    by: str = "file",
+    goal: str = "",
+    briefing: Briefing | None = None,
+) -> str:
     return prompts.own(
         kind=kind,  # type: ignore[arg-type]
         goal=goal or "Implement the feature Checkout.",
@@ -56,9 +65,85 @@ def own(feature: Feature = FEATURE, *earlier: Earlier, kind: str = "single", by:
         report_file="/attempts/single-1/report.json",
         earlier=earlier,
         report_by=by,  # type: ignore[arg-type]
+        briefing=briefing,
     )
 
 
+CONTRACT = Unit(
+    id="01-contract",
+    title="Shared types",
+    goal="Declare what orders and payments know of each other.",
+    kind="contract",
+    writes=("shop/types.py", "shop/migrations/"),
+)
+API = Unit(
+    id="03-api",
+    title="Routes",
+    goal="Serve the checkout over HTTP, with $cost in the answer.",
+    needs=("01-contract", "02-models"),
+    writes=("shop/api/*.py", "tests/test_api.py"),
+    reads=("shop/db.py",),
+    requirements=("REQ-002", "REQ-003"),
+)
+MODELS = Neighbour(
+    unit="02-models",
+    title="Models",
+    writes=("shop/models/", "tests/test_models.py"),
+    state="validated",
+    changed=("shop/models/order.py", "tests/test_models.py"),
+)
+VIEWS = Neighbour(unit="04-views", title="Pages", writes=("shop/views/",), state="running")
+WIRING = Neighbour(unit="05-wiring", title="Wiring", writes=("shop/app.py",))
+FOR_CONTRACT = Briefing(
+    unit=CONTRACT,
+    others=(
+        Neighbour(unit=MODELS.unit, title=MODELS.title, writes=MODELS.writes),
+        Neighbour(unit=API.id, title=API.title, writes=API.writes),
+        Neighbour(unit=VIEWS.unit, title=VIEWS.title, writes=VIEWS.writes),
+        WIRING,
+    ),
+)
+FOR_API = Briefing(
+    unit=API,
+    contract=(
+        FileNote(path="shop/types.py", purpose="Order, Payment, and what may go wrong"),
+        FileNote(path="shop/migrations/7.sql", purpose="the table of orders"),
+    ),
+    contract_decisions=(DecisionNote(decision="Amounts are integers of cents", rationale="no rounding"),),
+    others=(
+        Neighbour(
+            unit=CONTRACT.id,
+            title=CONTRACT.title,
+            writes=CONTRACT.writes,
+            state="validated",
+            changed=("shop/types.py", "shop/migrations/7.sql"),
+        ),
+        MODELS,
+        VIEWS,
+        WIRING,
+    ),
+    requests=(Asked(unit="02-models", path="shop/api/errors.py", what="answer 409 for SoldOut"),),
+)
+FOR_REST = Briefing(
+    others=(MODELS,),
+    requests=(
+        Asked(unit="02-models", path="shop/app.py", what="Add to create_app():\n\n```python\nmodels.set_up(app)\n```"),
+    ),
+    left=(
+        Left(
+            unit=API.id,
+            title=API.title,
+            goal=API.goal,
+            writes=API.writes,
+            requirements=API.requirements,
+            commit="1f" * 20,
+            ref="refs/ropeteam/r/03-api/1",
+            evidence="pytest: 1 test that passed before fails:\n```\n# test_total\n```",
+        ),
+        Left(unit="04-views", title="Pages", goal="Show the checkout.", writes=("shop/views/",)),
+    ),
+    batches=(("Routes", "Pages"), ("Wiring",)),
+)
 FAILED = Earlier(attempt="single/1", ref="refs/ropeteam/r/single/1", problem="2 tests failed:\n```\n$boom\n```")
 
 
@@ -69,6 +154,14 @@ FAILED = Earlier(attempt="single/1", ref="refs/ropeteam/r/single/1", problem="2 
         ("own-single.md", own()),
         ("own-second-try.md", own(FEATURE, FAILED, by="structured")),
         ("own-rest.md", own(PLAIN, FAILED, kind="rest")),
+        (
+            "own-single-batches.md",
+            own(briefing=Briefing(batches=(("Shared types",), ("Models", "Pages"), ("Wiring",)))),
+        ),
+        ("own-rest-left.md", own(kind="rest", briefing=FOR_REST)),
+        ("own-contract.md", own(kind="contract", briefing=FOR_CONTRACT)),
+        ("own-unit.md", own(kind="unit", briefing=FOR_API)),
+        ("own-unit-second-try.md", own(FEATURE, FAILED, kind="unit", by="structured", briefing=FOR_API)),
     ],
 )
 def test_golden_texts(name: str, text: str) -> None:
@@ -187,9 +280,109 @@ def test_a_goal_with_dollar_signs_is_left_alone() -> None:
     assert "Pay $5 and ${more}, $$." in own(goal="Pay $5 and ${more}, $$.")
 
 
-def test_other_kinds_have_no_prompt_yet() -> None:
-    with pytest.raises(ValueError, match="no prompt for plan"):
-        own(kind="plan")
+@pytest.mark.parametrize(("kind", "words"), [("plan", "no prompt for plan"), ("unit", "without its unit")])
+def test_what_cannot_be_told_is_an_error_of_ours(kind: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        own(kind=kind)
+
+
+# ---- of the plan and of the others
+
+
+def test_what_all_units_are_told_comes_first_and_is_the_same_to_the_byte() -> None:
+    views = Unit(id=VIEWS.unit, title=VIEWS.title, goal="Show it.", writes=VIEWS.writes)
+    api = Neighbour(unit=API.id, title=API.title, writes=API.writes, state="validated", changed=("shop/api/x.py",))
+    others = (api, *(one for one in FOR_API.others if one.unit != views.id))
+    for_views = msgspec.structs.replace(FOR_API, unit=views, others=others, requests=())
+    texts = [own(kind="unit", briefing=one) for one in (FOR_API, for_views)]
+
+    first, second = (text.partition("# Your task\n")[0] for text in texts)
+
+    assert first == second
+    assert "# What the contract declares" in first
+    assert own(kind="contract", briefing=FOR_CONTRACT).startswith(first.partition("# What the contract declares")[0])
+
+
+def test_a_unit_is_told_what_is_its_own_and_where_to_ask_for_the_rest() -> None:
+    text = own(kind="unit", briefing=FOR_API)
+    mine = text.partition("## What is yours")[2].partition("## ")[0]
+
+    assert "- `shop/api/*.py`\n- `tests/test_api.py`" in mine
+    assert "shop/views" not in mine
+    assert "`requests`" in mine
+    assert "with $cost in the answer" in text
+    assert "It serves REQ-002, REQ-003." in text
+    assert "Look at what fits `shop/db.py` too." in text
+    assert "Not done yet, so that nothing of it is in your work tree: `04-views`, `05-wiring`." in text
+    assert "`02-models` Models, which you build on: `shop/models/order.py`" in text
+    assert "- `shop/api/errors.py`, for `02-models`: answer 409 for SoldOut" in text
+    assert '"requests": [' in text
+    assert text.count("shop/migrations/7.sql") == 1, "the contract's files are told once"
+    assert "whole feature" not in text
+
+
+def test_who_owns_everything_is_not_told_of_requests_in_its_report() -> None:
+    assert "requests" not in own() + own(kind="belay") + own(kind="rest", briefing=FOR_REST)
+    assert "`requests` (`path`, `what`)" in own(kind="unit", by="structured", briefing=FOR_API)
+
+
+def test_a_unit_alone_and_without_a_contract_is_told_nothing_of_others() -> None:
+    text = own(kind="unit", briefing=Briefing(unit=Unit(id="api", title="Routes", writes=("a.py",))))
+
+    assert text.startswith("# Your task\n\nRoutes\n")
+    assert headings(text) == ["# Your task", "## What is yours", "## How to work", "## How to report"]
+
+
+def test_many_units_files_and_requests_are_counted_and_not_all_told() -> None:
+    paths = tuple(f"p{n:03d}.py" for n in range(200))
+    many = Briefing(
+        unit=msgspec.structs.replace(API, writes=paths),
+        contract=tuple(FileNote(path=path) for path in paths),
+        contract_decisions=tuple(DecisionNote(decision=f"d{n}") for n in range(200)),
+        others=tuple(
+            Neighbour(unit=f"u{n:03d}", writes=paths, changed=paths, state="validated" if n % 2 else "pending")
+            for n in range(200)
+        ),
+        requests=tuple(Asked(unit="u001", path=path, what="x" * 100_000) for path in paths),
+    )
+    text = own(kind="unit", briefing=many)
+
+    assert len(text) < 100_000
+    assert "- and 171 more" in text
+    assert "`p005.py` and 194 more" in text
+
+
+def test_what_is_left_is_told_in_full_with_the_commit_of_the_earlier_try() -> None:
+    left = tuple(Left(unit=f"u{n}", goal=f"goal number {n}.") for n in range(100))
+    text = own(kind="rest", briefing=msgspec.structs.replace(FOR_REST, left=(*FOR_REST.left, *left)))
+
+    assert all(one.goal in text for one in (*FOR_REST.left, *left))
+    assert f"An earlier try: commit `{'1f' * 20}`." in text
+    assert "refs/ropeteam" not in text, "the ref is not in the work tree"
+
+
+@given(st.text(max_size=80) | st.text(alphabet=st.sampled_from("`#~ \n\rx<>-1.\ufeff\udc80"), max_size=60))
+def test_nothing_that_others_said_passes_for_a_heading_of_ours(words: str) -> None:
+    briefing = Briefing(
+        unit=msgspec.structs.replace(API, title=words),
+        contract=(FileNote(path=words, purpose=words),),
+        contract_decisions=(DecisionNote(decision=f"d{words}", rationale=words),),
+        others=(Neighbour(unit="02", title=words, writes=(words,), state="validated", changed=(words,)), VIEWS),
+        requests=(Asked(unit="02", path="a", what=words),),
+    )
+    text = own(kind="unit", briefing=briefing)
+
+    assert text.encode()
+    assert headings(text) == [
+        "# The units of this feature",
+        "# What the contract declares",
+        "# Your task",
+        "## What is yours",
+        "## What is there, and what is not",
+        "## Asked of you",
+        "## How to work",
+        "## How to report",
+    ]
 
 
 def test_a_long_log_keeps_its_newest_end_and_says_what_is_missing() -> None:

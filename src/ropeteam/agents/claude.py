@@ -136,10 +136,19 @@ class ReportedDeviation(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+class ReportedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    path: Annotated[str, msgspec.Meta(description="the file, relative to the root of the repository")]
+    what: Annotated[str, msgspec.Meta(description="exactly what is needed there")]
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     files: Annotated[list[ReportedFile], msgspec.Meta(description="every file created, modified or deleted")]
     decisions: list[ReportedDecision]
     deviations: list[ReportedDeviation]
+    requests: Annotated[
+        list[ReportedRequest],
+        msgspec.Meta(description="what is needed in files that are not yours to write, where there are such files"),
+    ] = []
 
 
 def report_schema() -> dict[str, Any]:

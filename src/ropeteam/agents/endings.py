@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from ropeteam.core.model import AgentReport, FileNote, Outcome
+from ropeteam.core.model import AgentReport, DeviationNote, FileNote, Outcome, RequestNote
 from ropeteam.ports import Exit, Finish, Task
 
 
@@ -58,10 +58,31 @@ def whole_prompt(task: Task) -> str:
 
 
 def inside(report: AgentReport, tree: Path) -> AgentReport:
-    """The report with its paths relative to the tree, as far as they lie in it; others stay as they were written."""
+    """The report with its paths relative to the tree, as far as they lie in it; others stay as they were written.
+
+    A request that nobody can do, because it names no file of the repository, becomes a deviation, so that people see
+    it; one that asks for nothing is left out.
+    """
+    requests, deviations = [], []
+    for note in report.requests:
+        what, path = note.what.strip(), _relative(note.path.strip(), tree)
+        if what and _is_file_of_repository(path):
+            requests.append(RequestNote(path=path, what=what))
+        elif what:
+            named = repr(path) if note.path.strip() else "a file that it did not name"
+            deviations.append(DeviationNote(what=f"It asked for a change in {named}: {what}"))
     return msgspec.structs.replace(
-        report, files=tuple(FileNote(path=_relative(note.path, tree), purpose=note.purpose) for note in report.files)
+        report,
+        files=tuple(FileNote(path=_relative(note.path, tree), purpose=note.purpose) for note in report.files),
+        deviations=(*report.deviations, *deviations),
+        requests=tuple(dict.fromkeys(requests)),
     )
+
+
+def _is_file_of_repository(path: str) -> bool:
+    """Whether a file of that name could be in the repository."""
+    parts = path.split("/")
+    return path.isprintable() and not any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
 
 
 def _relative(path: str, tree: Path) -> str:

@@ -10,13 +10,17 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ropeteam.core.model import AgentReport, DecisionNote, DeviationNote, FileNote, Kind, Usage
+from ropeteam.core.model import AgentReport, DecisionNote, DeviationNote, FileNote, Kind, RequestNote, Usage
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class TaskFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What `ROPETEAM_TASK` points to: one attempt's task. Paths are absolute; deadline: seconds since the epoch."""
+    """What `ROPETEAM_TASK` points to: one attempt's task. Files are absolute; deadline: seconds since the epoch.
+
+    writes: patterns, as in `.gitignore`, of the paths it owns; everything for an attempt at the whole feature. reads:
+    of what it should look at. needs: ids of the units whose validated work is in its tree.
+    """
 
     run: str
     unit: str
@@ -65,11 +69,13 @@ class ProgressLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="event",
 
 
 class ReportFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What a program may leave in `report_file`. plan: a plan document, for `kind: plan` only."""
+    """What a program may leave in `report_file`. requests: what a unit needs in files that it does not own. plan: a
+    plan document, for `kind: plan` only."""
 
     files: tuple[FileNote, ...] = ()
     decisions: tuple[DecisionNote, ...] = ()
     deviations: tuple[DeviationNote, ...] = ()
+    requests: tuple[RequestNote, ...] = ()
     plan: dict[str, Any] | None = None
     usage: UsageCounts | None = None
 
@@ -78,5 +84,6 @@ class ReportFile(msgspec.Struct, frozen=True, kw_only=True):
             files=self.files,
             decisions=self.decisions,
             deviations=self.deviations,
+            requests=self.requests,
             usage=self.usage.usage() if self.usage else None,
         )

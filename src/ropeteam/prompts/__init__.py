@@ -6,14 +6,14 @@ read it from their cache; what is particular (`own`) comes after it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from importlib import resources
-from string import Template
 from typing import Literal
 
+from ropeteam.core.briefing import Briefing
 from ropeteam.core.events import Earlier
-from ropeteam.core.model import Document, Feature, Kind, Requirement
+from ropeteam.core.model import Document, Feature, Kind, Requirement, Unit
+from ropeteam.prompts import others
+from ropeteam.prompts.markdown import fenced, fill, one_line, text, writable
 
 LONGEST_LOG = 60_000  # characters of one earlier log, about 15,000 tokens: its newest end is kept
 SHOWN_REQUIREMENTS = 60
@@ -33,7 +33,7 @@ _DONE = ("✓", "done", "completed", "complete", "x")
 
 def default_patterns() -> str:
     """The architecture patterns for projects without `.ropeteam/patterns.md`."""
-    return _text("patterns")
+    return text("patterns")
 
 
 def shared(feature: Feature, *, base_context: Sequence[tuple[str, str]], patterns: str) -> str:
@@ -42,15 +42,15 @@ def shared(feature: Feature, *, base_context: Sequence[tuple[str, str]], pattern
     base_context: path and text of the repository's own instructions for agents, from the base commit.
     patterns: `default_patterns()`, or the repository's `.ropeteam/patterns.md` from the base commit.
     """
-    parts = [_text("shared"), "# The project's own instructions"]
+    parts = [text("shared"), "# The project's own instructions"]
     parts += [_quoted(path, text) for path, text in base_context if text.strip()] or ["There are none."]
     parts += ["# Architecture patterns", _quoted("patterns.md", patterns)]
-    parts.append(f"# The feature: {_one_line(feature.title or feature.name)}")
+    parts.append(f"# The feature: {one_line(feature.title or feature.name)}")
     for kind, heading in _PARTS:
         documents = [document for document in feature.documents if document.kind == kind]
         if documents:
             parts += [f"## {heading}", *(_document(document) for document in documents)]
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+    return writable("\n\n".join(part.strip("\n") for part in parts) + "\n")
 
 
 def own(
@@ -62,27 +62,94 @@ def own(
     report_file: str,
     earlier: Sequence[Earlier],
     report_by: Literal["file", "structured"],
+    briefing: Briefing | None = None,
 ) -> str:
-    """What is particular to one attempt that owns the whole feature: `single`, `rest` or `belay`.
+    """What is particular to one attempt. Raises ValueError for a kind that has no prompt here.
 
-    tree, report_file: absolute. earlier: attempts before it, newest last. report_by: whether the agent writes its
-    report to a file or gives it as structured output.
+    goal: in words; of a unit its own goal comes first, where it has one. tree, report_file: absolute. earlier: attempts
+    before it, newest last. report_by: whether the agent writes its report to a file or gives it as structured output.
+    briefing: what it is told of the plan and the others; for `contract` and `unit` with their own unit in it.
     """
-    if kind not in ("single", "rest", "belay"):
-        raise ValueError(f"there is no prompt for {kind}")
-    report = _text(f"report-{report_by}")
-    before = ([_text("rest").strip()] if kind == "rest" else []) + _earlier(earlier)
-    return Template(_text("whole")).substitute(
+    told = briefing or Briefing()
+    values = {
+        "workplace": fill("tree", tree=tree),
+        "asked": others.asked(told),
+        "care": fill(
+            "care",
+            documents=f" in `{feature.folder}`" if feature.folder else "",
+            report=_report(report_by, report_file, asks=kind in ("contract", "unit")),
+        ),
+    }
+    match kind, told.unit:
+        case "single" | "rest" | "belay", _:
+            prompt = _whole(kind, goal, feature, earlier, told, values)
+        case "contract" | "unit", Unit() as unit:
+            prompt = _unit(kind, unit, goal, feature, earlier, told, values)
+        case _:
+            raise ValueError(f"there is no prompt for {kind}{'' if kind == 'plan' else ' without its unit'}")
+    return writable(f"{prompt}\n")
+
+
+def _whole(
+    kind: str, goal: str, feature: Feature, earlier: Sequence[Earlier], told: Briefing, values: dict[str, str]
+) -> str:
+    """The prompt of one that owns the whole feature."""
+    done = [fill("rest", validated=_validated(told)), others.left(told)] if kind == "rest" else []
+    before = [*done, values.pop("asked"), *_earlier(earlier)]
+    return fill(
+        "whole",
         goal=goal.strip(),
-        requirements="".join(f"{part}\n\n" for part in _requirements(feature.requirements)),
-        tree=tree,
-        before="".join(f"{part}\n\n" for part in before),
-        documents=f" in `{feature.folder}`" if feature.folder else "",
-        report=Template(report).substitute(report_file=report_file, fields=_text("report-fields").strip()).strip(),
+        requirements=_requirements(feature.requirements),
+        before="\n\n".join(part for part in before if part),
+        order=others.order(told.batches),
+        **values,
     )
 
 
-def _requirements(requirements: tuple[Requirement, ...]) -> list[str]:
+def _validated(told: Briefing) -> str:
+    there = others.validated(told)
+    return f"Validated so far:\n\n{there}" if there else ""
+
+
+def _unit(
+    kind: str,
+    unit: Unit,
+    goal: str,
+    feature: Feature,
+    earlier: Sequence[Earlier],
+    told: Briefing,
+    values: dict[str, str],
+) -> str:
+    """The prompt of one that owns a part. What all units are told of the plan stands first: see `others.plan`."""
+    if kind == "unit":
+        values["others"] = others.others(told)
+    task = fill(
+        kind,
+        goal=(unit.goal.strip() or one_line(unit.title) or goal.strip()),
+        unit=unit.id,
+        feature=one_line(feature.title or feature.name),
+        requirements=f"It serves {_names(unit.requirements)}." if unit.requirements else "",
+        yours=others.yours(unit),
+        reads=others.reads(unit),
+        before="\n\n".join(_earlier(earlier)),
+        **values,
+    )
+    return "\n\n".join([*others.plan(told), task])
+
+
+def _report(report_by: Literal["file", "structured"], report_file: str, *, asks: bool) -> str:
+    """How to report. asks: whether there are files of others, in which it may need something."""
+    fields = text("report-fields").strip()
+    if asks:
+        fields += "\n" + text("report-requests").strip()
+    if report_by == "structured":
+        requests = ", and `requests` (`path`, `what`)" if asks else ""
+        return fill("report-structured", fields=fields, requests=requests)
+    example = ',\n "requests": [{"path": "a file that is not yours", "what": "exactly what it needs there"}]'
+    return fill("report-file", fields=fields, report_file=report_file, requests=example if asks else "")
+
+
+def _requirements(requirements: tuple[Requirement, ...]) -> str:
     done = [item.id for item in requirements if item.status.lower() in _DONE]
     due = [item.id for item in requirements if item.status.lower() not in _DONE]
     sentences = []
@@ -90,7 +157,7 @@ def _requirements(requirements: tuple[Requirement, ...]) -> list[str]:
         sentences.append(f"The requirements to meet: {_names(due)}.")
     if done:
         sentences.append(f"Marked as done already, to be kept working: {_names(done)}.")
-    return [" ".join(sentences)] if sentences else []
+    return " ".join(sentences)
 
 
 def _names(ids: Sequence[str]) -> str:
@@ -102,7 +169,7 @@ def _names(ids: Sequence[str]) -> str:
 def _earlier(earlier: Sequence[Earlier]) -> list[str]:
     if not earlier:
         return []
-    parts = [_text("earlier").strip()]
+    parts = [text("earlier").strip()]
     for one in earlier:
         kept = f" Its work is kept under `{one.ref}`." if one.ref else ""
         parts.append(f"Attempt {one.attempt} did not pass.{kept} Why:\n\n{fenced(one.problem, 'text')}")
@@ -118,20 +185,4 @@ def _document(document: Document) -> str:
 
 
 def _quoted(path: str, text: str) -> str:
-    return f"From `{_one_line(path)}`:\n\n{fenced(text, 'markdown')}"
-
-
-def fenced(text: str, language: str) -> str:
-    """Between two lines of backticks, more of them than any run of backticks in the text: nothing in it can end it."""
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").strip("\n")
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(4, longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _text(name: str) -> str:
-    return resources.files("ropeteam.prompts").joinpath(f"{name}.md").read_text(encoding="utf-8")
+    return f"From `{one_line(path)}`:\n\n{fenced(text, 'markdown')}"

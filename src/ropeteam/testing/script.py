@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ropeteam.core.model import DecisionNote, DeviationNote, FileNote
+from ropeteam.core.model import DecisionNote, DeviationNote, FileNote, RequestNote
 from ropeteam.errors import BadInput
 
 Above0 = Annotated[float, msgspec.Meta(ge=0)]
@@ -90,11 +90,13 @@ class Used(Step, frozen=True, kw_only=True, tag="usage"):
 
 
 class Report(Step, frozen=True, kw_only=True, tag="report"):
-    """Write the report file: what each file is for, decisions, deviations, for a planning unit the plan."""
+    """Write the report file: what each file is for, decisions, deviations, for a unit its requests to others, for
+    a planning unit the plan."""
 
     files: tuple[FileNote, ...] = ()
     decisions: tuple[DecisionNote, ...] = ()
     deviations: tuple[DeviationNote, ...] = ()
+    requests: tuple[RequestNote, ...] = ()
     plan: dict[str, Any] | None = None
 
 

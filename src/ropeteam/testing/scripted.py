@@ -73,7 +73,11 @@ class Player:
                 emit(line)
             case steps.Report():
                 self._report = ReportFile(
-                    files=step.files, decisions=step.decisions, deviations=step.deviations, plan=step.plan
+                    files=step.files,
+                    decisions=step.decisions,
+                    deviations=step.deviations,
+                    requests=step.requests,
+                    plan=step.plan,
                 )
             case steps.Lie():
                 report = self._report or ReportFile()
