@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -49,8 +50,8 @@ class Attempts:
         known = next((a for a in state.attempts if a.id == command.attempt), None)
         if known is None:
             await self._until(command)
-            return await self._begin(command, emit)
-        return await self._take_over(command, known, emit)
+            return await self._begin(command, state, emit)
+        return await self._take_over(command, known, state, emit)
 
     async def _until(self, command: ev.RunAgent) -> None:
         clock = self._c.clock
@@ -67,12 +68,12 @@ class Attempts:
 
     # ---- begin
 
-    async def _begin(self, command: ev.RunAgent, emit: Emit) -> ev.AnyEvent:
+    async def _begin(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
         c = self._c
         folder = c.attempt_folder(command.attempt)
         tree = await make_tree(c, command, folder, lambda: command.attempt in self._stops)
         self._stop_here(command)
-        task, spec = await asyncio.to_thread(self._ready, command, folder, tree)
+        task, spec = await asyncio.to_thread(self._ready, command, folder, tree, state)
         emit(
             ev.AttemptStarted(
                 attempt=command.attempt,
@@ -88,19 +89,19 @@ class Attempts:
         child = await to_the_end(asyncio.to_thread(process.launch, spec))
         return await self._follow(command, task, tree, child, emit, began=c.clock.now())
 
-    def _ready(self, command: ev.RunAgent, folder: Path, tree: git.Tree) -> tuple[Task, process.Spec]:
-        task = task_of(self._c, command, folder, tree.path)
+    def _ready(self, command: ev.RunAgent, folder: Path, tree: git.Tree, state: RunState) -> tuple[Task, process.Spec]:
+        task = task_of(self._c, command, folder, tree.path, state)
         return task, spec_of(self._c, self._c.agent.build(task), task, folder)
 
     # ---- take over
 
-    async def _take_over(self, command: ev.RunAgent, known: AttemptState, emit: Emit) -> ev.AnyEvent:
+    async def _take_over(self, command: ev.RunAgent, known: AttemptState, state: RunState, emit: Emit) -> ev.AnyEvent:
         """After a restart: collect what ended, attach to what lives, give up what is gone."""
         folder = Path(known.folder)
         child = await to_the_end(asyncio.to_thread(process.attach, folder / "log"))
         try:
             tree = git.open_tree(Path(known.tree), folder / "index")
-            task = await asyncio.to_thread(task_of, self._c, command, folder, tree.path)
+            task = await asyncio.to_thread(task_of, self._c, command, folder, tree.path, state)
         except asyncio.CancelledError:
             raise  # the orchestrator leaves; the attempt goes on under its wrapper
         except BaseException:
@@ -169,7 +170,7 @@ class Attempts:
             if child is not None:
                 await to_the_end(asyncio.to_thread(child.kill))
             raise
-        return await asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage)
+        return await asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage, began)
 
     def _keep_running(self, command: ev.RunAgent, tree: git.Tree, child: process.Child | None) -> None:
         """A snapshot while the agent works: what it deletes later is not lost. Its processes stand still meanwhile."""
@@ -177,7 +178,9 @@ class Attempts:
             with child.frozen():
                 self._snapshot(command, tree, AttemptResult())
 
-    def _conclude(self, command: ev.RunAgent, tree: git.Tree, exit: Exit, finish: Finish, usage: Usage) -> ev.AnyEvent:
+    def _conclude(
+        self, command: ev.RunAgent, tree: git.Tree, exit: Exit, finish: Finish, usage: Usage, began: float
+    ) -> ev.AnyEvent:
         """Snapshot first, then judge."""
         c = self._c
         result = AttemptResult(
@@ -190,6 +193,7 @@ class Attempts:
             log=str(self._c.attempt_folder(command.attempt)),
         )
         found, result = self._look(command, tree, result)
+        result = replace(result, reading_seconds=_reading(tree, result, began))
         known = {path for commit in (result.commit, command.base) if commit for path in git.list_files(c.store, commit)}
 
         def exists(path: str) -> bool:
@@ -276,6 +280,16 @@ class Attempts:
 def _sweep(tree: git.Tree, folder: Path) -> None:
     """End what a killed wrapper of the attempt, or of its set-up, left working in its tree."""
     process.sweep_after(tree.path, folder / "log", *folder.glob("log/set-up/*/process"))
+
+
+def _reading(tree: git.Tree, result: AttemptResult, began: float) -> float:
+    """Seconds from `began` to the first change of a file that is there: how long it read before it wrote."""
+    written = []
+    for change in result.changes:
+        with suppress(OSError):
+            written.append((tree.path / change.path).lstat().st_mtime)
+    since = [at for at in written if at >= began]
+    return min(min(since) - began, result.seconds) if since else 0.0
 
 
 def _is_there(tree: Path, path: str) -> bool:

@@ -17,6 +17,8 @@ import msgspec
 from ropeteam import git, process, prompts
 from ropeteam.context import RunContext
 from ropeteam.core import events as ev
+from ropeteam.core.briefing import briefing
+from ropeteam.core.state import RunState
 from ropeteam.finishing import in_thread
 from ropeteam.ports import Launch, Task
 from ropeteam.validation import set_up_for_agent
@@ -94,11 +96,13 @@ def changed_documents(c: RunContext, base: str, commit: str) -> list[str]:
 # ---- what it is given
 
 
-def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path) -> Task:
-    """What the agent is given."""
+def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state: RunState) -> Task:
+    """What the agent is given. state: of the run, for what it is told of the others."""
     report_file = folder / "io" / "report.json"
     feature = c.started.feature
-    goal = feature.title or feature.name
+    told = briefing(state, command)
+    piece = told.unit if told is not None else None
+    goal = (piece.goal or piece.title or piece.id) if piece is not None else feature.title or feature.name
     own = prompts.own(
         kind=command.kind,
         goal=goal,
@@ -107,12 +111,12 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path) -> Ta
         report_file=str(report_file),
         earlier=command.earlier,
         report_by=c.agent.report_by,
+        briefing=told,
     )
-    unit, _, number = command.attempt.partition("/")
     return Task(
         run=c.run,
-        unit=unit,
-        attempt=int(number),
+        unit=command.unit,
+        attempt=int(command.attempt.partition("/")[2]),
         kind=command.kind,
         goal=goal,
         feature=feature.name,
@@ -122,8 +126,11 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path) -> Ta
         own_prompt=own,
         prompt_file=folder / "io" / "prompt.md",
         report_file=report_file,
-        slot=0,
+        slot=command.slot,
         deadline=c.clock.now() + command.seconds,
+        writes=piece.writes if piece is not None else ("**",),
+        reads=piece.reads if piece is not None else (),
+        needs=piece.needs if piece is not None else (),
         turns=c.started.settings.limits.turns,
         budget_usd=command.budget_usd,
         settings=c.agent_settings,

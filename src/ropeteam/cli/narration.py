@@ -8,17 +8,18 @@ from ropeteam.cli.page import ACTIONS, Tone
 from ropeteam.cli.plain import count, duration, escaped, plain, whole
 from ropeteam.core import events as ev
 from ropeteam.core.model import AttemptResult, Baseline, CheckResult
-from ropeteam.core.report import time_scale
+from ropeteam.core.timing import time_scale
 from ropeteam.core.state import RunState
 from ropeteam.core.triggers import SENTENCES
 
 _NOW: Final = {
+    "single": "One agent does it.",
     "retry": "Trying again.",
     "notice": "The run goes on.",
     "park": "The run is parked; everything is kept.",
     "stop": "The run stops; everything is kept.",
-    "salvage": "Going on with one agent from the last checkpoint.",
-    "strict": "Going on with one agent from the last checkpoint.",
+    "salvage": "What runs may finish; then one agent goes on from the last checkpoint.",
+    "strict": "Everything is stopped; one agent goes on from the last checkpoint.",
 }
 assert _NOW.keys() == ACTIONS.keys()
 
@@ -48,6 +49,8 @@ def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
             return f"The result holds: {_checks(event.checks)}.", "good"
         case ev.CandidateFailed():
             return f"The result does not hold: {_checks(event.checks)}.", "bad"
+        case ev.TriggerFired() if event.trigger.action == "single":
+            return None  # the decision has said it
         case ev.TriggerFired():
             t = event.trigger
             said = (SENTENCES[t.id], whole(t.evidence), _NOW[t.action])

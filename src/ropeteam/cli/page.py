@@ -45,6 +45,7 @@ class Page:
 MARKS: Final = {"created": "+", "modified": "~", "deleted": "-"}
 
 ACTIONS: Final = {
+    "single": "One agent did it from the start.",
     "salvage": "What is validated was kept; one agent did the rest.",
     "strict": "Everything was stopped; one agent went on from the last checkpoint.",
     "retry": "It was tried again.",

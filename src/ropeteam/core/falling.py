@@ -15,7 +15,7 @@ def action_of(state: RunState) -> Action:
 
 
 def fall(state: RunState, trigger: Trigger) -> RunState:
-    """Several agents no longer: nothing new starts, and the trigger is announced. Has fallen already: only announced."""
+    """Several agents no longer: nothing new starts, and the trigger is announced. Fallen already: only announced."""
     how = action_of(state)
     state = state.pend(replace(trigger, action=how))
     if state.fallen or not state.together:

@@ -5,13 +5,14 @@ With the scripted agent, seconds of agents are in feature time (real seconds tim
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from ropeteam.core.events import RunAgent
 from ropeteam.core.model import (
     AgentReport,
     CheckState,
     Decision,
+    FileChange,
     LandedReason,
     Outcome,
     Phase,
@@ -21,7 +22,9 @@ from ropeteam.core.model import (
     Value,
 )
 from ropeteam.core.paths import is_cache
-from ropeteam.core.state import AttemptState, RunState, spent
+from ropeteam.core.progress import ALONE, pieces
+from ropeteam.core.state import AttemptState, RunState
+from ropeteam.core.timing import Actual, SpanLine, actual, spans, time_scale
 
 
 class Tokens(Value, frozen=True, kw_only=True, omit_defaults=False):
@@ -43,9 +46,23 @@ class AttemptLine(Value, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class UnitLine(Value, frozen=True, kw_only=True, omit_defaults=False):
+    """title, batch, needs: as the plan has them; empty for `single`, `rest` and `belay`."""
+
     id: str
     state: UnitState
     attempts: tuple[AttemptLine, ...]
+    title: str = ""
+    batch: int | None = None
+    needs: tuple[str, ...] = ()
+
+
+class RequestLine(Value, frozen=True, kw_only=True, omit_defaults=False):
+    """What a unit needed in a file of another. done: somebody was given it, and what they made is validated."""
+
+    path: str
+    what: str
+    unit: str
+    done: bool
 
 
 class FileLine(Value, frozen=True, kw_only=True, omit_defaults=False):
@@ -102,18 +119,6 @@ class Predicted(Value, frozen=True, kw_only=True, omit_defaults=False):
     speedup_quantile: float | None = None
 
 
-class Actual(Value, frozen=True, kw_only=True, omit_defaults=False):
-    """seconds: wall time in which the run was driven, without waiting for the user. orchestration_seconds: of it, what
-    was neither an agent at work, nor a check that everything waited for, nor waiting for a provider."""
-
-    seconds: float = 0.0
-    single_seconds_estimated: float | None = None
-    speedup_estimated: float | None = None
-    tokens: int = 0
-    cost_usd: float = 0.0
-    orchestration_seconds: float = 0.0
-
-
 class Report(Value, frozen=True, kw_only=True, omit_defaults=False):
     run: str
     feature: str
@@ -137,6 +142,8 @@ class Report(Value, frozen=True, kw_only=True, omit_defaults=False):
     notices: tuple[str, ...]
     kept: tuple[str, ...]
     documents: tuple[str, ...]
+    requests: tuple[RequestLine, ...]
+    spans: tuple[SpanLine, ...]
     predicted: Predicted
     actual: Actual
     clock: str
@@ -154,7 +161,7 @@ def report(state: RunState) -> Report:
         feature=begun.feature.name,
         state=state.phase,
         outcome=state.outcome,
-        winner="single" if state.outcome == "delivered_single" else None,
+        winner=_winner(state),
         landed=state.landed,
         landed_reason=state.landed_reason,
         landed_detail=state.landed_detail,
@@ -178,8 +185,10 @@ def report(state: RunState) -> Report:
         notices=_notices(state),
         kept=tuple(dict.fromkeys(r for a in state.attempts for r in (a.result.ref, *a.result.kept) if r)),
         documents=(*(state.documents or ()), *(state.written or ())),
-        predicted=Predicted(mode=state.decision.mode if state.decision else None),
-        actual=_actual(state, scale),
+        requests=_requests(state),
+        spans=spans(state),
+        predicted=_predicted(state),
+        actual=actual(state, scale),
         clock="" if scale == 1.0 else f"scripted agent: its time counts {scale:g}-fold",
         agent=begun.answers.agent,
         started_at=_iso(begun.at),
@@ -202,51 +211,66 @@ def exit_code(state: RunState) -> int:
     return 1 if wanted and not state.landed and state.landed_reason != "include_dirty" else 0
 
 
-def time_scale(state: RunState) -> float:
-    """Seconds of feature time in one real second of an agent's work: 1 but for the scripted agent."""
-    name = state.begun.answers.agent
-    known = state.begun.settings.agents.get(name)
-    return known.time_scale if name == "scripted" and known is not None else 1.0
+def _winner(state: RunState) -> str | None:
+    """Whose work was delivered: the integration's, the belay's, or that of the one agent."""
+    if state.outcome is None or not state.outcome.startswith("delivered"):
+        return None
+    if not state.together:
+        return "single"
+    belay = state.newest("belay")
+    return "belay" if belay is not None and belay.stage == "validated" else "parallel"
 
 
-def _actual(state: RunState, scale: float) -> Actual:
-    money, tokens, agents = spent(state.attempts)
-    c = state.clockwork
-    wall = max(0.0, c.driven - c.asked)
-    total = wall + agents * (scale - 1.0)
-    ended = state.outcome is not None
-    return Actual(
-        seconds=round(total, 1),
-        single_seconds_estimated=round(total, 1) if ended else None,
-        speedup_estimated=1.0 if ended and total else None,
-        tokens=tokens,
-        cost_usd=round(money, 4),
-        orchestration_seconds=round(max(0.0, wall - agents - c.checks - c.waited), 1),
+def _predicted(state: RunState) -> Predicted:
+    mode = state.decision.mode if state.decision else None
+    e = state.plan.estimate if state.plan is not None else None
+    if e is None:
+        return Predicted(mode=mode)
+    return Predicted(
+        mode=mode,
+        single_seconds_p50=e.single.seconds_p50,
+        parallel_seconds_p50=e.parallel.seconds_p50,
+        speedup_p50=e.speedup_p50,
+        speedup_quantile=e.speedup_quantile,
     )
 
 
 def _units(state: RunState, scale: float) -> tuple[UnitLine, ...]:
-    names = dict.fromkeys(a.unit for a in state.attempts) or {
-        c.unit: None for c in state.open.values() if isinstance(c, RunAgent)
-    }
-    return tuple(
-        UnitLine(
-            id=name,
-            state=_unit_state(state, [a for a in state.attempts if a.unit == name]),
-            attempts=tuple(_attempt(a, scale) for a in state.attempts if a.unit == name),
+    planned = {u.id: u for u in state.plan.units} if state.plan is not None and state.together else {}
+    under_way = [c.unit for c in state.under_way()]
+    lines = []
+    for name in dict.fromkeys((*planned, *(a.unit for a in state.attempts), *under_way)):
+        unit, tries = planned.get(name), [a for a in state.attempts if a.unit == name]
+        lines.append(
+            UnitLine(
+                id=name,
+                state=_unit_state(state, tries),
+                attempts=tuple(_attempt(a, scale) for a in tries),
+                title=(unit.title or unit.goal) if unit else "",
+                batch=unit.batch if unit else None,
+                needs=unit.needs if unit else (),
+            )
         )
-        for name in names
-    )
+    return tuple(lines)
 
 
 def _unit_state(state: RunState, attempts: list[AttemptState]) -> UnitState:
+    delivered = state.outcome is not None and state.outcome.startswith("delivered")
+    if any(a.stage == "validated" for a in attempts):
+        return "validated"
+    if delivered:
+        return "superseded"
     if not attempts:
         return "pending"
-    stage = attempts[-1].stage
-    if stage in ("running", "validated"):
-        return "running" if stage == "running" else "validated"
-    if stage in ("ended", "merged"):
+    last = attempts[-1]
+    if last.stage == "running" or last.again:
+        return "running" if state.outcome is None else "failed"
+    if last.stage in ("ended", "merged"):
         return "ended"
+    if last.stage == "ejected":
+        return "ejected"
+    if last.unit not in ALONE and state.together:
+        return "failed"
     return "failed" if state.outcome is not None else "pending"
 
 
@@ -276,16 +300,54 @@ def _reports(state: RunState) -> list[tuple[str, AgentReport]]:
 
 
 def _files(state: RunState) -> Files:
-    """From the tree of the newest attempt that has one, never from what an agent says; purposes are its words."""
+    """From the trees of the attempts whose work counts, never from what an agent says; purposes are its words."""
     purposes = {f.path: f.purpose for _, r in _reports(state) for f in r.files if f.purpose}
-    done = [a for a in state.attempts if a.result.commit]
-    changes = done[-1].result.changes if done else ()
     by_kind: dict[str, list[FileLine]] = {"created": [], "modified": [], "deleted": []}
-    for change in changes:
-        by_kind[change.kind].append(FileLine(path=change.path, purpose=purposes.get(change.path, "")))
+    for path, kind in sorted(_together(a.result.changes for a in _counting(state)).items()):
+        by_kind[kind].append(FileLine(path=path, purpose=purposes.get(path, "")))
     return Files(
         created=tuple(by_kind["created"]), modified=tuple(by_kind["modified"]), deleted=tuple(by_kind["deleted"])
     )
+
+
+def _counting(state: RunState) -> list[AttemptState]:
+    """Whose changes make up the result, in order: the belay's alone if it won, else those of validated units and the
+    newest of the one agent."""
+    done = [a for a in state.attempts if a.result.commit]
+    if _winner(state) == "belay":
+        return [a for a in done if a.unit == "belay"][-1:]
+    parts = [a for a in pieces(state) if a.stage == "validated"] if state.together else []
+    return [*parts, *[a for a in done if a.unit == state.solo][-1:]]
+
+
+def _together(changes: Iterable[Iterable[FileChange]]) -> dict[str, str]:
+    """Kinds of change by path, one set of changes after the other."""
+    found: dict[str, str] = {}
+    for some in changes:
+        for change in some:
+            before = found.get(change.path)
+            if before == "created" and change.kind == "deleted":
+                del found[change.path]
+            elif before == "deleted" and change.kind == "created":
+                found[change.path] = "modified"
+            else:
+                found[change.path] = before if before == "created" else change.kind
+    return found
+
+
+def _requests(state: RunState) -> tuple[RequestLine, ...]:
+    """Each request of a unit once, and whether somebody whose work is validated was given it."""
+    over = bool(state.outcome and state.outcome.startswith("delivered"))
+    given = {(r.path, r.what) for a in state.attempts if a.stage == "validated" for r in a.asked}
+    rested = any(a.unit == "rest" and a.stage == "validated" for a in state.attempts)
+    lines: dict[tuple[str, str], RequestLine] = {}
+    for a in pieces(state):
+        if a.stage not in ("validated", "merged", "ended"):
+            continue
+        for r in a.result.report.requests:
+            done = over and ((r.path, r.what) in given or rested)
+            lines.setdefault((r.path, r.what), RequestLine(path=r.path, what=r.what, unit=a.unit, done=done))
+    return tuple(lines.values())
 
 
 def _checks(state: RunState) -> tuple[CheckLine, ...]:

@@ -8,7 +8,7 @@ from ropeteam.core import alone
 from ropeteam.core import events as ev
 from ropeteam.core.budget import exhausted, overspent
 from ropeteam.core.graph import tails
-from ropeteam.core.model import Unit
+from ropeteam.core.model import RequestNote, Unit
 from ropeteam.core.next_attempt import free_slot, next_attempt
 from ropeteam.core.plan import with_wiring
 from ropeteam.core.progress import asked_of, at_work, left, newest, open_requests, pieces, top, units, validated
@@ -34,7 +34,8 @@ def work(state: RunState) -> list[ev.AnyCommand]:
     elif not state.fallen and not left(state) and not at_work(state) and (asked := open_requests(state)):
         assert state.plan is not None
         why = "Validated units need lines in files of others that are done."
-        commands.append(ev.Replan(plan=with_wiring(state.plan, asked), why=why))
+        wanted = [RequestNote(path=r.path, what=r.what) for r in asked]
+        commands.append(ev.Replan(plan=with_wiring(state.plan, wanted), why=why))
     return commands
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from ropeteam.core.decide import decide
 from ropeteam.core.model import Answers, AttemptResult, Outcome, TriggerId
+from ropeteam.core.settings import Gate
 from ropeteam.core.triggers import LONGEST_WAIT, MAY_PASS, SENTENCES, Aftermath, after_failure
 
 NOW = 1_000_000.0
@@ -82,6 +83,6 @@ def test_the_longest_wait_is_a_bound(outcome: Outcome) -> None:
 
 @pytest.mark.parametrize("mode", ["auto", "single"])
 def test_without_estimates_one_agent_is_the_decision_with_its_reason(mode: str) -> None:
-    decision = decide(Answers(mode=mode, agent="command"))  # type: ignore[arg-type]
+    decision = decide(Answers(mode=mode, agent="command"), None, Gate())  # type: ignore[arg-type]
     assert (decision.mode, decision.triggers, decision.overridden) == ("single", (), ())
     assert len(decision.reasons) == 1

@@ -1,0 +1,158 @@
+"""Where the time of a run went: how long it took, what one agent would have taken, what its end hung on.
+
+With the scripted agent, seconds of agents count in feature time (real seconds times `time_scale`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ropeteam.core.model import Value
+from ropeteam.core.progress import pieces
+from ropeteam.core.state import AttemptState, RunState, spent
+
+
+class SpanLine(Value, frozen=True, kw_only=True, omit_defaults=False):
+    """A stretch of time in seconds from the beginning of the run. kind: `attempt`, `baseline`, `validate`, `merge` or
+    `land`; of: the attempt or the commit; critical: the run's end hung on it."""
+
+    kind: str
+    of: str
+    unit: str
+    began: float
+    ended: float
+    critical: bool = False
+
+
+class Actual(Value, frozen=True, kw_only=True, omit_defaults=False):
+    """seconds: wall time in which the run was driven, without waiting for the user. orchestration_seconds: of it, what
+    was neither an agent at work, nor a check that everything waited for, nor waiting for a provider.
+    single_seconds_estimated: for several agents one reading-in, what the units took without their own reading-in, and
+    one validation; with a belay that ended, what that took. validation_seconds: a last look at the whole, as measured.
+    insurance_usd: what the belay cost."""
+
+    seconds: float = 0.0
+    single_seconds_estimated: float | None = None
+    speedup_estimated: float | None = None
+    tokens: int = 0
+    cost_usd: float = 0.0
+    orchestration_seconds: float = 0.0
+    validation_seconds: float = 0.0
+    insurance_usd: float = 0.0
+
+
+def time_scale(state: RunState) -> float:
+    """Seconds of feature time in one real second of an agent's work: 1 but for the scripted agent."""
+    name = state.begun.answers.agent
+    known = state.begun.settings.agents.get(name)
+    return known.time_scale if name == "scripted" and known is not None else 1.0
+
+
+def actual(state: RunState, scale: float) -> Actual:
+    """What it took. Seconds in which agents or checks were at work are in feature time, others are as measured."""
+    money, tokens, agents = spent(state.attempts)
+    c = state.clockwork
+    wall = max(0.0, c.driven - c.asked)
+    if not state.together:
+        total, idle = wall + agents * (scale - 1.0), max(0.0, wall - agents - c.checks - c.waited)
+    else:
+        busy = covered(_agents(state))
+        total = wall + busy * (scale - 1.0)
+        idle = max(0.0, wall - covered([*_agents(state), *_checks(state)]) - c.waited)
+    ended = state.outcome is not None
+    alone = one_agent(state, scale) if state.together else total
+    return Actual(
+        seconds=round(total, 1),
+        single_seconds_estimated=round(alone, 1) if ended and alone is not None else None,
+        speedup_estimated=round(alone / total, 2) if ended and total and alone is not None else None,
+        tokens=tokens,
+        cost_usd=round(money, 4),
+        orchestration_seconds=round(idle, 1),
+        validation_seconds=round(_validation(state), 1),
+        insurance_usd=round(sum(a.usage.cost_usd for a in state.attempts if a.unit == "belay"), 4),
+    )
+
+
+def one_agent(state: RunState, scale: float) -> float | None:
+    """What one agent would have taken for what several did: the longest reading-in once, their work without it, one
+    validation. A belay that ended has measured it. None while there is no work to tell from."""
+    belay = state.newest("belay")
+    if belay is not None and belay.outcome == "ok":
+        return belay.result.seconds * scale + _validation(state)
+    done = [a for a in (*pieces(state), *(a for a in state.attempts if a.unit == "rest")) if a.stage == "validated"]
+    if not done:
+        return None
+    reading = max(a.result.reading_seconds for a in done)
+    work = sum(a.result.seconds - a.result.reading_seconds for a in done)
+    return (reading + work) * scale + _validation(state)
+
+
+def _validation(state: RunState) -> float:
+    """Seconds of the newest validation: of the whole, once there is one."""
+    checks = [s for s in state.spans if s.kind == "validate"]
+    return checks[-1].ended - checks[-1].began if checks else 0.0
+
+
+def _agents(state: RunState) -> list[tuple[float, float]]:
+    """When attempts were at work. One that was cut off is over when its last sign was seen."""
+    return [(a.started_at, a.started_at + a.result.seconds) for a in state.attempts]
+
+
+def _checks(state: RunState) -> list[tuple[float, float]]:
+    return [(s.began, s.ended) for s in state.spans if s.kind in ("validate", "baseline")]
+
+
+def covered(spans: Iterable[tuple[float, float]]) -> float:
+    """Seconds in which at least one of them was under way."""
+    total, until = 0.0, float("-inf")
+    for began, ended in sorted(spans):
+        total += max(0.0, ended - max(began, until))
+        until = max(until, ended)
+    return total
+
+
+# ---- the run as stretches of time
+
+
+def spans(state: RunState) -> tuple[SpanLine, ...]:
+    """Attempts, merges and checks, in the order in which they began, in real seconds from the run's first event."""
+    if not state.together:
+        return ()
+    critical = critical_attempts(state)
+    since = state.begun.at
+    merged = {a.merged: a for a in state.attempts if a.merged}
+    lines = [
+        SpanLine(
+            kind="attempt",
+            of=a.id,
+            unit=a.unit,
+            began=round(a.started_at - since, 2),
+            ended=round((a.ended_at or state.clockwork.last) - since, 2),
+            critical=a.id in critical,
+        )
+        for a in state.attempts
+    ]
+    for s in state.spans:
+        unit = s.of.partition("/")[0] if s.kind == "merge" else merged[s.of].unit if s.of in merged else ""
+        began, ended = round(s.began - since, 2), round(s.ended - since, 2)
+        lines.append(SpanLine(kind=s.kind, of=s.of, unit=unit, began=began, ended=ended))
+    return tuple(sorted(lines, key=lambda line: (line.began, line.ended)))
+
+
+def critical_attempts(state: RunState) -> frozenset[str]:
+    """Attempts on the chain that the run's end hung on: the last one to end, then of what its unit needs the one that
+    ended last, and so on to the beginning."""
+    counting = {a.unit: a for a in pieces(state) if a.stage in ("validated", "merged", "ended", "running")}
+    rest = state.newest("rest")
+    chain: list[AttemptState] = []
+    if rest is not None:
+        chain.append(rest)
+        before = [a for a in pieces(state) if a.ended_at and a.ended_at <= rest.started_at]
+        here = max(before, key=lambda a: a.ended_at, default=None)
+    else:
+        here = max(counting.values(), key=lambda a: a.ended_at or float("inf"), default=None)
+    while here is not None:
+        chain.append(here)
+        needs = state.plan_unit(here.unit).needs
+        here = max((counting[n] for n in needs if n in counting), key=lambda a: a.ended_at, default=None)
+    return frozenset(a.id for a in chain)
