@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from ropeteam.cli.narration import sentence
 from ropeteam.cli.plain import count, duration, escaped, money, plain, shortened
 from ropeteam.core import events as ev
-from ropeteam.core.timing import time_scale
 from ropeteam.core.state import AttemptState, RunState, spent
+from ropeteam.core.timing import time_scale
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -8,8 +8,8 @@ from ropeteam.cli.page import ACTIONS, Tone
 from ropeteam.cli.plain import count, duration, escaped, plain, whole
 from ropeteam.core import events as ev
 from ropeteam.core.model import AttemptResult, Baseline, CheckResult
-from ropeteam.core.timing import time_scale
 from ropeteam.core.state import RunState
+from ropeteam.core.timing import time_scale
 from ropeteam.core.triggers import SENTENCES
 
 _NOW: Final = {

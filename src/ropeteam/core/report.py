@@ -24,7 +24,7 @@ from ropeteam.core.model import (
 from ropeteam.core.paths import is_cache
 from ropeteam.core.progress import ALONE, pieces
 from ropeteam.core.state import AttemptState, RunState
-from ropeteam.core.timing import Actual, SpanLine, actual, spans, time_scale
+from ropeteam.core.timing import Actual, actual, time_scale
 
 
 class Tokens(Value, frozen=True, kw_only=True, omit_defaults=False):
@@ -142,8 +142,7 @@ class Report(Value, frozen=True, kw_only=True, omit_defaults=False):
     notices: tuple[str, ...]
     kept: tuple[str, ...]
     documents: tuple[str, ...]
-    requests: tuple[RequestLine, ...]
-    spans: tuple[SpanLine, ...]
+    requests: tuple[RequestLine, ...] = ()
     predicted: Predicted
     actual: Actual
     clock: str
@@ -186,7 +185,6 @@ def report(state: RunState) -> Report:
         kept=tuple(dict.fromkeys(r for a in state.attempts for r in (a.result.ref, *a.result.kept) if r)),
         documents=(*(state.documents or ()), *(state.written or ())),
         requests=_requests(state),
-        spans=spans(state),
         predicted=_predicted(state),
         actual=actual(state, scale),
         clock="" if scale == 1.0 else f"scripted agent: its time counts {scale:g}-fold",
