@@ -23,6 +23,7 @@ _DOT: Final = 1 << ord(".")
 _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 _ABSOLUTE: Final = re.compile(r"/(bin|boot|dev|etc|home|mnt|opt|private|proc|root|sbin|srv|sys|tmp|Users|usr|var)/.")
 _TRIMMED: Final = re.compile(r"((?:\\.|[^\\]|\\\Z)*?) *\Z", re.DOTALL)
+_SPECIAL: Final = re.compile(r"[*?\[\\]")
 _ENDING: Final = re.compile(r"(\.[A-Za-z0-9]+)$")
 
 # A path as it can be in a repository: no empty part, none that is `.` or `..`. (bytes, next state) of each state:
@@ -102,21 +103,62 @@ def overlap(a: str, b: str) -> bool:
     return shared(a, b) is not None
 
 
-@lru_cache(maxsize=4096)
 def shared(a: str, b: str) -> str | None:
     """A shortest path that both patterns match; None when there can be none."""
-    return _meeting(a, b, (False, False))
+    return _meeting(a, b, _AS_GIT, _AS_GIT)
 
 
-@lru_cache(maxsize=4096)
 def clash(a: str, b: str) -> str | None:
-    """`shared` without far-fetched paths: a name with an ending is a file's. None when there is none.
+    """`shared` without far-fetched paths, for patterns as people write them. None when there is none.
 
-    To git `*.md` matches a folder `x.md` too, and with it `x.md/y.py`, which `*.py` matches: nobody who writes these
-    two means that. So the last part of a pattern, where it has an ending, is taken to be a file, unless the other
-    pattern speaks of a folder with that ending (`App.xcodeproj` and `App.xcodeproj/project.pbxproj`).
+    To git `app/` and `docs/` meet in `app/docs/x`, since a name without a slash before it counts at any depth, and
+    `*.md` and `*.py` meet in `x.md/y.py`, since they match folders too. Nobody who writes these means that. So a plain
+    name is taken to be at the root, unless the other pattern has a part that matches it (`app/*.py` and `models.py`);
+    and a name with an ending is taken to be a file, unless the other pattern has a folder with that ending
+    (`App.xcodeproj` and `App.xcodeproj/project.pbxproj`).
     """
-    return _meeting(a, b, (_is_file(a, b), _is_file(b, a)))
+    one, other = _words(a), _words(b)
+    left, right = _meant(one, other), _meant(other, one)
+    if left.file and right.file and one.ending != other.ending:
+        return None
+    return _meeting(a, b, left, right)
+
+
+class _Meaning(NamedTuple):
+    """How a pattern is taken. file: it matches no folder. root: a name without a slash counts at the root only."""
+
+    file: bool
+    root: bool
+
+
+_AS_GIT: Final = _Meaning(False, False)
+
+
+class _Words(NamedTuple):
+    """What can be seen of a pattern at once. plain: its one part, when it is a plain name; parts: those that say
+    something; ending: of its last part, empty for none; folders: endings of the parts before."""
+
+    plain: str
+    parts: tuple[str, ...]
+    ending: str
+    folders: frozenset[str]
+
+
+@lru_cache(maxsize=1 << 14)
+def _words(pattern: str) -> _Words:
+    text = _trimmed(pattern)
+    parts = text.strip("/").split("/")
+    plain = parts[0] if len(parts) == 1 and text[:1] != "/" and not _SPECIAL.search(text) else ""
+    endings = [found[1] if (found := _ENDING.search(part)) else "" for part in text.split("/")]
+    said = tuple(part for part in parts if part.strip("*"))
+    return _Words(plain, said, endings[-1], frozenset(endings[:-1]))
+
+
+def _meant(one: _Words, other: _Words) -> _Meaning:
+    root = bool(one.plain) and not any(
+        part == one.plain or (_SPECIAL.search(part) and owns((part,), one.plain)) for part in other.parts
+    )
+    return _Meaning(file=bool(one.ending) and one.ending not in other.folders, root=root)
 
 
 def prefix(pattern: str) -> str:
@@ -146,11 +188,10 @@ def _matches(pattern: str, path: bytes) -> bool:
     return not automaton.ends.isdisjoint(states)
 
 
-def _meeting(a: str, b: str, files: tuple[bool, bool]) -> str | None:
-    """A shortest path to a state in which both patterns and the rules of paths can end. files: which of the patterns
-    is taken to match files only."""
+def _meeting(a: str, b: str, meaning_a: _Meaning, meaning_b: _Meaning) -> str | None:
+    """A shortest path to a state in which both patterns and the rules of paths can end."""
     try:
-        left, right = _automaton(a, files[0]), _automaton(b, files[1])
+        left, right = _automaton(a, meaning_a), _automaton(b, meaning_b)
     except (_BadPattern, UnicodeEncodeError):
         return None
     if not left.prefix.startswith(right.prefix) and not right.prefix.startswith(left.prefix):
@@ -190,12 +231,6 @@ def _readable(allowed: int) -> int:
     return (allowed & -allowed).bit_length() - 1
 
 
-def _is_file(pattern: str, other: str) -> bool:
-    ending = _ENDING.search(pattern.rpartition("/")[2])
-    folders = _trimmed(other).split("/")[:-1]
-    return ending is not None and not any(folder.endswith(ending[1]) for folder in folders)
-
-
 # ---- reading a pattern
 
 
@@ -205,12 +240,12 @@ def _trimmed(pattern: str) -> str:
     return match[1] if match else pattern
 
 
-@lru_cache(maxsize=4096)
-def _automaton(pattern: str, file: bool = False) -> _Automaton:
-    """file: only the file of that name, not what is in a folder of that name. Raises _BadPattern."""
+@lru_cache(maxsize=1 << 14)
+def _automaton(pattern: str, meaning: _Meaning = _AS_GIT) -> _Automaton:
+    """Raises _BadPattern."""
     text = _trimmed(pattern).encode("utf-8", "surrogateescape")
     folder_only, text = text.endswith(b"/"), text.removesuffix(b"/")
-    anywhere, text = b"/" not in text, text.removeprefix(b"/")
+    anywhere, text = b"/" not in text and not meaning.root, text.removeprefix(b"/")
     literal = re.match(rb"[^*?\[\\]*", text)
     plain = literal[0] if literal else b""
     made = _Builder()
@@ -226,7 +261,7 @@ def _automaton(pattern: str, file: bool = False) -> _Automaton:
     made.step(_SLASH)
     made.step(_ANY)
     made.loop(_ANY)
-    ends = {named} if file and not folder_only else {made.here} if folder_only else {named, made.here}
+    ends = {named} if meaning.file and not folder_only else {made.here} if folder_only else {named, made.here}
     return made.done(ends, b"" if anywhere else plain)
 
 

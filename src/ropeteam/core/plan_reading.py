@@ -136,10 +136,11 @@ def _unit(raw: Any, place: str, faults: Faults) -> Unit | None:
         return field(raw, name, UnitDocument, place, faults)
 
     title, goal = value("title") or "", value("goal") or ""
-    if not title.strip() and not goal.strip():
+    texts = all(isinstance(raw.get(name) or "", str) for name in ("title", "goal"))
+    if texts and not title.strip() and not goal.strip():
         faults.add(place, f"{id} has no goal: its agent would not know what to do")
     writes = _paths(value("writes") or (), f"{place}.writes", faults)
-    if not raw.get("writes"):
+    if raw.get("writes") in (None, []):
         faults.add(f"{place}.writes", f"{id} writes nothing: list the files that it owns")
     estimate = value("estimate")
     return Unit(
@@ -252,12 +253,12 @@ def _clashes(plan: Plan) -> Iterator[tuple[str, str, str]]:
             path = patterns.clash(mine[2], theirs[2])
             if path is not None:
                 seen.add(pair)
-                both = (mine[2], theirs[2]) if mine[1] == pair[1] else (theirs[2], mine[2])
+                both = (theirs[2], mine[2]) if mine[1] == pair[0] else (mine[2], theirs[2])
                 yield (
                     second,
                     first,
-                    f"both own {path} (`{both[0]}` and `{both[1]}`) and neither needs the other:"
-                    " give it to one of them, or let one need the other",
+                    f"both own {path} (`{both[0]}` and `{both[1]}`) and neither needs the other: let only one own it,"
+                    " or let one need the other",
                 )
         around.append(mine)
 

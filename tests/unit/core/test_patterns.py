@@ -144,6 +144,14 @@ def test_two_patterns_do_not_meet(a, b) -> None:
         ("*.d", "conf.d/x", "conf.d/x"),
         ("src", "src/*.py", "src/.py"),
         ("*.md", "docs/*", "docs/.md"),
+        ("app/", "docs/", None),
+        ("app/", "README.md", None),
+        ("src/*", "tests/", None),
+        ("src/tests/", "tests", "src/tests/x"),
+        ("app/*.py", "models.py", "app/models.py"),
+        ("models.py", "/app/models.py", "app/models.py"),
+        ("Makefile", "**", "Makefile"),
+        ("*.md", "docs/", "docs/.md"),
     ],
 )
 def test_far_fetched_meetings_do_not_count_as_a_clash(a, b, path) -> None:
