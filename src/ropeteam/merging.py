@@ -7,6 +7,7 @@ rest.
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -23,6 +24,9 @@ from ropeteam.errors import RopeteamError
 from ropeteam.finishing import in_thread
 from ropeteam.ports import Place
 from ropeteam.validation import CHECK_SLOT, Validation
+
+# What to tell of a tool's output: npm, for one, ends with where its log is.
+_FAULT = re.compile(r"\b(error|err!|fatal|failed)(?!\w)", re.IGNORECASE)
 
 # A tool that thinks it runs in CI refuses to change a lock file (pnpm, yarn), and checks are told that they do.
 _ENVIRONMENT = {"CI": "false"}
@@ -197,8 +201,9 @@ def _problem(program: str, run: CheckRun) -> str:
         return run.problem
     if run.exit_code == 0:
         return ""
-    last = next((line for line in reversed(run.output.splitlines()) if line.strip()), "")
-    return f"{program} ended with {run.exit_code}" + (f": {last.strip()[:200]}" if last else "")
+    lines = [line.strip() for line in run.output.splitlines() if line.strip()]
+    said = [line for line in lines if _FAULT.search(line)][:2] or lines[-1:]
+    return f"{program} ended with {run.exit_code}" + (f": {'; '.join(said)[:300].rstrip('. ')}" if said else "")
 
 
 def _remove(folder: Path) -> None:

@@ -35,7 +35,8 @@ before = pathlib.Path("parts.lock").read_text().split()
 assert not any(line.startswith("<<<") for line in before), "conflict markers"
 wanted = pathlib.Path("parts").read_text().split()
 pinned = dict(line.split("=") for line in before)
-pathlib.Path("parts.lock").write_text("".join(f"{name}={pinned.get(name, len(calls.read_text()))}\\n" for name in wanted))
+lines = [f"{name}={pinned.get(name, len(calls.read_text()))}\\n" for name in wanted]
+pathlib.Path("parts.lock").write_text("".join(lines))
 pathlib.Path("left.txt").write_text("the tool leaves more than it should")
 """
 """Pins what is not pinned yet with how often it was called: as little the same twice as a registry is."""
@@ -180,7 +181,7 @@ def test_a_lock_file_that_merged_by_lines_is_made_anew_too(tmp_path: Path) -> No
     far = "".join(f"p{n}=0\n" for n in range(20))
     for argv, said in ((None, "made anew with"), (("not-there-at-all",), "could not be made anew (not-there-at-all")):
         b = Bench(tmp_path / said[:4], argv)
-        base = b.work("base/1", {"sub/parts.lock": far, "sub/parts": "p0\n"})
+        base = b.work("start/1", {"sub/parts.lock": far, "sub/parts": "p0\n"})
         b.w.facts = replace(b.w.facts, base=base)
         one = b.work("one/1", {"sub/parts.lock": "first=0\n" + far})
         two = b.work("two/1", {"sub/parts.lock": far + "last=0\n"})
@@ -216,7 +217,8 @@ def test_package_lock_by_the_real_npm(tmp_path: Path) -> None:
     def files(*wanted: str, pad: int) -> dict[str, str | bytes]:
         """The packages one a line with empty lines between, as far apart as merging by lines needs."""
         listed = ",\n\n\n\n".join(f'"{name}": "file:{name}"' for name in wanted)
-        packages = {f"node_modules/{name}": {"resolved": name, "link": True} for name in wanted}
+        links = {f"node_modules/{name}": {"resolved": name, "link": True} for name in wanted}
+        packages = {**{name: {"version": "1.0.0"} for name in wanted}, **links}
         lock = {"name": "app", "lockfileVersion": 3, "packages": packages}
         return {
             "package.json": f'{{"name": "app", "version": "1.0.0", "dependencies": {{\n{listed}\n}}}}\n',
@@ -232,7 +234,7 @@ def test_package_lock_by_the_real_npm(tmp_path: Path) -> None:
         made.append(w.snapshot(tree, name).commit)
     command = ev.Merge(attempt="two/1", commit=made[1], base=w.base, onto=made[0], message="Unit", at=AT)
     merged = asyncio.run(m.merge(command))
-    assert isinstance(merged, ev.Merged), merged
+    assert isinstance(merged, ev.Merged), merged.reasons  # type: ignore[union-attr]
     assert merged.resolved == ("package-lock.json was changed by both: it was made anew with npm.",)
     lock = json.loads(git.read_file(w.store, merged.commit, "package-lock.json") or b"")
     assert set(lock["packages"][""]["dependencies"]) == set(names)
