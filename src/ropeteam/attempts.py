@@ -50,6 +50,7 @@ class Attempts:
         self._stops.setdefault(command.attempt, why)
 
     async def perform(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
+        self._ahead.was_told(state.foreseen)
         known = next((a for a in state.attempts if a.id == command.attempt), None)
         if known is None:
             await self._until(command)

@@ -6,7 +6,7 @@ It decides nothing. What is found is told, so that nobody is surprised when the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ropeteam import git
 from ropeteam.context import RunContext
@@ -32,6 +32,11 @@ class Lookahead:
         self._compared: dict[tuple[str, str], tuple[str, str]] = {}
         self._merged: dict[str, frozenset[str]] = {}
         self._told: set[tuple[str, str, tuple[str, ...]]] = set()
+
+    def was_told(self, foreseen: Sequence[ConflictForeseen]) -> None:
+        """What the journal has already: another orchestrator may have told it."""
+        with self._lock:
+            self._told |= {(*_pair(one.attempt, one.other), one.paths) for one in foreseen}
 
     def saw(self, attempt: str, base: str, tip: str) -> None:
         """An attempt that runs has a new snapshot."""

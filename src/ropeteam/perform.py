@@ -8,6 +8,7 @@ from typing import assert_never
 from ropeteam.attempts import Attempts
 from ropeteam.context import RunContext
 from ropeteam.core import events as ev
+from ropeteam.core.progress import top
 from ropeteam.core.state import RunState
 from ropeteam.delivery import Delivery
 from ropeteam.engine import Emit, free_bytes
@@ -20,8 +21,8 @@ class RunPerformer:
 
     def __init__(self, context: RunContext) -> None:
         self._c = context
-        self._seen = RunState()
-        self._attempts = Attempts(context, integration=lambda: self._seen.tip)
+        self._seen: RunState | None = None
+        self._attempts = Attempts(context, integration=lambda: top(self._seen) if self._seen else "")
         self._validation = Validation(context)
         self._merging = Merging(context, self._validation)
         self._delivery = Delivery(context, self._validation)

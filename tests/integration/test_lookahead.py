@@ -11,16 +11,16 @@ import pytest
 from git_world import World, world
 
 from repositories import write_files
-from ropeteam import sandbox
+from ropeteam import process, sandbox
 from ropeteam.agents.command import CommandAgent
-from ropeteam.attempts import Attempts
 from ropeteam.checks import CommandCheck
 from ropeteam.context import RunContext
 from ropeteam.core import events as ev
 from ropeteam.core.model import Answers, Feature
 from ropeteam.core.settings import AgentSettings, Limits, Merge, Settings
-from ropeteam.core.state import RunState
+from ropeteam.following import Follower
 from ropeteam.lookahead import Lookahead
+from ropeteam.ports import Task
 from ropeteam.testing.clock import ManualClock
 
 pytestmark = pytest.mark.usefixtures("users_home")
@@ -28,11 +28,11 @@ pytestmark = pytest.mark.usefixtures("users_home")
 LINES = "".join(f"line {number}\n" for number in range(20))
 
 
-def context(w: World, program: str = "", clock: ManualClock | None = None, told: list[str] | None = None) -> RunContext:
+def context(w: World, clock: ManualClock | None = None, told: list[str] | None = None) -> RunContext:
     settings = Settings(
         merge=Merge(union=("*.md",)),
         limits=Limits(grace_seconds=0.2),
-        agents={"command": AgentSettings(argv=(sys.executable, "-u", "-c", program))},
+        agents={"command": AgentSettings(argv=("x",))},
     )
     return RunContext(
         started=ev.RunStarted(
@@ -87,6 +87,14 @@ def test_a_conflict_is_told_once_and_again_when_it_is_another(tmp_path: Path) ->
     assert here.look("one/1") == [("one/1", "two/1", ("a.txt", "b.txt"))]
 
 
+def test_what_the_journal_has_is_not_told_again(tmp_path: Path) -> None:
+    here = Looking(tmp_path)
+    here.ahead.was_told([ev.ConflictForeseen(attempt="one/1", other="two/1", paths=("a.txt",))])
+    here.write("one/1", {"a.txt": "one\n"})
+    here.write("two/1", {"a.txt": "two\n"})
+    assert here.look("two/1") == []
+
+
 def test_what_merges_by_itself_and_who_has_ended_is_not_told(tmp_path: Path) -> None:
     here = Looking(tmp_path)
     both = {"notes.md": "{}\n", "yarn.lock": "{}\n", "a.txt": LINES.replace("line 2\n", "line {}\n")}
@@ -112,73 +120,115 @@ def test_what_is_merged_already_counts_once(tmp_path: Path) -> None:
 
 
 PROGRAM = """
-import json, os, pathlib, time
-task = json.loads(pathlib.Path(os.environ["ROPETEAM_TASK"]).read_text())
-pathlib.Path("a.txt").write_text(task["unit"])
+import pathlib, sys, time
+pathlib.Path("a.txt").write_text(sys.argv[1])
 time.sleep(600)
 """
 
 
-class Running:
-    """Two units at work on the same lines, as real processes, with a clock that the test moves."""
+class Unit:
+    """A unit at work on `a.txt`: a real process in a tree of its own, followed."""
 
-    def __init__(self, tmp_path: Path, integration: str) -> None:
-        w = world(tmp_path, {"a.txt": LINES})
-        self.clock = ManualClock()
-        self.told: list[str] = []
+    def __init__(self, here: Looking, c: RunContext, unit: str) -> None:
+        self.w, self.ahead = here.w, here.ahead
+        self.id = f"{unit}/1"
+        self.tree = here.w.tree()
+        self.written = f"{unit}\n"
         self.events: list[ev.AnyEvent] = []
-        self.c = context(w, PROGRAM, self.clock, self.told)
-        self.attempts = Attempts(self.c, integration=lambda: integration)
-        self.commands = [
-            ev.RunAgent(attempt=f"{unit}/1", unit=unit, kind="unit", start=w.base, base=w.base, seconds=100_000.0)
-            for unit in ("02-models", "03-api")
-        ]
+        self.asked = ""
+        self.snapshots = 0
+        folder = c.attempt_folder(self.id)
+        for part in ("io", "log"):
+            (folder / part).mkdir(parents=True)
+        self.child = process.launch(
+            process.Spec(
+                argv=(sys.executable, "-c", PROGRAM, self.written),
+                env={"PATH": "/usr/bin:/bin"},
+                cwd=str(self.tree.path),
+                folder=str(folder / "log"),
+                grace_seconds=0.2,
+            )
+        )
+        task = Task(
+            run=c.run,
+            unit=unit,
+            attempt=1,
+            kind="unit",
+            goal="g",
+            feature="checkout",
+            tree=self.tree.path,
+            folder=folder / "io",
+            shared_prompt="",
+            own_prompt="",
+            prompt_file=folder / "io" / "prompt.md",
+            report_file=folder / "io" / "report.json",
+            slot=0,
+            deadline=0.0,
+        )
+        self.follower = Follower(
+            c,
+            ev.RunAgent(attempt=self.id, unit=unit, kind="unit", start=here.w.base, base=here.w.base, seconds=1e6),
+            task,
+            self.child,
+            self.events.append,
+            c.clock.now(),
+            asked=lambda: self.asked,
+            keep=self._keep,
+            look=lambda: self.ahead.look(self.id),
+        )
 
-    def run(self, enough: Callable[[], bool]) -> list[ev.AnyEvent]:
-        """Let time pass until it is enough, then stop them; what came of them."""
+    def _keep(self) -> None:
+        with self.child.frozen():
+            commit = self.w.snapshot(self.tree, self.id).commit
+        self.ahead.saw(self.id, self.w.base, commit)
+        self.snapshots += 1
 
-        async def both() -> list[ev.AnyEvent]:
-            running = [self.attempts.perform(one, RunState(), self.events.append) for one in self.commands]
-            ending = asyncio.gather(*running)
-            await self._until(lambda: all(self._has_written(one) for one in self.commands), ending)
-            await self.clock.advance(61.0)
-            await self._until(enough, ending)
-            for one in self.commands:
-                self.attempts.stop(one, "cancel")
-            return await asyncio.wait_for(ending, 60)
-
-        return asyncio.run(both())
-
-    async def _until(self, condition: Callable[[], bool], ending: asyncio.Future[list[ev.AnyEvent]]) -> None:
-        async with asyncio.timeout(60):
-            while not condition():
-                assert not ending.done(), ending
-                await asyncio.sleep(0.01)
-
-    def _has_written(self, command: ev.RunAgent) -> bool:
-        path = self.c.attempt_folder(command.attempt) / "tree" / self.c.repo.top.name / "a.txt"
-        return path.is_file() and path.read_text() == command.unit
+    def has_written(self) -> bool:
+        return (self.tree.path / "a.txt").read_text() == self.written
 
 
-def test_units_at_work_are_compared(tmp_path: Path) -> None:
-    running = Running(tmp_path, "")
+def follow(here: Looking, enough: Callable[[list[Unit]], bool], told: list[str]) -> list[Unit]:
+    """Two units change the same lines; a minute passes; when it is enough they are stopped."""
+    clock = ManualClock()
+    c = context(here.w, clock, told)
+    units = [Unit(here, c, name) for name in ("02-models", "03-api")]
 
-    def foreseen() -> list[ev.AnyEvent]:
-        return [event for event in running.events if isinstance(event, ev.ConflictForeseen)]
+    async def both() -> None:
+        ending = asyncio.gather(*(unit.follower.until_it_ends() for unit in units))
 
-    ends = running.run(lambda: bool(foreseen()))
-    (event,) = foreseen()
+        async def until(condition: Callable[[], bool]) -> None:
+            async with asyncio.timeout(60):
+                while not condition():
+                    assert not ending.done()
+                    await asyncio.sleep(0)  # the followers' own waiting lets time pass
+
+        await until(lambda: all(unit.has_written() for unit in units))
+        await clock.advance(61.0)
+        await until(lambda: enough(units))
+        for unit in units:
+            unit.asked = "cancel"
+        for exit, finish in await asyncio.wait_for(ending, 60):
+            assert (exit.stopped, finish.outcome) == ("asked", "killed")
+
+    try:
+        asyncio.run(both())
+    finally:
+        for unit in units:
+            unit.child.kill()
+    return units
+
+
+def test_units_at_work_are_compared_every_minute(tmp_path: Path) -> None:
+    units = follow(Looking(tmp_path), lambda units: any(unit.events for unit in units), [])
+    (event,) = [event for unit in units for event in unit.events]
     assert isinstance(event, ev.ConflictForeseen)
     assert {event.attempt, event.other} == {"02-models/1", "03-api/1"}
     assert event.paths == ("a.txt",)
-    assert [type(end) for end in ends] == [ev.AttemptFailed, ev.AttemptFailed]
 
 
 def test_a_look_that_fails_costs_nothing_but_the_look(tmp_path: Path) -> None:
-    running = Running(tmp_path, "0" * 40)
-    ends = running.run(lambda: sum("could not be compared" in text for text in running.told) >= 2)
-    for end in ends:
-        assert isinstance(end, ev.AttemptFailed)
-        assert end.result.commit is not None
-        assert end.outcome == "killed"
-    assert not [event for event in running.events if isinstance(event, ev.ConflictForeseen)]
+    here = Looking(tmp_path)
+    here.tip = "0" * 40  # no commit
+    told: list[str] = []
+    units = follow(here, lambda _: sum("could not be compared" in text for text in told) == 2, told)
+    assert [(unit.snapshots, unit.events) for unit in units] == [(1, []), (1, [])]
