@@ -50,6 +50,8 @@ MEANINGS = {
     "limits.free_bytes": "With less free disk than this the run parks.",
     "limits.log_bytes": "How much of one attempt's output is kept: its beginning and its end.",
     "limits.snapshot_seconds": "How often the work of a running agent is put under a ref.",
+    "limits.lookahead_seconds": "How often that is done where several agents work at once; conflicts between them are"
+    " shown as soon as they are there.",
     "limits.undeclared_files": "How many files that nobody owns a unit may change without having declared them.",
     "limits.tries": "After so many failed attempts the run ends, not delivered.",
     "checks.commands": "The project's checks. Without it they are found; `[]` for none. See [checks](checks.md).",
@@ -65,6 +67,10 @@ MEANINGS = {
     "sandbox.mode": "`auto`: where it runs. `on`: refuse to start without. `off`.",
     "sandbox.writable": "Further paths that agents and checks may write.",
     "sandbox.network": "Whether there is a network inside the sandbox.",
+    "merge.union": "Patterns, as in `.gitignore`, of lists: where two agents changed the same lines of one, the lines"
+    " of both are kept. Never code. What is set takes the place of the default.",
+    "merge.locks": "Name of a lock file, and the command that makes it anew where two agents changed it:"
+    ' `{"package-lock.json" = ["npm", "install", "--package-lock-only"]}`. The usual ones are known; `[]`: never.',
     "agent.NAME.argv": "Its program; for `command` the whole command line.",
     "agent.NAME.model": "Which model, for agents that can choose (`claude`).",
     "agent.NAME.env": "Variables for this agent alone.",

@@ -149,7 +149,13 @@ class Prepared:
         """What the user agrees to, as a hash: asked about once per repository and content."""
         s = self.settings
         what = (self.agent, s.agents.get(self.agent), s.checks.setup, s.trees, s.sandbox, self.sandboxed, self.checks)
-        return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()
+        if s.merge.locks:  # commands too
+            return _hash((*what, s.merge.locks))
+        return _hash(what)
+
+
+def _hash(what: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()
 
 
 def load_settings(repository: Repository | None, request: Request) -> config.Loaded:

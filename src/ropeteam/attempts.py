@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from ropeteam.engine import Emit, Stopped
 from ropeteam.errors import RopeteamError
 from ropeteam.finishing import to_the_end
 from ropeteam.following import Follower
+from ropeteam.lookahead import Lookahead
 from ropeteam.ports import Exit, Finish, Task
 from ropeteam.preparing import changed_documents, changed_inputs, make_tree, problems_of, spec_of, task_of
 
@@ -39,14 +41,17 @@ from ropeteam.preparing import changed_documents, changed_inputs, make_tree, pro
 class Attempts:
     """Carries out `RunAgent` for one run: starts attempts, takes over those that a dead orchestrator left."""
 
-    def __init__(self, context: RunContext) -> None:
+    def __init__(self, context: RunContext, *, integration: Callable[[], str] = lambda: "") -> None:
+        """integration: the commit that the next merge goes onto, as it is when it is asked; empty: none yet."""
         self._c = context
+        self._ahead = Lookahead(context, integration)
         self._stops: dict[str, str] = {}
 
     def stop(self, command: ev.RunAgent, why: str) -> None:
         self._stops.setdefault(command.attempt, why)
 
     async def perform(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
+        self._ahead.was_told(state.foreseen)
         known = next((a for a in state.attempts if a.id == command.attempt), None)
         if known is None:
             await self._until(command)
@@ -161,6 +166,7 @@ class Attempts:
             began,
             asked=lambda: self._stops.get(command.attempt, ""),
             keep=lambda: self._keep_running(command, tree, child),
+            look=lambda: self._ahead.look(command.attempt),
         )
         try:
             exit, finish = await follower.until_it_ends()
@@ -170,13 +176,17 @@ class Attempts:
             if child is not None:
                 await to_the_end(asyncio.to_thread(child.kill))
             raise
+        finally:
+            self._ahead.forget(command.attempt)
         return await asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage, began)
 
     def _keep_running(self, command: ev.RunAgent, tree: git.Tree, child: process.Child | None) -> None:
         """A snapshot while the agent works: what it deletes later is not lost. Its processes stand still meanwhile."""
         if child is not None and tree.path.exists():
             with child.frozen():
-                self._snapshot(command, tree, AttemptResult())
+                taken, _ = self._snapshot(command, tree, AttemptResult())
+            if taken.commit is not None:
+                self._ahead.saw(command.attempt, command.base, taken.commit)
 
     def _conclude(
         self, command: ev.RunAgent, tree: git.Tree, exit: Exit, finish: Finish, usage: Usage, began: float

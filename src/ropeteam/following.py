@@ -6,7 +6,7 @@ import asyncio
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Literal
 
@@ -47,13 +47,21 @@ class Follower:
         *,
         asked: Callable[[], str],
         keep: Callable[[], None],
+        look: Callable[[], Sequence[ev.AnyEvent]] = lambda: (),
     ) -> None:
+        """asked: why it is to stop, empty when it is not. keep: take a snapshot. look: compare that with the work of
+        others, where there are others; gives what is to be told."""
         self._c = context
         self._command = command
         self._child = child
         self._emit = emit
         self._asked = asked
         self._keep = keep
+        self._look = look
+        limits = context.started.settings.limits
+        several = command.kind in ("unit", "contract")
+        self._keep_seconds = min(limits.snapshot_seconds, limits.lookahead_seconds if several else math.inf)
+        self._looks = several
         self._kept_at = context.clock.awake()
         self._log = context.attempt_folder(command.attempt) / "log"
         self._conversation: Conversation = context.agent.listen(task)
@@ -102,7 +110,7 @@ class Follower:
 
     async def _keep_sometimes(self) -> None:
         now = self._c.clock.awake()
-        if now - self._kept_at < self._c.started.settings.limits.snapshot_seconds:
+        if now - self._kept_at < self._keep_seconds:
             return
         self._kept_at = now
         try:
@@ -111,7 +119,21 @@ class Follower:
             if no_space(problem):
                 raise
             self._c.tell(self._command.attempt, f"a snapshot failed: {problem}")
+        else:
+            await self._look_ahead()
         self._sign += self._c.clock.awake() - now  # while it stood still it could give no sign
+
+    async def _look_ahead(self) -> None:
+        """A look that fails costs nothing but the look."""
+        if not self._looks:
+            return
+        try:
+            foreseen = await asyncio.to_thread(self._look)
+        except Exception as problem:
+            self._c.tell(self._command.attempt, f"its work could not be compared with the others': {problem}")
+            return
+        for event in foreseen:
+            self._emit(event)
 
     def _reason_to_stop(self, now: float) -> Why:
         limits = self._c.started.settings.limits

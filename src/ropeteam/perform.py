@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import assert_never
 
-from ropeteam import git
 from ropeteam.attempts import Attempts
 from ropeteam.context import RunContext
 from ropeteam.core import events as ev
+from ropeteam.core.progress import top
 from ropeteam.core.state import RunState
 from ropeteam.delivery import Delivery
 from ropeteam.engine import Emit, free_bytes
+from ropeteam.merging import Merging
 from ropeteam.validation import Validation
 
 
@@ -20,11 +21,14 @@ class RunPerformer:
 
     def __init__(self, context: RunContext) -> None:
         self._c = context
-        self._attempts = Attempts(context)
+        self._seen: RunState | None = None
+        self._attempts = Attempts(context, integration=lambda: top(self._seen) if self._seen else "")
         self._validation = Validation(context)
+        self._merging = Merging(context, self._validation)
         self._delivery = Delivery(context, self._validation)
 
     async def perform(self, command: ev.AnyCommand, state: RunState, emit: Emit) -> ev.AnyEvent:
+        self._seen = state  # each that is due begins with the newest state
         match command:
             case ev.RunAgent():
                 return await self._attempts.perform(command, state, emit)
@@ -33,7 +37,7 @@ class RunPerformer:
             case ev.MeasureBaseline():
                 return await self._validation.baseline(command)
             case ev.Merge():
-                return await asyncio.to_thread(self._merge, command)
+                return await self._merging.merge(command)
             case ev.Validate():
                 return await self._validation.validate(command)
             case ev.Compose():
@@ -58,21 +62,3 @@ class RunPerformer:
 
     def free_bytes(self) -> int:
         return free_bytes(self._c.folder, self._c.repo.common_dir)
-
-    def _merge(self, command: ev.Merge) -> ev.AnyEvent:
-        """One linear commit in our own repository, kept under a ref in the user's, then looked at cheaply."""
-        c = self._c
-        merged = git.merge(
-            c.store,
-            onto=command.onto,
-            tip=command.commit,
-            base=command.base,
-            message=command.message,
-            at=command.at,
-            facts=c.started.repo,
-        )
-        if merged.commit is None:
-            return ev.MergeConflicted(attempt=command.attempt, onto=command.onto, paths=merged.conflicts)
-        git.keep(c.store, merged.commit, c.ref(f"{command.attempt}-merged"))
-        findings = self._validation.inspect(command.onto, merged.commit)
-        return ev.Merged(attempt=command.attempt, onto=command.onto, commit=merged.commit, findings=findings)

@@ -202,3 +202,128 @@ def test_a_dirty_checkout_that_cannot_be_a_commit(tmp_path: Path) -> None:
     with pytest.raises(BadRepository) as caught:
         git.snapshot_checkout(w.store, w.facts, f"{RUN}/dirty2", AT, "")
     assert caught.value.code == "merge_in_progress"
+
+
+# ---- lists by union, contents that are given
+
+
+UNION = ("CHANGELOG.md", ".*ignore", "lists/")
+
+
+def united(w: World, onto: str, tip: str, union: tuple[str, ...] = UNION) -> git.Merge:
+    return git.merge(w.store, onto=onto, tip=tip, base=w.base, message="Unit", at=AT, facts=w.facts, union=union)
+
+
+def test_lists_get_the_lines_of_both(tmp_path: Path) -> None:
+    lists = {"CHANGELOG.md": "# Changes\n\nold\n", ".gitignore": "*.o\n", "lists/deep/x y\n.txt": "0\n"}
+    w = world(tmp_path, {"a.txt": LINES, **lists})
+    one = work(w, "one/1", {path: text + "one\n" for path, text in lists.items()} | {"new/.dockerignore": "one"})
+    two = work(w, "two/1", {path: text + "two\n" for path, text in lists.items()} | {"new/.dockerignore": "two"})
+    merged = united(w, one, two)
+    assert merged.commit is not None
+    assert set(merged.united) == {*lists, "new/.dockerignore"}
+    for path, text in lists.items():
+        assert git.read_file(w.store, merged.commit, path) == f"{text}one\ntwo\n".encode()
+    both = git.read_file(w.store, merged.commit, "new/.dockerignore") or b""
+    assert both.split() == [b"one", b"two"]
+    assert united(w, one, two) == merged
+    assert sorted(merge(w, one, two).conflicts) == sorted({*lists, "new/.dockerignore"})
+
+
+def test_no_line_of_either_side_is_lost_by_union(tmp_path: Path) -> None:
+    """Lines at the top, in the middle and at the end, with and without the last newline, some of them the same."""
+    old = [f"line {n}" for n in range(6)]
+    w = world(tmp_path, {"CHANGELOG.md": "\n".join(old)})
+    for number, at in enumerate((0, 3, 6)):
+        mine, theirs = [*old], [*old]
+        mine[at:at] = ["same", f"mine {number}"]
+        theirs[at:at] = ["same", f"theirs {number}", f"theirs {number} again"]
+        one = work(w, f"one/{number}", {"CHANGELOG.md": "\n".join(mine)})
+        two = work(w, f"two/{number}", {"CHANGELOG.md": "\n".join(theirs) + "\n"})
+        merged = united(w, one, two)
+        assert merged.commit is not None
+        lines = (git.read_file(w.store, merged.commit, "CHANGELOG.md") or b"").decode().splitlines()
+        assert set(lines) == {*mine, *theirs}
+
+
+def test_only_lists_are_merged_by_union(tmp_path: Path) -> None:
+    """Not code whatever the patterns say, no binary, no pointer, nothing that is gone on one side; one conflict that is
+    left is all that is told."""
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\n"
+    files = {"lists/app.py": "0\n", "lists/bin": b"\0", "lists/big": pointer.format(0), "lists/gone": "0\n"}
+    w = world(tmp_path, {"CHANGELOG.md": "0\n", "other.md": "0\n", **files})
+    tree = w.tree()
+    changed: dict[str, str | bytes] = {"lists/app.py": "2\n", "lists/bin": b"\0two", "lists/big": pointer.format(2)}
+    write_files(tree.path, {**changed, "CHANGELOG.md": "0\n2\n", "other.md": "2\n"})
+    (tree.path / "lists/gone").unlink()
+    two = w.snapshot(tree, "two/1").commit
+    mine = {"lists/app.py": "1\n", "lists/bin": b"\0one", "lists/big": pointer.format(1), "lists/gone": "1\n"}
+    one = work(w, "one/2", {**mine, "CHANGELOG.md": "0\n1\n", "other.md": "1\n"})
+    merged = united(w, one, two, ("*",))
+    assert merged.commit is None
+    assert sorted(merged.conflicts) == ["lists/app.py", "lists/big", "lists/bin", "lists/gone"]
+    assert sorted(united(w, one, two).conflicts) == ["lists/app.py", "lists/big", "lists/bin", "lists/gone", "other.md"]
+
+
+def test_a_pattern_can_be_taken_back(tmp_path: Path) -> None:
+    w = world(tmp_path, {"a/list": "0\n", "b/list": "0\n"})
+    one = work(w, "one/1", {"a/list": "1\n", "b/list": "1\n"})
+    two = work(w, "two/1", {"a/list": "2\n", "b/list": "2\n"})
+    assert united(w, one, two, ("list", "!b/list")).conflicts == ("b/list",)
+
+
+def test_contents_that_are_given_take_the_place_of_what_merges(tmp_path: Path) -> None:
+    w = world(tmp_path, {"x.lock": LINES, "y.lock": "0\n", "z.lock": "0\n"})
+    one = work(w, "one/1", {"x.lock": "first\n" + LINES, "y.lock": "1\n"})
+    tree = w.tree()
+    write_files(tree.path, {"x.lock": LINES + "last\n", "y.lock": "2\n"})
+    (tree.path / "y.lock").chmod(0o755)
+    two = w.snapshot(tree, "two/1").commit
+    given = {"x.lock": b"anew x\n", "y.lock": b"anew y\n"}
+    merged = git.merge(w.store, onto=one, tip=two, base=w.base, message="m", at=AT, facts=w.facts, given=given)
+    assert merged.commit is not None
+    assert git.read_files(w.store, merged.commit, list(given)) == given
+    git.keep(w.store, merged.commit, f"{RUN}/merged")
+    assert w.git("ls-tree", merged.commit, "y.lock").startswith("100755")
+    tree = w.tree()
+    (tree.path / "z.lock").unlink()
+    gone = w.snapshot(tree, "gone/1").commit
+    changed = work(w, "three/1", {"z.lock": "3\n"})
+    left = git.merge(
+        w.store, onto=gone, tip=changed, base=w.base, message="m", at=AT, facts=w.facts, given={"z.lock": b"x"}
+    )
+    assert left == git.Merge(None, ("z.lock",))
+
+
+# ---- what would conflict
+
+
+def test_works_are_compared_in_pairs(tmp_path: Path) -> None:
+    names = {"a.txt": LINES, "b.txt": "b\n", "odd\n\udcff": "o\n", "log": "0\n", ".gitattributes": "log merge=union\n"}
+    w = world(tmp_path, names)
+    one = (w.base, work(w, "one/1", {"a.txt": "one\n", "odd\n\udcff": "1\n", "log": "0\n1\n"}))
+    two = (w.base, work(w, "two/1", {"a.txt": "two\n", "odd\n\udcff": "2\n", "log": "0\n2\n"}))
+    three = (w.base, work(w, "three/1", {"b.txt": "three\n"}))
+    before = sum(1 for _ in w.store.objects.rglob("*"))
+    found = git.conflicts_between(w.store, [(one, two), (one, three), (two, one), (one, one), (two, three)])
+    assert [sorted(paths) for paths in found] == [["a.txt", "odd\n\udcff"], [], ["a.txt", "odd\n\udcff"], [], []]
+    assert sum(1 for _ in w.store.objects.rglob("*")) == before
+    assert git.conflicts_between(w.store, []) == []
+
+
+def test_works_that_began_at_different_commits_are_compared_from_what_both_have(tmp_path: Path) -> None:
+    w = world(tmp_path, {"a.txt": LINES, "b.txt": "b\n"})
+    first = merge(w, w.base, work(w, "one/1", {"b.txt": "first\n"})).commit
+    assert first is not None
+    early = (w.base, work(w, "two/1", {"a.txt": LINES.replace("line 2\n", "early\n"), "b.txt": "early\n"}))
+    tree = w.tree(first)
+    write_files(tree.path, {"a.txt": LINES.replace("line 2\n", "late\n")})
+    late = (first, w.snapshot(tree, "three/1", start=first).commit)
+    stranger = w.git("commit-tree", "-m", "no history", w.git("rev-parse", "HEAD^{tree}"))
+    asked = [(early, late), (late, early), (early, (w.base, first)), (early, (stranger, stranger))]
+    assert [sorted(paths) for paths in git.conflicts_between(w.store, asked)] == [
+        ["a.txt", "b.txt"],
+        ["a.txt", "b.txt"],
+        ["b.txt"],
+        [],
+    ]

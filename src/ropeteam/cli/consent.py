@@ -38,6 +38,10 @@ def consent_page(prepared: app.Prepared) -> Page:
         Section("Checks that will run", tuple(check_row(c) for c in prepared.checks) or (Row(("none found",)),)),
         Section("Set-up, once in every work tree", tuple(Row((plain(line),), code=True) for line in s.checks.setup)),
         Section(
+            "Commands that make a lock file anew, from the settings",
+            tuple(Row((plain(name), escaped(shlex.join(argv) or "never"))) for name, argv in s.merge.locks.items()),
+        ),
+        Section(
             "Copied into every work tree, where it is there and not in git",
             (Row((", ".join(escaped(p) for p in s.trees.copy),)),) if s.trees.copy else (),
         ),

@@ -43,8 +43,13 @@ def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
             return f"{event.attempt}: {event.outcome} after {_took(state, event.result)}. {_evidence(event)}", "calm"
         case ev.AttemptLost():
             return f"{event.attempt}: its processes are gone; what it made is kept. A new attempt follows.", "calm"
+        case ev.Merged():
+            return (f"{event.attempt}: {plain(' '.join(event.resolved))}", "calm") if event.resolved else None
         case ev.MergeConflicted():
-            return f"{event.attempt}: conflicts in {', '.join(escaped(p) for p in event.paths[:5])}.", "calm"
+            why = plain(" ".join(event.reasons))
+            return f"{event.attempt}: conflicts in {_named(event.paths, 5)}. {why}".strip(), "calm"
+        case ev.ConflictForeseen():
+            return _foreseen(event), "calm"
         case ev.CandidatePassed():
             return f"The result holds: {_checks(event.checks)}.", "good"
         case ev.CandidateFailed():
@@ -79,6 +84,22 @@ def _ending(event: ev.AnyEvent) -> Said | None:
             return f"Something failed in ropeteam itself: {plain(event.error)}", "bad"
         case _:
             return None
+
+
+def _foreseen(event: ev.ConflictForeseen) -> str:
+    unit, other = (attempt.partition("/")[0] for attempt in (event.attempt, event.other))
+    where = _named(event.paths, 3)
+    if other == "integration":
+        return f"{unit} is changing the same lines as what is merged already, in {where}; it may go to the fallback."
+    return (
+        f"{unit} and {other} are changing the same lines in {where}; they are merged one after the other, the later"
+        " one may go to the fallback."
+    )
+
+
+def _named(paths: tuple[str, ...], most: int) -> str:
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return ", ".join(escaped(path) for path in paths[:most]) + more
 
 
 def _took(state: RunState, result: AttemptResult) -> str:

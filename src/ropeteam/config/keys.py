@@ -57,6 +57,7 @@ RANGES: Mapping[str, Range] = {
     "limits.check_seconds": _TIME,
     "limits.free_bytes": Range(0),
     "limits.snapshot_seconds": _TIME,
+    "limits.lookahead_seconds": _TIME,
     "limits.log_bytes": Range(10_000),
     "limits.tries": Range(1, 10),
     "limits.undeclared_files": Range(0),
@@ -197,7 +198,10 @@ def _words(kind: Any) -> str:
     if get_origin(kind) is tuple:
         return 'a list of strings, like ["one", "two"]'
     if is_table(kind):
-        return 'a table of strings, like {NAME = "value"}'
+        inside = get_args(kind)[1]
+        if inside is str:
+            return 'a table of strings, like {NAME = "value"}'
+        return 'a table of lists of strings, like {"name" = ["one", "two"]}'
     return {str: "a string", bool: "true or false", int: "a whole number", float: "a number"}[kind]
 
 

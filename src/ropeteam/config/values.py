@@ -42,7 +42,9 @@ def checked(key: Key, value: object) -> object:
         raise Wrong(f"{key.name} cannot be {_shown(value)}.", _allowed(key, value))
     if "\0" in (text := str(msgspec.to_builtins(converted))) or "\\x00" in text:
         raise Wrong(f"{key.name} cannot hold a NUL character.", _allowed(key, value))
-    if key.name in ("trees.copy", "sandbox.writable"):
+    if key.name.startswith("merge.locks.") and "/" in key.parts[-1]:
+        raise Wrong(f"{key.parts[-1]!r} is a path.", "Allowed: the name of a lock file, wherever it is.")
+    if key.name in ("trees.copy", "sandbox.writable", "merge.union"):
         _paths(key, converted)
     return msgspec.to_builtins(converted)
 

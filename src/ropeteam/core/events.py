@@ -126,9 +126,12 @@ class Merged(Event, frozen=True, kw_only=True):
 
 
 class MergeConflicted(Event, frozen=True, kw_only=True):
+    """reasons: why what is resolved automatically elsewhere was not, a sentence each."""
+
     attempt: str
     onto: str
     paths: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
 
 
 class ConflictForeseen(Event, frozen=True, kw_only=True):

@@ -70,6 +70,11 @@ def is_source(path: str) -> bool:
     return _BUILD_NAME.match(path.rsplit("/", 1)[-1]) is None
 
 
+def is_code(path: str) -> bool:
+    """Written in a programming language, a test or the set-up of a tool included."""
+    return _SOURCE_SUFFIX.match(suffix(path)) is not None
+
+
 def is_cache(path: str) -> bool:
     """What tools leave behind and make anew: nobody misses it. Only asked of paths that the repository ignores."""
     return any(part in _CACHE_FOLDERS for part in path.split("/")) or path.endswith((".pyc", ".pyo"))

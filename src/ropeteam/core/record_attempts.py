@@ -206,7 +206,8 @@ def merged(state: RunState, event: ev.Merged | ev.MergeConflicted) -> RunState:
         return state  # let go meanwhile, or what it was put onto was taken out again: it is merged anew
     if isinstance(event, ev.MergeConflicted):
         names = ", ".join(event.paths)
-        t = Trigger(id="file_conflict", at=event.at, evidence=f"Conflicts in {names}.", action="retry")
+        told = " ".join((f"Conflicts in {names}.", *event.reasons))
+        t = Trigger(id="file_conflict", at=event.at, evidence=told, action="retry")
         return _refuse(state, a, t, f"Its work conflicts with what is there already, in {names}.")
     a = replace(a, merged=event.commit, merged_at=event.at, findings=event.findings)
     if event.findings:

@@ -22,6 +22,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     free_bytes: under this much free disk the run parks.
     log_bytes: of one attempt's output, how much is kept (its beginning and its end).
     snapshot_seconds: how often the work of a running attempt is kept under a ref.
+    lookahead_seconds: how often that is done where several agents work at once, and the works compared.
     tries: how many attempts of `single` or `rest` may fail before the run ends not delivered.
     undeclared_files: how many files outside its own that no other unit owns a unit may change; more is a failure.
     """
@@ -40,6 +41,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     free_bytes: int = 200_000_000
     log_bytes: int = 64_000_000
     snapshot_seconds: float = 300.0
+    lookahead_seconds: float = 60.0
     tries: int = 2
     undeclared_files: int = 5
 
@@ -107,6 +109,39 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     grouping: Literal["auto", "layers"] = "auto"
 
 
+class Merge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """union: gitignore-style patterns of lists: where two units changed the same lines of one, it gets the lines of
+    both. locks: name of a lock file -> the command that makes it anew in its folder; on top of those that are known
+    (`core.lock_files`); an empty one: never."""
+
+    union: tuple[str, ...] = (
+        "CHANGELOG",
+        "CHANGELOG.md",
+        "CHANGELOG.rst",
+        "CHANGELOG.txt",
+        "changelog.md",
+        "ChangeLog",
+        "CHANGES",
+        "CHANGES.md",
+        "CHANGES.rst",
+        "CHANGES.txt",
+        "HISTORY.md",
+        "HISTORY.rst",
+        "NEWS",
+        "NEWS.md",
+        "NEWS.rst",
+        ".*ignore",
+        "AUTHORS",
+        "AUTHORS.md",
+        "CONTRIBUTORS",
+        "CONTRIBUTORS.md",
+        "MAINTAINERS",
+        "CODEOWNERS",
+        ".mailmap",
+    )
+    locks: dict[str, tuple[str, ...]] = {}
+
+
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of one agent. argv: its program (and, for `command`, the whole command line). script, time_scale: of the
     scripted agent: the recording, and how many seconds of the feature one real second stands for."""
@@ -132,3 +167,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     checks: Checks = Checks()
     trees: Trees = Trees()
     sandbox: Sandbox = Sandbox()
+    merge: Merge = Merge()

@@ -14,6 +14,7 @@ from ropeteam.git.copies import Copying, NotCopied, copy_untracked, put_back
 from ropeteam.git.fingerprints import Fingerprint, compare_fingerprint, fingerprint
 from ropeteam.git.landing import land, leave_branch, repair_landing
 from ropeteam.git.landing_view import LandResult
+from ropeteam.git.merge_tree import Work, conflicts_between
 from ropeteam.git.merges import Merge, commit_files, merge, rebase
 from ropeteam.git.repository import (
     Repo,
@@ -33,9 +34,10 @@ from ropeteam.git.repository import (
     resolve,
     untracked,
 )
+from ropeteam.git.resolving import matching
 from ropeteam.git.snapshots import Snapshot, snapshot
 from ropeteam.git.store import Store, changes, keep, open_store
-from ropeteam.git.trees import Tree, create_tree, erase, open_tree, remove_tree
+from ropeteam.git.trees import Tree, content, create_tree, erase, open_tree, remove_tree
 
 __all__ = [
     "MINIMUM",
@@ -48,10 +50,13 @@ __all__ = [
     "Snapshot",
     "Store",
     "Tree",
+    "Work",
     "branch",
     "changes",
     "commit_files",
     "compare_fingerprint",
+    "conflicts_between",
+    "content",
     "copy_untracked",
     "create_tree",
     "delete_branch",
@@ -69,6 +74,7 @@ __all__ = [
     "land",
     "leave_branch",
     "list_files",
+    "matching",
     "merge",
     "open_store",
     "open_tree",

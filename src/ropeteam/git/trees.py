@@ -132,6 +132,15 @@ def _value(text: str) -> str:
     return f'"{escaped}"'
 
 
+def content(store: Store, tree: Tree, path: str) -> bytes | None:
+    """A plain file of a tree as a snapshot would take it; None for anything else, and behind a link."""
+    git = tree.git(store)
+    done = git.call("update-index", "--add", "-z", "--stdin", input=joined([path]), ok=range(256))
+    entry = git.text("ls-files", "-s", "-z", "--", f":(top,literal){path}") if done.returncode == 0 else ""
+    mode, _, rest = entry.partition(" ")
+    return git.call("cat-file", "blob", rest.split(" ")[0]).stdout if mode.startswith("100") else None
+
+
 # ---- the end of a tree
 
 
