@@ -29,7 +29,7 @@ class Stage:
 def prepare(folder: Path, *, time_scale: float = TIME_SCALE) -> Stage:
     """Make the sample's repository and the recording in `folder`, which must not exist or be empty."""
     repo = repository.make(folder / "library")
-    script = recording.write(folder / "recording.json", sys.executable)
+    script = recording.write(folder / "recording.json", recording.record(sys.executable))
     flags = {
         "agent": "scripted",
         "agent.scripted.script": str(script),
