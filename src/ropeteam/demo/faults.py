@@ -7,7 +7,7 @@ seen. What happens then is not played: it is what ropeteam does with such an age
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -21,13 +21,12 @@ Change = Callable[[Steps], Steps]
 @dataclass(frozen=True)
 class Fault:
     """unit: whose play is changed. says: what goes wrong, one sentence. trigger: what ropeteam makes of it. changes: of
-    the steps of its first attempt, of its second and so on; later ones are as recorded. flags: settings it needs."""
+    the steps of its first attempt, of its second and so on; later ones are as recorded."""
 
     unit: str
     says: str
     trigger: TriggerId
     changes: tuple[Change, ...]
-    flags: Mapping[str, object] = field(default_factory=dict)
 
 
 def apply(fault: Fault, played: script.Script) -> script.Script:
