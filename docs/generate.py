@@ -18,7 +18,7 @@ import click
 import msgspec
 
 from ropeteam.config import keys, schema
-from ropeteam.core.agent_files import ProgressLine, ReportFile, TaskFile, UsageLine
+from ropeteam.core.agent_files import EndLine, ProgressLine, ReportFile, RetryLine, TaskFile, UsageLine
 from ropeteam.core.report import Report
 from ropeteam.core.settings import AgentSettings, Settings
 from ropeteam.testing.script import json_schema
@@ -140,7 +140,8 @@ def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "report", of(Report, "What `ropeteam run --json`, `report --format json`, `status --json` print.")
     yield "task", of(TaskFile, "What the variable ROPETEAM_TASK of an agent names the file of.")
     yield "report-file", of(ReportFile, "What an agent may leave in the `report_file` of its task.")
-    yield "line", of(ProgressLine | UsageLine, "A line that an agent may print on standard output.")
+    lines = ProgressLine | UsageLine | RetryLine | EndLine
+    yield "line", of(lines, "A line that an agent may print on standard output.")
     yield "script", json_schema()
     yield "settings", schema()
 

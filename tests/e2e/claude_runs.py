@@ -132,7 +132,7 @@ def sample_turns() -> list[Turn]:
     """The demo's recording as turns of a model: files written, edited, and the tests run by claude's own tools."""
     recorded = recording.load()
     turns = []
-    for stage in recorded.stage:
+    for stage in recorded.play_of(recording.SINGLE).stage:
         calls: list[WriteFile | EditFile | Shell] = []
         for path in stage.files:
             new, there = (recording.FEATURE / path).read_text(), recording.SAMPLE / path
@@ -144,10 +144,11 @@ def sample_turns() -> list[Turn]:
         if stage.tests:
             calls.append(Shell(command=f"{sys.executable} -m unittest discover"))
         turns += [Turn(text=stage.says[0], calls=tuple(calls))] if calls else []
+    said = recorded.report(recording.SINGLE)
     report = {
-        "files": [{"path": path, "purpose": purpose} for path, purpose in recorded.purposes.items()],
-        "decisions": [{"decision": one.decision, "rationale": one.rationale} for one in recorded.decisions],
-        "deviations": [{"what": one.what, "why": one.why} for one in recorded.deviations],
+        "files": [{"path": one.path, "purpose": one.purpose} for one in said.files],
+        "decisions": [{"decision": one.decision, "rationale": one.rationale} for one in said.decisions],
+        "deviations": [{"what": one.what, "why": one.why} for one in said.deviations],
     }
     return [*turns, Turn(calls=(StructuredReport(content=report),))]
 

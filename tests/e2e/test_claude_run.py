@@ -94,7 +94,7 @@ def test_the_sample_application_gets_its_planned_feature(tmp_path: Path) -> None
             assert (c.p.top / path).read_text() == (recording.FEATURE / path).read_text(), path
         (check,) = said["checks"]
         assert (check["state"], check["tests"] > 80, check["added"] > 30) == ("passed", True, True)
-        assert len(said["decisions"]) == len(recording.load().decisions)
+        assert len(said["decisions"]) == len(recording.load().report(recording.SINGLE).decisions)
         assert git(c.p.top, "status", "--porcelain") == ""
         assert "Ran 88 tests" in str(c.conversations()[0][-1].body["messages"]), "claude itself ran them"
 

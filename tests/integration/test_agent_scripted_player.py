@@ -121,6 +121,21 @@ def test_playing_twice_comes_to_the_same(stage: Stage) -> None:
         assert (stage.tree / "b").read_text() == "one\nmore\n3\n"
 
 
+def test_bringing_files_to_an_end_does_only_what_is_missing(stage: Stage) -> None:
+    bring = {"do": "bring", "files": {"a/b": "one\r\n", "c": "two\n"}, "text": "finishing", "seconds": 400}
+    (stage.tree / "c").write_text("something else\n")
+
+    code, out, err = stage.play(bring)
+
+    assert (code, err) == (0, b"")
+    assert json.loads(out) == {"event": "progress", "text": "finishing"}
+    assert (stage.tree / "a/b").read_bytes() == b"one\r\n"
+    assert (stage.tree / "c").read_bytes() == b"two\n"
+    before = (stage.tree / "c").stat().st_mtime_ns
+    assert stage.play(bring) == (0, b"", b"")
+    assert (stage.tree / "c").stat().st_mtime_ns == before
+
+
 def test_a_patch_that_does_not_fit_ends_the_play(stage: Stage) -> None:
     code, _, err = stage.play(
         write("a", "one\n"), {"do": "patch", "path": "a", "find": "five", "replace": "six"}, write("never")
@@ -226,6 +241,26 @@ def test_ends_by_code_and_by_signal(stage: Stage) -> None:
     assert stage.play({"do": "exit", "code": 5}, write("never"))[0] == 5
     assert stage.play({"do": "signal", "number": 9}, write("never"))[0] == -9
     assert list(stage.tree.iterdir()) == []
+
+
+def test_giving_up_because_the_provider_refuses(stage: Stage) -> None:
+    before = time.time()
+    code, out, _ = stage.play({"do": "refused", "seconds": 5000}, write("never"))
+
+    retry, end = map(json.loads, out.splitlines())
+    assert code == 1
+    assert (retry["event"], retry["status"]) == ("retry", 429)
+    assert (end["event"], end["outcome"]) == ("end", "rate")
+    assert before + 5 <= end["retry_at"] == retry["retry_at"] < time.time() + 5
+    assert not (stage.tree / "never").exists()
+
+    _, out, _ = stage.play({"do": "refused", "outcome": "auth", "status": 401})
+    assert json.loads(out.splitlines()[-1]) == {
+        "event": "end",
+        "outcome": "auth",
+        "retry_at": None,
+        "text": "status 401",
+    }
 
 
 def test_a_hanging_agent_follows_the_polite_signal(stage: Stage) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +14,9 @@ import msgspec
 import pytest
 
 from ropeteam.core.agent_files import ReportFile, TaskFile
-from ropeteam.demo import recording, repository
+from ropeteam.demo import estimates, recording, repository
 from ropeteam.errors import BadInput
+from ropeteam.testing import script
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -43,13 +46,28 @@ def run_tests(folder: Path) -> int:
     return int(ran[1])
 
 
-def play(folder: Path, scratch: Path) -> ReportFile:
-    """Let the scripted agent play the recording in `folder`, as fast as it can."""
+def passing(folder: Path) -> set[str]:
+    """The sample's tests that pass."""
+    done = subprocess.run(
+        [sys.executable, "-m", "unittest", "discover", "-v"],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return set(re.findall(r"^\w+ \((\S+)\) \.\.\. ok$", done.stderr, re.MULTILINE))
+
+
+def play(folder: Path, scratch: Path, unit: str = "single", *, commands: bool = True) -> ReportFile:
+    """Let the scripted agent play a unit's part in `folder`, as fast as it can. commands: run those of the play too."""
     scratch.mkdir(exist_ok=True)
-    written = recording.write(scratch / "script.json", sys.executable)
+    made = recording.record(sys.executable)
+    steps = tuple(step for step in made.units[unit] if commands or not isinstance(step, script.Command))
+    written = recording.write(scratch / "script.json", script.Script(units={unit: steps}))
     task = TaskFile(
         run="demo",
-        unit="single",
+        unit=unit,
         attempt=1,
         kind="single",
         goal="",
@@ -110,6 +128,88 @@ def test_playing_it_twice_changes_nothing_more(tmp_path: Path) -> None:
     git(folder, "add", "--all")
     play(folder, tmp_path / "scratch")
     assert git(folder, "diff") == ""
+
+
+# ---- several agents
+
+NEEDS = {unit["id"]: set(unit["needs"]) for unit in estimates.read()["units"]}
+
+
+class Team:
+    """Units played each in a tree of its own, from as early a checkpoint as what they need allows, and merged."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.main = repository.make(folder / "library")
+        self.scratch = folder / "scratch"
+        self.at = {"": git(self.main, "rev-parse", "HEAD").strip()}
+        self.merged: list[str] = []
+
+    def merge(self, unit: str, *, commands: bool = False) -> ReportFile:
+        last = [other for other in self.merged if other in NEEDS[unit]]
+        tree = self.folder / unit
+        git(self.main, "worktree", "add", "--quiet", "--detach", str(tree), self.at[last[-1] if last else ""])
+        report = play(tree, self.scratch, unit, commands=commands)
+        git(tree, "add", "--all")
+        git(tree, "commit", "--quiet", "--message", unit)
+        git(self.main, "cherry-pick", git(tree, "rev-parse", "HEAD").strip())
+        self.at[unit] = git(self.main, "rev-parse", "HEAD").strip()
+        self.merged.append(unit)
+        return report
+
+    def tree(self) -> str:
+        return git(self.main, "rev-parse", "HEAD^{tree}").strip()
+
+
+def any_order(chance: random.Random) -> list[str]:
+    order: list[str] = []
+    while len(order) < len(NEEDS):
+        order.append(chance.choice([unit for unit in NEEDS if unit not in order and NEEDS[unit] <= set(order)]))
+    return order
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tree that one agent leaves: the sample with every file as it stands in `demo/feature`."""
+    folder = repository.make(tmp_path_factory.mktemp("whole") / "library")
+    shutil.copytree(recording.FEATURE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    git(folder, "add", "--all")
+    return git(folder, "write-tree").strip()
+
+
+@pytest.mark.parametrize(
+    "seed", [0, 1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
+)
+def test_units_can_be_merged_in_any_order_that_their_needs_allow(seed: int, tmp_path: Path, whole: str) -> None:
+    """After each of them everything that worked before still works, and in the end all is there."""
+    team = Team(tmp_path)
+    old = passing(team.main)
+    assert len(old) == 50
+    for unit in any_order(random.Random(seed)):
+        team.merge(unit)
+        assert old <= passing(team.main), team.merged
+    assert team.tree() == whole
+    assert run_tests(team.main) == 88
+
+
+def test_the_order_of_the_plan_with_every_command_of_the_plays(tmp_path: Path, whole: str) -> None:
+    team = Team(tmp_path)
+    reports = {unit: team.merge(unit, commands=True) for unit in NEEDS}
+    assert team.tree() == whole
+    for unit, report in reports.items():
+        assert [note.path for note in report.files] == list(recording.load().play_of(unit).files)
+    assert sum(len(report.requests) for report in reports.values()) == 2
+    assert reports["01-contract"].decisions
+
+
+@pytest.mark.parametrize("kept", [0, 1, 4, 8, 9])
+def test_one_agent_finishes_whatever_is_missing(kept: int, tmp_path: Path, whole: str) -> None:
+    team = Team(tmp_path)
+    for unit in any_order(random.Random(kept))[:kept]:
+        team.merge(unit)
+    play(team.main, tmp_path / "scratch", "rest")
+    git(team.main, "add", "--all")
+    assert git(team.main, "write-tree").strip() == whole
 
 
 def test_a_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:

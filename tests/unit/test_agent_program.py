@@ -126,7 +126,13 @@ def test_any_other_output_is_just_a_sign_of_life(tmp_path: Path, line: bytes) ->
 
 @pytest.mark.parametrize(
     "line",
-    [b'{"event": "usage", "input": "many"}', b'{"event": "usage", "input": -1}', b'{"event": "progress", "text": 1}'],
+    [
+        b'{"event": "usage", "input": "many"}',
+        b'{"event": "usage", "input": -1}',
+        b'{"event": "progress", "text": 1}',
+        b'{"event": "retry", "status": "many"}',
+        b'{"event": "end", "outcome": "ok"}',
+    ],
 )
 def test_an_event_that_cannot_be_read_is_corruption(tmp_path: Path, line: bytes) -> None:
     conversation = ProgramConversation(a_task(tmp_path))
@@ -137,7 +143,56 @@ def test_an_event_that_cannot_be_read_is_corruption(tmp_path: Path, line: bytes)
     assert "event" in finish.evidence
 
 
+# ---- a provider that refuses
+
+GAVE_UP = Exit(code=1, seconds=3.0)
+
+
+@pytest.mark.parametrize("outcome", ["rate", "overload", "auth"])
+def test_giving_up_for_the_providers_sake_counts_before_the_exit_code(tmp_path: Path, outcome: str) -> None:
+    conversation = ProgramConversation(a_task(tmp_path))
+
+    said = conversation.parse(
+        b'{"event": "end", "outcome": "%s", "retry_at": 50, "text": "no more"}' % outcome.encode()
+    )
+
+    assert [one.kind for one in said] == ["end"]
+    for exit in (GAVE_UP, DONE):
+        finish = conversation.finish(exit, 10.0)
+        assert finish.outcome == outcome
+        assert "(no more)" in finish.evidence
+        assert finish.retry_at == (None if outcome == "auth" else 50.0)
+
+
+def test_a_retry_is_shown_and_the_last_word_on_when_to_go_on_counts(tmp_path: Path) -> None:
+    conversation = ProgramConversation(a_task(tmp_path))
+
+    (said,) = conversation.parse(b'{"event": "retry", "status": 429, "retry_at": 70.5, "text": "asking again"}')
+    assert (said.kind, said.status, said.text) == ("retry", 429, "asking again")
+    assert conversation.finish(GAVE_UP, 10.0).outcome == "crashed", "it did not say that this was why it ended"
+    assert conversation.finish(GAVE_UP, 10.0).retry_at is None
+
+    conversation.parse(b'{"event": "end", "outcome": "rate"}')
+    assert conversation.finish(GAVE_UP, 10.0).retry_at == 70.5
+    conversation.parse(b'{"event": "end", "outcome": "rate", "retry_at": 90}')
+    assert conversation.finish(GAVE_UP, 10.0).retry_at == 90.0
+
+
+def test_what_we_stopped_ourselves_is_not_the_providers_doing(tmp_path: Path) -> None:
+    conversation = ProgramConversation(a_task(tmp_path))
+    conversation.parse(b'{"event": "end", "outcome": "rate"}')
+
+    assert conversation.finish(Exit(code=1, stopped="timeout", seconds=9.0), 0.0).outcome == "timeout"
+
+
 # ---- the report
+
+
+def test_what_it_needs_of_others_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text('{"requests": [{"path": "app/routes.py", "what": "a route"}]}')
+
+    assert read_report(path)[0].requests == (RequestNote(path="app/routes.py", what="a route"),)
 
 
 def test_no_report_is_fine(tmp_path: Path) -> None:

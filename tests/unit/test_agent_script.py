@@ -43,6 +43,8 @@ def test_the_most_particular_play_counts() -> None:
         (script_of({"do": "write", "path": "a", "content": "", "mode": 1}), "play.json:units['single'][0]"),
         (script_of({"do": "write", "path": "../a", "content": ""}), "play.json:units['single'][0]"),
         (script_of({"do": "write", "path": "/a", "content": ""}), "play.json:units['single'][0]"),
+        (script_of({"do": "bring", "files": {"a": "", "b/../c": ""}}), "play.json:units['single'][0]"),
+        (script_of({"do": "refused", "outcome": "ok"}), "play.json:units['single'][0]"),
         (script_of({"do": "delete", "path": ""}), "play.json:units['single'][0]"),
         (script_of({"do": "patch", "path": "a", "find": "", "replace": "x"}), "play.json:units['single'][0]"),
         (script_of({"do": "pause", "seconds": -1}), "play.json:units['single'][0]"),

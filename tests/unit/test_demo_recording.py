@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ropeteam.demo import recording, repository
+from ropeteam.demo import estimates, faults, recording, repository
 from ropeteam.testing import script
 
 FILES = sorted(str(path.relative_to(recording.FEATURE)) for path in recording.FEATURE.rglob("*") if path.is_file())
@@ -46,30 +47,128 @@ def test_patches_turn_any_text_into_any_other_or_say_they_cannot(old: str, new: 
     assert apply(steps, old) == new
 
 
+SINGLE = recording.record("python3").units["single"]
+
+
 def test_the_recording_names_every_file_once_and_gives_each_a_purpose() -> None:
     made = recording.load()
-    named = [path for stage in made.stage for path in stage.files]
-    assert sorted(named) == FILES
+    assert sorted(made.play_of("single").files) == FILES
     assert sorted(made.purposes) == FILES
 
 
 def test_it_takes_a_quarter_of_an_hour_of_the_features_time() -> None:
-    steps = recording.record("python3").units["single"]
-    assert sum(step.seconds for step in steps if isinstance(step, script.Pause)) == pytest.approx(900)
+    assert sum(step.seconds for step in SINGLE if isinstance(step, script.Pause)) == pytest.approx(935)
 
 
 def test_usage_grows_and_stays_inside_the_context() -> None:
-    steps = recording.record("python3").units["single"]
-    used = [step for step in steps if isinstance(step, script.Used)]
-    assert used == sorted(used, key=lambda step: (step.input, step.cached, step.output, step.cost_usd))
-    assert 0 < used[-1].context_used < 0.8 * used[-1].context_limit
+    for unit, steps in recording.record("python3").units.items():
+        used = [step for step in steps if isinstance(step, script.Used)]
+        assert used == sorted(used, key=lambda step: (step.input, step.cached, step.output, step.cost_usd)), unit
+        assert 0 < used[-1].context_used < 0.8 * used[-1].context_limit
     # 54,100 fresh at $3, 486,000 cached at $0.30 and 24,200 written at $15 a million
-    assert used[-1].cost_usd == pytest.approx(0.6711)
+    assert [step.cost_usd for step in SINGLE if isinstance(step, script.Used)][-1] == pytest.approx(0.6711)
 
 
 def test_what_is_written_can_be_played(tmp_path: Path) -> None:
-    path = recording.write(tmp_path / "script.json", "python3")
-    assert script.load_script(path) == recording.record("python3")
+    made = recording.record("python3")
+    assert script.load_script(recording.write(tmp_path / "script.json", made)) == made
+
+
+# ---- several agents
+
+
+PLAN = estimates.read()
+UNITS = {unit["id"]: unit for unit in PLAN["units"]}
+
+
+def test_every_unit_of_the_plan_has_a_play_and_writes_what_it_owns() -> None:
+    made = recording.load()
+    assert [play.unit for play in made.units] == list(UNITS)
+    assert 6 <= len(UNITS) <= 9
+    for play in made.units:
+        assert sorted(play.files) == sorted(UNITS[play.unit]["writes"])
+
+
+def test_every_file_has_one_owner_beside_what_the_contract_declares() -> None:
+    owned = [path for id, unit in UNITS.items() if id != PLAN["contract"] for path in unit["writes"]]
+    finished = [path for path in UNITS[PLAN["contract"]]["writes"] if path not in owned]
+    assert sorted(owned + finished) == FILES
+    declared = {str(path.relative_to(recording.CONTRACT)) for path in recording.CONTRACT.rglob("*.py")}
+    assert declared == set(UNITS[PLAN["contract"]]["writes"]) & set(owned)
+
+
+def test_the_plan_has_a_shape() -> None:
+    """A contract that all need, a fan from it, a diamond, and one unit that does what others ask for."""
+    needs = {id: set(unit["needs"]) for id, unit in UNITS.items()}
+    assert all("01-contract" in needs[id] for id in UNITS if id != "01-contract")
+    assert sum(needs[id] == {"01-contract"} for id in UNITS) >= 4
+    assert needs["06-member-page"] == {"01-contract", "02-reservations", "03-notices"}
+    asked = [(play.unit, request.path) for play in recording.load().units for request in play.requests]
+    assert asked
+    for unit, path in asked:
+        assert path in UNITS["09-wiring"]["writes"]
+        assert unit in needs["09-wiring"]
+
+
+def test_every_requirement_is_served_by_a_unit() -> None:
+    intent = (recording.SAMPLE / ".workspace" / "features" / repository.FEATURE / "01-intent.md").read_text()
+    assert {one for unit in UNITS.values() for one in unit["requirements"]} == set(re.findall(r"REQ-\d+", intent))
+
+
+def test_the_plans_figures_are_those_of_the_recording() -> None:
+    assert estimates.figures(PLAN, recording.load()) == PLAN, "python -m ropeteam.demo.estimates"
+
+
+def test_several_agents_are_predicted_to_pay() -> None:
+    predicted = PLAN["estimate"]
+    assert predicted["single"]["seconds_p50"] == pytest.approx(965)
+    assert predicted["parallel"]["seconds_p50"] < 0.6 * 965
+    assert predicted["speedup_quantile"] >= 1.5
+    assert PLAN["confidence"]["value"] >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("needs", "seconds", "expected"),
+    [
+        ({"a": ()}, {"a": 100.0}, 130.0),
+        ({"a": (), "b": ("a",)}, {"a": 100.0, "b": 50.0}, 210.0),
+        ({"a": (), "b": ()}, {"a": 100.0, "b": 100.0}, 130.0),  # validated together
+        ({"a": (), "b": ()}, {"a": 100.0, "b": 110.0}, 160.0),  # one candidate at a time
+        (dict.fromkeys("abcde", ()), dict.fromkeys("abcde", 100.0), 230.0),  # four at once
+    ],
+)
+def test_the_length_of_a_run(needs: dict[str, tuple[str, ...]], seconds: dict[str, float], expected: float) -> None:
+    assert estimates.makespan(needs, seconds) == expected
+
+
+# ---- faults
+
+
+@pytest.mark.parametrize("name", faults.FAULTS)
+def test_a_fault_changes_the_first_attempts_of_one_unit_on_which_others_depend_or_that_works_beside_others(
+    name: str, tmp_path: Path
+) -> None:
+    fault, made = faults.FAULTS[name], recording.record("python3")
+    broken = faults.apply(fault, made)
+    assert fault.unit in UNITS
+    assert fault.unit != PLAN["contract"]
+    assert fault.unit in fault.says
+    changed = {key for key in broken.units if broken.units[key] != made.units.get(key)}
+    assert changed == {f"{fault.unit}/{n}" for n in range(1, len(fault.changes) + 1)}
+    assert script.load_script(recording.write(tmp_path / "script.json", broken)) == broken
+
+
+def test_the_faults_are_those_that_were_promised() -> None:
+    assert set(faults.FAULTS) == {"conflict", "crash", "hang", "syntax", "tests", "corrupt", "budget", "quota"}
+
+
+def test_the_file_with_a_fault_does_not_parse_and_the_one_without_does() -> None:
+    path = "library/models/reservation.py"
+    broken = faults.apply(faults.FAULTS["syntax"], recording.record("python3")).units["02-reservations/1"]
+    steps = [step for step in broken if isinstance(step, script.Write | script.Patch) and step.path == path]
+    ast.parse(recording.final(path))
+    with pytest.raises(SyntaxError):
+        ast.parse(apply(steps, (recording.CONTRACT / path).read_text()))
 
 
 def test_the_plan_of_the_sample_names_every_file_of_the_feature() -> None:

@@ -6,11 +6,12 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from ropeteam.agents import endings
-from ropeteam.core.agent_files import ProgressLine, ReportFile, TaskFile, UsageLine
+from ropeteam.core.agent_files import EndLine, ProgressLine, ReportFile, RetryLine, TaskFile, UsageLine
 from ropeteam.core.model import AgentReport, Outcome, Usage
 from ropeteam.ports import Exit, Finish, Launch, Said, Task
 
@@ -25,6 +26,8 @@ class _EventName(msgspec.Struct, frozen=True, kw_only=True):
 _event_name = msgspec.json.Decoder(_EventName)
 _progress = msgspec.json.Decoder(ProgressLine)
 _usage = msgspec.json.Decoder(UsageLine)
+_retry = msgspec.json.Decoder(RetryLine)
+_end = msgspec.json.Decoder(EndLine)
 _report = msgspec.json.Decoder(ReportFile)
 
 
@@ -69,28 +72,42 @@ def task_json(task: Task) -> str:
 
 
 class ProgramConversation:
-    """Takes in a program's standard output. Lines that are not one of the two events are just signs of life."""
+    """Takes in a program's standard output. Lines that are not one of its events are just signs of life."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self._usage = Usage()
         self._garbled = ""
+        self._retry_at: float | None = None
+        self._end: EndLine | None = None
 
     def parse(self, line: bytes) -> Sequence[Said]:
         try:
             name = _event_name.decode(line).event
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return ()
-        if name not in ("progress", "usage"):
-            return ()
         try:
-            if name == "progress":
-                return (Said(kind="text", text=_progress.decode(line).text),)
-            self._usage = _usage.decode(line).usage()
+            return self._event(name, line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self._garbled = self._garbled or f"A line with the event {name!r} cannot be read: {error}."
             return (Said(kind="garbled", text=self._garbled),)
-        return (Said(kind="usage", usage=self._usage),)
+
+    def _event(self, name: str, line: bytes) -> Sequence[Said]:
+        match name:
+            case "progress":
+                return (Said(kind="text", text=_progress.decode(line).text),)
+            case "usage":
+                self._usage = _usage.decode(line).usage()
+                return (Said(kind="usage", usage=self._usage),)
+            case "retry":
+                retry = _retry.decode(line)
+                self._retry_at = retry.retry_at
+                return (Said(kind="retry", text=retry.text, status=retry.status),)
+            case "end":
+                self._end = _end.decode(line)
+                return (Said(kind="end", text=self._end.text),)
+            case _:
+                return ()
 
     def finish(self, exit: Exit, now: float) -> Finish:  # noqa: ARG002 - the port's signature
         report, problem = read_report(self._task.report_file)
@@ -101,14 +118,38 @@ class ProgramConversation:
             report=endings.inside(report, self._task.tree),
             evidence=evidence,
             notices=notices,
+            retry_at=self._can_go_on_at() if outcome in ("rate", "overload") else None,
         )
+
+    def _can_go_on_at(self) -> float | None:
+        """When the provider says it can go on; None when it does not say."""
+        end = self._end
+        return end.retry_at if end is not None and end.retry_at is not None else self._retry_at
 
     def _verdict(self, exit: Exit, problem: str) -> tuple[Outcome, str, tuple[str, ...]]:
         ended = endings.stopped(exit)
-        outcome, evidence = (ended.outcome, ended.evidence) if ended else endings.exit_code(exit)
+        outcome: Outcome
+        if ended is not None:
+            outcome, evidence = ended.outcome, ended.evidence
+        elif self._end is not None:
+            outcome, evidence = self._end.outcome, _gave_up(self._end, exit)
+        else:
+            outcome, evidence = endings.exit_code(exit)
         if problem and outcome == "ok":
             return "corrupted", problem, ()
         return outcome, evidence, (problem,) if problem else ()
+
+
+_REASONS: Final = {
+    "rate": "its provider grants no more requests for now",
+    "overload": "its provider does not answer",
+    "auth": "its provider refused its log-in",
+}
+
+
+def _gave_up(end: EndLine, exit: Exit) -> str:
+    words = f" ({' '.join(end.text.split())[:200]})" if end.text.strip() else ""
+    return f"It gave up after {exit.seconds:.0f} s: {_REASONS[end.outcome]}{words}."
 
 
 def read_report(path: Path) -> tuple[AgentReport, str]:

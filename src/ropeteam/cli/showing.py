@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ropeteam.cli import options
+from ropeteam.demo.faults import FAULTS
+from ropeteam.errors import BadInput
 
 if TYPE_CHECKING:
     from ropeteam.cli.screen import Terminal
     from ropeteam.core.state import RunState
-    from ropeteam.demo.playing import Stage
+    from ropeteam.demo.faults import Fault
+    from ropeteam.demo.playing import Mode, Stage
 
 
 @click.command(short_help="A complete run on a sample: no key, no network.")
@@ -23,42 +26,86 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Where to play it: a folder that is not there yet, or empty [a temporary one].",
 )
+@click.option("--fault", type=click.Choice(["none", *FAULTS]), default="none", help="Let something go wrong [none].")
+@click.option(
+    "--mode", type=click.Choice(["auto", "single"]), default="auto", help="auto: several agents; single: one [auto]."
+)
 @click.option("--picture", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Draw SVG pictures.")
 @options.as_json
 @options.quiet
 @click.option("--yes", is_flag=True, help="There is nothing to ask; accepted for scripts.")
-def demo(keep: Path | None, picture: Path | None, as_json: bool, quiet: bool, yes: bool) -> int:  # noqa: ARG001
-    """A complete run on a small sample application, played by a recording instead of a model: planned feature, work
-    tree, tests, landing, report. It needs no key and no network, and touches nothing of yours."""
+def demo(
+    keep: Path | None,
+    fault: str,
+    mode: Mode,
+    picture: Path | None,
+    as_json: bool,
+    quiet: bool,
+    yes: bool,  # noqa: ARG001
+) -> int:
+    """A complete run on a small sample application, played by a recording instead of a model: planned feature, several
+    agents, work trees, tests, landing, report. It needs no key and no network, and touches nothing of yours.
+
+    With --fault something goes wrong in one agent's work, and ropeteam goes on with one agent: conflict (two change the
+    same lines), crash, hang, syntax (a file that does not parse), tests (a present test fails), corrupt (a report that
+    cannot be read), budget (a model's context nearly full). With quota the provider refuses: the run parks, and goes
+    on when it can."""
     from ropeteam.cli.running import finish
     from ropeteam.cli.screen import Terminal
     from ropeteam.demo import playing
 
+    if fault != "none" and mode == "single":
+        raise BadInput("A fault is played by one of several agents.", where="--fault", hint="Leave out --mode single.")
+    wrong = FAULTS.get(fault)
     folder = _folder(keep)
     screen = Terminal(quiet=quiet, yes=True)
     if not quiet:
-        print(f"A sample repository is made in {folder / 'library'}; a recording plays the agent.", file=sys.stderr)
-    stage = playing.prepare(folder)
-    state = _play(stage, screen, picture)
+        _tell_before(folder, fault, wrong)
+    stage = playing.prepare(folder, fault=wrong, mode=mode)
+    state = _play(stage, screen, picture, quiet=quiet)
     code = finish(state, as_json=as_json, quiet=quiet)
     if not as_json and not quiet:
         options.print_text(f"\nLook around: cd {stage.repo} && git log --stat")
+        if wrong is not None:
+            log = ".workspace/features/reservations/02-implementation.md"
+            options.print_text(f"What went wrong, and what came of it: ropeteam report, and {log} there.")
     return code
 
 
-def _play(stage: Stage, screen: Terminal, picture: Path | None) -> RunState:
+def _tell_before(folder: Path, name: str, fault: Fault | None) -> None:
+    """What will be played, and where to look, on standard error."""
+    print(f"A sample repository is made in {folder / 'library'}; a recording plays the agents.", file=sys.stderr)
+    if fault is None:
+        return
+    then = (
+        "the run parks, says when it can go on, and the demo resumes it then"
+        if fault.trigger == "quota_exhausted"
+        else "what is validated is kept, and one agent does what is left (unit `rest`)"
+    )
+    print(
+        f"Fault {name}: {fault.says}\nLook for the trigger {fault.trigger} below and in the closing report: {then}.",
+        file=sys.stderr,
+    )
+
+
+def _play(stage: Stage, screen: Terminal, picture: Path | None, *, quiet: bool) -> RunState:
     from ropeteam.demo import playing
+
+    def parked(seconds: float) -> None:
+        screen.close()
+        if not quiet:
+            print(f"The demo waits {seconds:.0f} s until it can go on, then does `ropeteam resume`.", file=sys.stderr)
 
     if picture is None:
         try:
-            return playing.play(stage, screen)
+            return playing.play(stage, screen, parked)
         finally:
             screen.close()
     from ropeteam.cli.pictures import Camera
 
     camera = Camera(screen)
     try:
-        state = playing.play(stage, camera)
+        state = playing.play(stage, camera, parked)
     finally:
         screen.close()
     camera.develop(state, picture)
@@ -67,8 +114,6 @@ def _play(stage: Stage, screen: Terminal, picture: Path | None) -> RunState:
 
 def _folder(keep: Path | None) -> Path:
     from tempfile import mkdtemp
-
-    from ropeteam.errors import BadInput
 
     if keep is None:
         return Path(mkdtemp(prefix="ropeteam-demo-"))

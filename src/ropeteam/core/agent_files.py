@@ -6,7 +6,7 @@ ignored when reading, so that a program may say more than this version understan
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -65,6 +65,30 @@ class UsageLine(UsageCounts, frozen=True, kw_only=True, tag_field="event", tag="
 class ProgressLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="progress"):
     """A line on standard output that says what the program does now, for people."""
 
+    text: str = ""
+
+
+class RetryLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="retry"):
+    """A line on standard output: the provider refused a request, and the program waits and asks again.
+
+    status: of HTTP (429: too many requests or the quota is used up; 401 and 403 end the attempt at once), 0 for no
+    answer. retry_at: seconds since the epoch when the provider says it can go on, null where it does not say.
+    """
+
+    status: Count = 0
+    retry_at: float | None = None
+    text: str = ""
+
+
+class EndLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="end"):
+    """The last line on standard output of a program that gives up because its provider does not serve it.
+
+    outcome: `rate` (too many requests, quota or credit used up), `overload` (the provider's own trouble, or no
+    connection), `auth` (not logged in, key refused). It counts before the exit code. retry_at: as in `RetryLine`.
+    """
+
+    outcome: Literal["rate", "overload", "auth"]
+    retry_at: float | None = None
     text: str = ""
 
 

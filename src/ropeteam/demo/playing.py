@@ -6,16 +6,30 @@ No settings of the user are read, no cache folder of theirs is used, no reposito
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ropeteam import app
 from ropeteam import run as runs
 from ropeteam.core.state import RunState
-from ropeteam.demo import recording, repository
+from ropeteam.demo import estimates, faults, recording, repository
 
-TIME_SCALE = 60.0
-"""Seconds of the feature in one real second: the recording's 15 minutes or so are played in as many seconds."""
+TIME_SCALE = 30.0
+"""Seconds of the feature in one real second: the nine minutes or so of several agents are played in about twenty
+seconds. Faster, the time that git and the checks really take would look like minutes of the feature."""
+
+STALL_SECONDS = 180.0
+"""Of the feature's time, without a sign of life. The recording is never silent for so long."""
+LEAST_STALL_SECONDS = 3.0
+"""Real ones: starting a program takes a moment however fast the recording is played."""
+
+PARKINGS = 3
+"""How often the demo goes on by itself with a run that parked."""
+
+Mode = Literal["auto", "single"]
 
 
 @dataclass(frozen=True)
@@ -26,23 +40,43 @@ class Stage:
     request: app.Request
 
 
-def prepare(folder: Path, *, time_scale: float = TIME_SCALE) -> Stage:
+def prepare(
+    folder: Path, *, time_scale: float = TIME_SCALE, fault: faults.Fault | None = None, mode: Mode = "auto"
+) -> Stage:
     """Make the sample's repository and the recording in `folder`, which must not exist or be empty."""
     repo = repository.make(folder / "library")
-    script = recording.write(folder / "recording.json", sys.executable)
+    played = recording.record(sys.executable)
+    script = recording.write(folder / "recording.json", faults.apply(fault, played) if fault else played)
     flags = {
         "agent": "scripted",
         "agent.scripted.script": str(script),
         "agent.scripted.time_scale": time_scale,
         "trees.folder": str(folder / "trees"),
+        "workers": estimates.WORKERS,
+        "limits.stall_seconds": max(LEAST_STALL_SECONDS, STALL_SECONDS / time_scale),
     }
     request = app.Request(
-        repo=repo, feature=repository.FEATURE, mode="single", land="yes", flags=flags, own_settings=False
+        repo=repo,
+        feature=repository.FEATURE,
+        plan=None if mode == "single" else estimates.PLAN,
+        mode=mode,
+        land="yes",
+        flags=flags,
+        own_settings=False,
     )
     return Stage(repo, request)
 
 
-def play(stage: Stage, screen: runs.Screen) -> RunState:
-    """The whole run, landing included."""
+def play(stage: Stage, screen: runs.Screen, parked: Callable[[float], None] = lambda _seconds: None) -> RunState:
+    """The whole run, landing included. A run that parks is resumed when it can go on; parked: told how many seconds
+    that will be."""
     begun = runs.begin(app.prepare(stage.request), screen, land="yes", yes=True)
-    return runs.go(begun, screen)
+    state = runs.go(begun, screen)
+    for _ in range(PARKINGS):
+        if state.phase != "parked" or not state.resume_at:
+            break
+        wait = max(0.0, state.resume_at - time.time())
+        parked(wait)
+        time.sleep(wait)
+        state = runs.resume(begun.repository, begun.first.run, screen)
+    return state

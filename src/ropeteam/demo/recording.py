@@ -1,25 +1,29 @@
-"""The recording that the scripted agent plays in the demo, made from real files.
+"""The recording that the scripted agents play in the demo, made from real files.
 
-`recording.toml` says in which order and in what time; `feature/` holds each file as it is at the end. A file that the
-sample has already is patched, the others are written. So the feature is maintained as code that can be run, and not as
-text inside JSON.
+`recording.toml` says who does what, in which order and in what time; `feature/` holds each file as it is at the end. A
+file that is there already is patched, the others are written. So the feature is maintained as code that can be run,
+and not as text inside JSON.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from ropeteam.core.model import DecisionNote, DeviationNote, FileNote
+from ropeteam.core.model import DecisionNote, DeviationNote, FileNote, RequestNote
 from ropeteam.testing import script
 
 HERE = Path(__file__).parent
 SAMPLE = HERE / "sample"
 FEATURE = HERE / "feature"
-TESTS = ("-m", "unittest", "discover")
+CONTRACT = HERE / "contract"
+"""Files as the contract leaves them, where it only declares what other units fill in."""
+
+SINGLE = "single"
+CONTRACT_UNIT = "01-contract"
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,13 +44,46 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A stretch of work: what is said, then seconds go by, then files change, then the tests are run."""
+    """A stretch of work: what is said, then seconds go by, then files change, then tests are run.
+
+    reading: nothing is written yet, what is there is read in. tests: modules of tests, or `all`; may_fail: some of them
+    wait for work of other units.
+    """
 
     says: tuple[str, ...]
     seconds: float
     usage: Tokens
+    reading: bool = False
     files: tuple[str, ...] = ()
-    tests: bool = False
+    tests: tuple[str, ...] = ()
+    may_fail: bool = False
+
+
+class Play(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the agent of one unit does. requests: what it asks of the owners of other files."""
+
+    unit: str
+    stage: tuple[Stage, ...]
+    requests: tuple[RequestNote, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(path for stage in self.stage for path in stage.files)
+
+    def seconds(self, *, reading: bool) -> float:
+        """Of the feature's time: for reading in, or for everything else."""
+        return sum(stage.seconds for stage in self.stage if stage.reading == reading)
+
+
+class Decided(DecisionNote, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A decision, and the unit that makes it. single: one agent on everything makes it too."""
+
+    unit: str
+    single: bool = True
+
+
+class Deviated(DeviationNote, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    unit: str
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,10 +92,42 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     about: str
     context_limit: int
     usd_per_million: Tokens
-    stage: tuple[Stage, ...]
+    play: tuple[Play, ...]
     purposes: dict[str, str]
-    decisions: tuple[DecisionNote, ...]
-    deviations: tuple[DeviationNote, ...]
+    decisions: tuple[Decided, ...]
+    deviations: tuple[Deviated, ...]
+
+    def play_of(self, unit: str) -> Play:
+        """KeyError when there is none."""
+        for play in self.play:
+            if play.unit == unit:
+                return play
+        raise KeyError(unit)
+
+    @property
+    def units(self) -> tuple[Play, ...]:
+        """The plays of several agents."""
+        return tuple(play for play in self.play if play.unit != SINGLE)
+
+    def report(self, unit: str) -> script.Report:
+        """What the agent of that unit says it did."""
+        single, play = unit == SINGLE, self.play_of(unit)
+        return script.Report(
+            files=tuple(FileNote(path=path, purpose=self._purpose(path, unit)) for path in play.files),
+            decisions=tuple(
+                DecisionNote(decision=one.decision, rationale=one.rationale)
+                for one in self.decisions
+                if (one.single if single else one.unit == unit)
+            ),
+            deviations=tuple(
+                DeviationNote(what=one.what, why=one.why) for one in self.deviations if single or one.unit == unit
+            ),
+            requests=play.requests,
+        )
+
+    def _purpose(self, path: str, unit: str) -> str:
+        declared = unit == CONTRACT_UNIT and (CONTRACT / path).exists()
+        return f"declared: {self.purposes[path]}" if declared else self.purposes[path]
 
 
 def load() -> Recording:
@@ -66,35 +135,62 @@ def load() -> Recording:
 
 
 def record(python: str) -> script.Script:
-    """The script for one agent that implements the whole feature. python: runs the sample's tests."""
+    """The script for every agent of a run, parallel or not. python: runs the sample's tests."""
     recording = load()
-    return script.Script(about=recording.about, units={"single": tuple(_steps(recording, python))})
+    units = {play.unit: tuple(_steps(recording, play, python)) for play in recording.play}
+    return script.Script(
+        about=recording.about,
+        units={**units, "belay": units[SINGLE], "rest": tuple(_rest(recording, python))},
+    )
 
 
-def write(path: Path, python: str) -> Path:
-    """Write the script to a file, for `agent.scripted.script`."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(record(python)), indent=1))
+def write(path: Path, script_: script.Script) -> Path:
+    """Write a script to a file, for `agent.scripted.script`."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(script_), indent=1))
     return path
 
 
-def _steps(recording: Recording, python: str) -> Iterator[script.AnyStep]:
+def _steps(recording: Recording, play: Play, python: str) -> Iterator[script.AnyStep]:
     used = Tokens(input=0, cached=0, output=0)
-    for stage in recording.stage:
-        share = stage.seconds / len(stage.says)
-        for text in stage.says:
-            yield script.Progress(text=text)
-            yield script.Pause(seconds=share)
+    for stage in play.stage:
+        yield from _said(stage.says, stage.seconds)
         for path in stage.files:
-            yield from change(path)
+            yield from change(path, play.unit)
         if stage.tests:
-            yield script.Command(argv=(python, *TESTS))
+            yield _tests(python, stage.tests, may_fail=stage.may_fail)
         used = used.plus(stage.usage)
         yield _used(used, recording)
-    yield script.Report(
-        files=tuple(FileNote(path=path, purpose=purpose) for path, purpose in recording.purposes.items()),
-        decisions=recording.decisions,
-        deviations=recording.deviations,
-    )
+    yield recording.report(play.unit)
+
+
+def _rest(recording: Recording, python: str) -> Iterator[script.AnyStep]:
+    """One agent that finishes whatever is missing: each unit's part takes time only as far as it is not there."""
+    first, last = (recording.play_of(SINGLE).stage[n] for n in (0, -1))
+    yield from _said(("Reading what is validated, and what went wrong",), first.seconds)
+    yield _used(first.usage, recording)
+    for play in recording.units[1:]:  # what the contract declares, the others fill in; the rest of it is validated
+        yield script.Bring(
+            files={path: final(path) for path in play.files},
+            text=f"Finishing {play.unit}: {play.stage[-1].says[0]}",
+            seconds=play.seconds(reading=False),
+        )
+    yield script.Bring(files={path: final(path) for path in recording.purposes})
+    yield from _said(last.says, last.seconds)
+    yield _tests(python, last.tests, may_fail=False)
+    yield _used(first.usage.plus(last.usage), recording)
+    report = recording.report(SINGLE)
+    yield script.Report(files=report.files)
+
+
+def _said(says: Sequence[str], seconds: float) -> Iterator[script.AnyStep]:
+    for text in says:
+        yield script.Progress(text=text)
+        yield script.Pause(seconds=seconds / len(says))
+
+
+def _tests(python: str, tests: tuple[str, ...], *, may_fail: bool) -> script.Command:
+    which = ("discover",) if tests == ("all",) else tests
+    return script.Command(argv=(python, "-m", "unittest", *which), may_fail=may_fail)
 
 
 def _used(used: Tokens, recording: Recording) -> script.Used:
@@ -109,11 +205,18 @@ def _used(used: Tokens, recording: Recording) -> script.Used:
     )
 
 
-def change(path: str) -> list[script.AnyStep]:
-    """The steps that bring one file of the sample to what it is in the feature."""
-    new = (FEATURE / path).read_text(encoding="utf-8")
-    present = SAMPLE / path
-    pairs = patches(present.read_text(encoding="utf-8"), new) if present.exists() else None
+def final(path: str) -> str:
+    """A file as it is at the end."""
+    return (FEATURE / path).read_text(encoding="utf-8")
+
+
+def change(path: str, unit: str = SINGLE) -> list[script.AnyStep]:
+    """The steps that bring one file to what it is when the unit is done, from what it was when it began."""
+    declared = CONTRACT / path
+    before = SAMPLE / path if unit in (SINGLE, CONTRACT_UNIT) or not declared.exists() else declared
+    after = declared if unit == CONTRACT_UNIT and declared.exists() else FEATURE / path
+    new = after.read_text(encoding="utf-8")
+    pairs = patches(before.read_text(encoding="utf-8"), new) if before.exists() else None
     if pairs is None:
         return [script.Write(path=path, content=new)]
     return [script.Patch(path=path, find=find, replace=replace) for find, replace in pairs]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -45,6 +45,19 @@ class Patch(Step, frozen=True, kw_only=True, tag="patch"):
     path: str
     find: str
     replace: str
+
+
+class Bring(Step, frozen=True, kw_only=True, tag="bring"):
+    """Bring files to what they have to be in the end, whatever is there: path -> content.
+
+    Where all have it already nothing happens. Otherwise `text` is said, and `seconds` of the feature's time go by, in
+    proportion to how many of them differ; then those are written. So an agent can be scripted that finishes what
+    others left.
+    """
+
+    files: dict[str, str]
+    text: str = ""
+    seconds: Above0 = 0.0
 
 
 class Delete(Step, frozen=True, kw_only=True, tag="delete"):
@@ -115,6 +128,17 @@ class Die(Step, frozen=True, kw_only=True, tag="signal"):
     number: int
 
 
+class Refused(Step, frozen=True, kw_only=True, tag="refused"):
+    """The provider refuses to go on: say that it is asked again, give up for that reason, and end with exit code 1.
+
+    status: of HTTP. seconds: of the feature's time until the provider can go on, None when it does not say.
+    """
+
+    outcome: Literal["rate", "overload", "auth"] = "rate"
+    status: int = 429
+    seconds: Above0 | None = None
+
+
 class Hang(Step, frozen=True, kw_only=True, tag="hang"):
     """Do nothing more, and do not end."""
 
@@ -165,6 +189,7 @@ class WriteOutside(Step, frozen=True, kw_only=True, tag="write_outside"):
 AnyStep = (
     Write
     | Patch
+    | Bring
     | Delete
     | Command
     | Pause
@@ -174,6 +199,7 @@ AnyStep = (
     | Report
     | ExitWith
     | Die
+    | Refused
     | Hang
     | Flood
     | IgnoreTerm
@@ -234,13 +260,25 @@ def _step(raw: msgspec.Raw, where: str, position: str) -> AnyStep:
         step = _steps().decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _bad(where, position, str(error)) from None
+    outside = [path for path in _paths(step) if not _stays_inside(path)]
+    if outside:
+        raise _bad(where, position, f"The path {outside[0]!r} leads out of the work tree")
     match step:
-        case Write(path=path) | Patch(path=path) | Delete(path=path) if not _stays_inside(path):
-            raise _bad(where, position, f"The path {path!r} leads out of the work tree")
         case Patch(find=""):
             raise _bad(where, position, "`find` is empty")
         case _:
             return step
+
+
+def _paths(step: AnyStep) -> tuple[str, ...]:
+    """What a step changes inside the work tree."""
+    match step:
+        case Write(path=path) | Patch(path=path) | Delete(path=path):
+            return (path,)
+        case Bring(files=files):
+            return tuple(files)
+        case _:
+            return ()
 
 
 @functools.cache

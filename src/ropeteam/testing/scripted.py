@@ -20,7 +20,7 @@ from typing import NoReturn, assert_never
 
 import msgspec
 
-from ropeteam.core.agent_files import ProgressLine, ReportFile, TaskFile, UsageLine
+from ropeteam.core.agent_files import EndLine, ProgressLine, ReportFile, RetryLine, TaskFile, UsageLine
 from ropeteam.core.model import FileNote
 from ropeteam.errors import BadInput
 from ropeteam.testing import script as steps
@@ -51,6 +51,8 @@ class Player:
         match step:
             case steps.Write() | steps.Patch() | steps.Delete() | steps.WriteOutside():
                 change_files(step)
+            case steps.Bring():
+                self._bring(step)
             case steps.Command():
                 run_command(step)
             case steps.Pause():
@@ -62,6 +64,16 @@ class Player:
                 self._say(step)
             case _:
                 self._fault(step)
+
+    def _bring(self, step: steps.Bring) -> None:
+        other = {path: text for path, text in step.files.items() if not holds(Path(path), text)}
+        if not other:
+            return
+        if step.text:
+            emit(ProgressLine(text=step.text))
+        time.sleep(step.seconds * len(other) / len(step.files) / self._time_scale)
+        for path, text in other.items():
+            change_files(steps.Write(path=path, content=text))
 
     def _say(self, step: steps.Progress | steps.Used | steps.Report | steps.Lie) -> None:
         match step:
@@ -93,6 +105,7 @@ class Player:
         self,
         step: steps.ExitWith
         | steps.Die
+        | steps.Refused
         | steps.Hang
         | steps.Flood
         | steps.IgnoreTerm
@@ -106,6 +119,8 @@ class Player:
             case steps.Die():
                 sys.stdout.flush()
                 os.kill(os.getpid(), step.number)
+            case steps.Refused():
+                self._give_up(step)
             case steps.Hang():
                 hang()
             case steps.Flood():
@@ -122,8 +137,22 @@ class Player:
             case _:
                 assert_never(step)
 
+    def _give_up(self, step: steps.Refused) -> NoReturn:
+        at = None if step.seconds is None else time.time() + step.seconds / self._time_scale
+        emit(RetryLine(status=step.status, retry_at=at))
+        emit(EndLine(outcome=step.outcome, retry_at=at, text=f"status {step.status}"))
+        raise SystemExit(1)
 
-def emit(line: ProgressLine | UsageLine) -> None:
+
+def holds(path: Path, text: str) -> bool:
+    """Whether the file is there with exactly this text."""
+    try:
+        return path.read_bytes() == text.encode("utf-8")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return False
+
+
+def emit(line: ProgressLine | UsageLine | RetryLine | EndLine) -> None:
     print(msgspec.json.encode(line).decode(), flush=True)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from library.models import notice
 from library.services import notices
 from tests.support import MONDAY, LibraryTest
 
@@ -19,3 +20,12 @@ class NoticesTest(LibraryTest):
         ada = self.member()
         told = notices.tell(self.connection, MONDAY, ada.id, notices.ready("Emma", MONDAY))
         self.assertEqual(notices.of_member(self.connection, ada.id), [told])
+
+
+class NoticeModelTest(LibraryTest):
+    def test_the_newest_notice_comes_first(self) -> None:
+        ada, bea = self.member("Ada"), self.member("Bea")
+        old = notice.add(self.connection, ada.id, MONDAY, "Old", "...")
+        new = notice.add(self.connection, ada.id, MONDAY, "New", "...")
+        notice.add(self.connection, bea.id, MONDAY, "Other", "...")
+        self.assertEqual(notice.of_member(self.connection, ada.id), [new, old])

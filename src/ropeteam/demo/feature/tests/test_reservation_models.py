@@ -3,7 +3,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import timedelta
 
-from library.models import notice, reservation
+from library.models import reservation
 from tests.support import MONDAY, LibraryTest
 
 
@@ -44,12 +44,3 @@ class ReservationModelTest(LibraryTest):
         self.assertEqual(len(reservation.kept_of_book(self.connection, self.emma.id)), 1)
         self.assertEqual(reservation.not_collected(self.connection, until), [])
         self.assertEqual(len(reservation.not_collected(self.connection, until + timedelta(days=1))), 1)
-
-
-class NoticeModelTest(LibraryTest):
-    def test_the_newest_notice_comes_first(self) -> None:
-        ada, bea = self.member("Ada"), self.member("Bea")
-        old = notice.add(self.connection, ada.id, MONDAY, "Old", "...")
-        new = notice.add(self.connection, ada.id, MONDAY, "New", "...")
-        notice.add(self.connection, bea.id, MONDAY, "Other", "...")
-        self.assertEqual(notice.of_member(self.connection, ada.id), [new, old])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from library.services import lending, reservations
+from library.models import reservation
 from tests.support import LibraryTest
 
 
@@ -12,10 +12,8 @@ class WaitingTest(LibraryTest):
 
     def test_each_list_has_its_length_and_names_nobody(self) -> None:
         emma = self.book("Emma")
-        ada, bea, cleo = (self.member(name) for name in ("Ada", "Bea", "Cleo"))
-        lending.lend(self.connection, self.config, self.today, emma.id, ada.id)
-        for member in (bea, cleo):
-            reservations.reserve(self.connection, self.config, self.today, emma.id, member.id)
+        for name in ("Bea", "Cleo"):
+            reservation.add(self.connection, emma.id, self.member(name).id, self.today)
         answer = self.get("/api/waiting")
         self.assertEqual(json.loads(answer.text), {"books": [{"book": emma.id, "title": "Emma", "waiting": 2}]})
         self.assertNotIn("Bea", answer.text)

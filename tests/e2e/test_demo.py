@@ -1,0 +1,143 @@
+"""`ropeteam demo`: several agents on the sample, and each fault of one of them, played as fast as it can be."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ropeteam.demo import estimates, faults, recording, repository
+
+FAST = 600.0
+UNITS = [unit["id"] for unit in estimates.read()["units"]]
+CODE = """
+import sys
+from ropeteam.demo import playing
+playing.prepare.__kwdefaults__['time_scale'] = float(sys.argv.pop(1))
+sys.argv[0] = 'ropeteam'
+from ropeteam.cli import main
+sys.exit(main())
+"""
+
+
+@dataclass
+class Played:
+    repo: Path
+    said: str
+    report: dict[str, Any]
+
+    def units(self, state: str) -> list[str]:
+        return [unit["id"] for unit in self.report["units"] if unit["state"] == state]
+
+    def attempts(self, unit: str) -> list[str]:
+        (one,) = [other for other in self.report["units"] if other["id"] == unit]
+        return [attempt["outcome"] for attempt in one["attempts"]]
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def play(folder: Path, *arguments: str, scale: float = FAST) -> Played:
+    """A demo that ends delivered, with the feature on the branch, whatever was played."""
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8", "XDG_CACHE_HOME": str(folder / "no")}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, str(scale), "demo", "--keep", "here", "--json", *arguments],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    played = Played(folder / "here" / "library", done.stderr, json.loads(done.stdout))
+    assert (played.report["state"], played.report["landed"]) == ("ended", True)
+    for path in recording.load().purposes:
+        assert (played.repo / path).read_text() == recording.final(path), path
+    assert git(played.repo, "status", "--porcelain") == ""
+    assert git(played.repo, "log", "-1", "--format=%an") == "Demo"
+    assert [check["state"] for check in played.report["checks"]] == ["passed"]
+    assert not (folder / "no").exists()
+    return played
+
+
+def test_several_agents_do_what_one_would(tmp_path: Path) -> None:
+    played = play(tmp_path)
+    assert played.report["outcome"] == "delivered_parallel"
+    assert played.report["triggers"] == []
+    assert played.units("validated") == UNITS
+    assert all(played.attempts(unit) == ["ok"] for unit in UNITS)
+    commits = git(played.repo, "log", "--format=%(trailers:key=Ropeteam-Unit,valueonly)").split()
+    assert sorted(commits) == UNITS
+    assert played.report["predicted"]["mode"] == "parallel"
+    assert played.report["predicted"]["speedup_quantile"] >= 1.5
+
+
+def test_one_agent_does_it_too(tmp_path: Path) -> None:
+    played = play(tmp_path, "--mode", "single")
+    assert played.report["outcome"] == "delivered_single"
+    assert played.attempts("single") == ["ok"]
+
+
+def test_a_fault_needs_several_agents(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ropeteam", "demo", "--keep", "here", "--mode", "single", "--fault", "crash"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "--mode single" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+QUICK = ("crash", "conflict")
+FALLS = [name for name, fault in faults.FAULTS.items() if fault.trigger != "quota_exhausted"]
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FALLS]
+)
+def test_a_fault_ends_delivered_by_one_agent_and_explained(name: str, tmp_path: Path) -> None:
+    fault = faults.FAULTS[name]
+    played = play(tmp_path, "--fault", name)
+    report = played.report
+    assert report["outcome"] == "delivered_after_fallback"
+    (trigger,) = [one for one in report["triggers"] if one["action"] == "salvage"]
+    assert trigger["id"] == fault.trigger
+    assert trigger["evidence"]
+    assert played.attempts("rest") == ["ok"]
+    # what is validated was done once
+    kept = played.units("validated")
+    assert "01-contract" in kept
+    assert all(len(played.attempts(unit)) == 1 for unit in kept)
+    if name == "budget":  # nothing was wrong with the work itself
+        assert trigger["unit"] == fault.unit
+    else:
+        # of two that change the same lines it is the later one, which is not always the same
+        owners = (fault.unit, "02-reservations") if name == "conflict" else (fault.unit,)
+        assert trigger["unit"] in owners
+        assert trigger["unit"] not in kept
+        assert all(attempt["ref"] for unit in report["units"] for attempt in unit["attempts"])
+    assert f"Fault {name}: {fault.says}" in played.said
+    assert fault.trigger in played.said
+    log = played.repo / ".workspace" / "features" / repository.FEATURE / "02-implementation.md"
+    assert fault.trigger in log.read_text()
+
+
+def test_a_quota_that_is_used_up_parks_and_goes_on_in_parallel(tmp_path: Path) -> None:
+    played = play(tmp_path, "--fault", "quota")
+    report = played.report
+    assert report["outcome"] == "delivered_parallel"
+    assert [one["id"] for one in report["triggers"] if one["action"] == "park"] == ["quota_exhausted"]
+    assert played.attempts("04-waiting-list") == ["rate", "rate", "ok"]
+    assert played.units("validated") == UNITS
+    assert "then does `ropeteam resume`" in played.said
