@@ -19,6 +19,7 @@ import msgspec
 
 from ropeteam.config import keys, schema
 from ropeteam.core.agent_files import EndLine, ProgressLine, ReportFile, RetryLine, TaskFile, UsageLine
+from ropeteam.core.plan_document import PlanDocument
 from ropeteam.core.report import Report
 from ropeteam.core.settings import AgentSettings, Settings
 from ropeteam.testing.script import json_schema
@@ -144,6 +145,10 @@ def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "line", of(lines, "A line that an agent may print on standard output.")
     yield "script", json_schema()
     yield "settings", schema()
+    yield (
+        "plan",
+        of(PlanDocument, "What `ropeteam run --plan` takes. `null` is as good as absent; more fields are fine."),
+    )
 
 
 def of(kind: Any, about: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import platformdirs
@@ -16,8 +16,10 @@ import platformdirs
 from ropeteam import config, features, git, locks, sandbox
 from ropeteam.checks import CommandCheck
 from ropeteam.context import RunContext
+from ropeteam.core import plan as plans
+from ropeteam.core.decide import decide
 from ropeteam.core.events import RunStarted
-from ropeteam.core.model import Feature
+from ropeteam.core.model import Answers, Feature, Plan
 from ropeteam.core.settings import AgentSettings, CheckCommand, Settings
 from ropeteam.core.state import RunState
 from ropeteam.errors import AgentNotUsable, BadInput, BadRepository, RunBusy, UserError
@@ -108,13 +110,15 @@ def open_repository(path: Path) -> Repository:
 class Request:
     """What the command line asks for. sets: `--set`; flags: dotted setting -> value of a flag of its own.
 
-    own_settings: whether the user's own file and environment count.
+    plan: the file of a plan. own_settings: whether the user's own file and environment count.
     """
 
     repo: Path
     feature: str = ""
     stdin: str | None = None
-    mode: str = "auto"
+    mode: Literal["auto", "parallel", "single"] = "auto"
+    plan: Path | None = None
+    belay: bool = False
     land: str | None = None
     include_dirty: bool = False
     sets: tuple[str, ...] = ()
@@ -137,7 +141,9 @@ class Prepared:
     trees: Path
     head: str
     include_dirty: bool
-    mode: str
+    mode: Literal["auto", "parallel", "single"]
+    plan: Plan | None = None
+    belay: bool = False
     land: str | None = None
 
     @property
@@ -145,17 +151,21 @@ class Prepared:
         return self.sandbox.ok and self.settings.sandbox.mode != "off"
 
     @property
+    def at_once(self) -> int:
+        """How many agents there can be at the same time."""
+        answers = Answers(mode=self.mode, agent=self.agent, belay=self.belay)
+        alone = decide(answers, self.plan, self.settings.gate).mode == "single"
+        return 1 if alone else self.settings.workers + self.belay
+
+    @property
     def consent(self) -> str:
         """What the user agrees to, as a hash: asked about once per repository and content."""
         s = self.settings
         what = (self.agent, s.agents.get(self.agent), s.checks.setup, s.trees, s.sandbox, self.sandboxed, self.checks)
-        if s.merge.locks:  # commands too
-            return _hash((*what, s.merge.locks))
-        return _hash(what)
-
-
-def _hash(what: object) -> str:
-    return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()
+        commands = (s.merge.locks,) if s.merge.locks else ()
+        many = (self.at_once,) if self.at_once > 1 else ()
+        all_of_it = (*what, *commands, *many)
+        return hashlib.sha256(msgspec.json.encode(all_of_it, order="deterministic")).hexdigest()
 
 
 def load_settings(repository: Repository | None, request: Request) -> config.Loaded:
@@ -180,6 +190,7 @@ def prepare(request: Request) -> Prepared:
     loaded = load_settings(repository, request)
     settings = loaded.settings
     feature = features.load(request.feature, top=repo.top, stdin=request.stdin)
+    plan = _plan(request, settings)
     changed = git.dirty(repo, feature=feature.folder)
     if changed and not request.include_dirty:
         shown = "\n".join(f"  {p}" for p in changed[:20])
@@ -215,8 +226,33 @@ def prepare(request: Request) -> Prepared:
         head=head,
         include_dirty=bool(changed) and request.include_dirty,
         mode=request.mode,
+        plan=plan,
+        belay=request.belay,
         land=request.land,
     )
+
+
+def _plan(request: Request, settings: Settings) -> Plan | None:
+    """The plan that was given, laid out in batches. Raises BadInput for one that cannot be used, and where several
+    agents are asked for without one."""
+    if request.belay and request.mode == "single":
+        raise BadInput(
+            "--belay is an agent more beside several, and --mode single asks for one.",
+            where="--belay",
+            hint="Leave out one of the two.",
+            code="belay_alone",
+        )
+    if request.plan is None:
+        several = "--mode parallel" if request.mode == "parallel" else "--belay" if request.belay else ""
+        if several:
+            raise BadInput(
+                f"{several} needs a plan that says what each agent does, and this version makes none itself.",
+                where=several.partition(" ")[0],
+                hint="Give one with --plan FILE (docs/guide/plans.md), or leave it to one agent with --mode single.",
+                code="plan_needed",
+            )
+        return None
+    return plans.layered(features.load_plan(request.plan), settings.plan.grouping)
 
 
 def checks_of(repo: git.Repo, commit: str, settings: Settings) -> tuple[CheckCommand, ...]:

@@ -69,12 +69,14 @@ def begin(prepared: app.Prepared, screen: Screen, *, land: str | None, yes: bool
         repo=facts,
         settings=prepared.settings,
         answers=Answers(
-            mode=prepared.mode,  # type: ignore[arg-type]
+            mode=prepared.mode,
             land=landing(prepared, screen, land=land, yes=yes, detach=detach),
             agent=prepared.agent,
             include_dirty=prepared.include_dirty,
             sandboxed=prepared.sandboxed,
+            belay=prepared.belay,
         ),
+        plan=prepared.plan,
         version=__version__,
     )
     return Begun(repository, first, lock)

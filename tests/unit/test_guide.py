@@ -17,8 +17,12 @@ from ropeteam import config
 from ropeteam.cli.commands import COMMANDS, program
 from ropeteam.core import model
 from ropeteam.core.agent_files import TaskFile
+from ropeteam.core.layers import LAYERS
+from ropeteam.core.plan import RESERVED, layered, parse
+from ropeteam.core.plan_document import PlanDocument, UnitDocument
 from ropeteam.core.report import Report
 from ropeteam.core.settings import CheckCommand, Sandbox
+from ropeteam.errors import BadInput
 from ropeteam.testing.script import AnyStep, parse_script
 
 REPORTS = (GUIDE / "reports.md").read_text(encoding="utf-8")
@@ -73,7 +77,7 @@ def fault(text: str) -> str:
 def test_a_wrong_command_is_found() -> None:
     assert fault("ropeteam fly") == "no such command"
     assert fault("ropeteam run x --wings 2") == "no flag --wings"
-    assert fault("ropeteam run x --mode parallel") == "--mode cannot be parallel"
+    assert fault("ropeteam run x --mode fast") == "--mode cannot be fast"
     assert fault("ropeteam run x --mode single --yes") == ""
 
 
@@ -98,6 +102,32 @@ def test_the_task_is_one_with_every_field() -> None:
 def test_the_recording_can_be_played() -> None:
     script = parse_script(block(GUIDE / "agents.md", "json", "play.json").text.encode(), "agents.md")
     assert script.play_for("single", 1)
+
+
+PLANS = GUIDE / "plans.md"
+
+
+def test_the_plan_of_the_guide_is_one_with_every_field() -> None:
+    text = block(PLANS, "json", "plan.json").text
+    made = layered(parse(text.encode(), "plan.json"), "auto")
+    assert [len(batch) for batch in made.batches] == [1, 2, 1]
+    document = msgspec.json.decode(text)
+    used = {field for unit in document["units"] for field in unit}
+    assert used == {f.name for f in msgspec.structs.fields(UnitDocument)}
+    assert {f.name for f in msgspec.structs.fields(PlanDocument)} <= document.keys()
+
+
+def test_the_short_plan_of_the_guide_is_enough() -> None:
+    assert len(parse(block(PLANS, "json", "short.json").text.encode(), "short.json").units) == 2
+
+
+def test_faults_of_the_guide_are_said_as_they_stand_there() -> None:
+    text = PLANS.read_text(encoding="utf-8")
+    with pytest.raises(BadInput) as raised:
+        parse(block(PLANS, "json", "bad.json").text.encode(), "bad.json")
+    assert block(PLANS, "text", "faults").text == f"{raised.value.message}\n"
+    assert [name for name in RESERVED if f"`{name}`" not in text] == []
+    assert [layer for layer in LAYERS if f"| `{layer}` |" not in text] == []
 
 
 @pytest.mark.parametrize("page", ["settings.md", "checks.md"])

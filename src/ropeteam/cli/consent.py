@@ -66,7 +66,16 @@ def _agent(prepared: app.Prepared) -> tuple[Row, ...]:
     words += [f"model {plain(own.model)}"] if own and own.model else []
     rows = [Row((name, "; ".join(w for w in words if w)))]
     program = shlex.join(own.argv) if own and own.argv else prepared.probe.path
-    return (*rows, Row((escaped(program),), code=True)) if program else tuple(rows)
+    rows += [Row((escaped(program),), code=True)] if program else []
+    return (*rows, Row(("at once", _at_once(prepared))))
+
+
+def _at_once(prepared: app.Prepared) -> str:
+    many = prepared.at_once
+    if many == 1:
+        return "one agent"
+    belay = ", one of them on the whole feature as insurance (--belay)" if prepared.belay else ""
+    return f"up to {many} agents{belay}: they use up the provider's limits up to {many} times as fast as one"
 
 
 def sandbox_row(on: bool, why: str, network: bool) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 @click.argument("feature")
 @options.repo
 @click.option("--agent", metavar="NAME", help="Which agent [the first that answers].")
-@click.option("--mode", type=click.Choice(["auto", "single"]), default="auto", help="auto decides by itself.")
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "parallel", "single"]),
+    default="auto",
+    help="Several agents or one; auto decides by itself.",
+)
+@click.option("--plan", type=click.Path(path_type=Path), metavar="FILE", help="A plan for several agents, as it is.")
+@click.option("--belay", is_flag=True, help="One more agent does all of it beside them, as insurance.")
 @click.option("--land", type=click.Choice(["ask", "yes", "no"]), help="Whether the result goes onto your branch.")
 @click.option("--include-dirty", is_flag=True, help="Take along changes that are not committed.")
 @click.option("--detach", is_flag=True, help="Print the run's name and leave it to run by itself.")
@@ -34,7 +41,9 @@ def run(
     feature: str,
     repo: Path,
     agent: str | None,
-    mode: str,
+    mode: Literal["auto", "parallel", "single"],
+    plan: Path | None,
+    belay: bool,
     land: str | None,
     include_dirty: bool,
     detach: bool,
@@ -66,6 +75,8 @@ def run(
         feature=feature,
         stdin=_stdin() if feature.strip() == "-" else None,
         mode=mode,
+        plan=plan,
+        belay=belay,
         land=land,
         include_dirty=include_dirty,
         sets=sets,

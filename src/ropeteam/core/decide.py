@@ -27,7 +27,8 @@ def decide(answers: Answers, plan: Plan | None, gate: Gate) -> Decision:
         asked = f"Several agents, as asked (--mode parallel): {_shape(plan)}."
         return Decision(mode="parallel", overridden=ids, reasons=(asked, *(f"Overridden: {r}" for r in reasons)))
     if ids:
-        return Decision(mode="single", triggers=ids, reasons=(*reasons, "One agent does it."))
+        belay = " Beside one agent --belay has nothing to insure." if answers.belay else ""
+        return Decision(mode="single", triggers=ids, reasons=(*reasons, f"One agent does it.{belay}"))
     return Decision(mode="parallel", reasons=(f"Several agents: {_shape(plan)}.", *_for(plan)))
 
 
