@@ -83,6 +83,11 @@ class _Run:
         self.directory = directory
         self.requests: list[Request] = []
         self.served = 0
+        self.parts: dict[str, _Run] = {}
+
+    def part(self, text: str) -> _Run:
+        """The script of the agent that reads this text."""
+        return next((part for saying, part in self.parts.items() if saying in text), self)
 
     def next_fault(self) -> Fault | None:
         if len(self.faults) > 1 or (self.faults and not self.forever):
@@ -136,6 +141,15 @@ class ModelServer:
         with self._changed:
             self._runs[name] = _Run(turns, faults, forever=forever, directory=directory)
 
+    def script_for(
+        self, name: str, saying: str, turns: Sequence[Turn] = (), faults: Sequence[Fault | None] = ()
+    ) -> None:
+        """Several agents under one name and one base URL: what the model does in requests whose text holds `saying`
+        (an agent's own task). The others go by the script of `name`, which must be there."""
+        with self._changed:
+            whole = self._runs[name]
+            whole.parts[saying] = _Run(turns, faults, forever=False, directory=whole.directory)
+
     def base_url(self, name: str) -> str:
         """What the agent of the run `name` gets as its base URL."""
         if self._http is None:
@@ -150,7 +164,8 @@ class ModelServer:
     def served(self, name: str) -> int:
         """How many turns the model has given so far, those after the end of the script included."""
         with self._changed:
-            return self._runs[name].served
+            whole = self._runs[name]
+            return whole.served + sum(part.served for part in whole.parts.values())
 
     def wait_for_request(self, name: str, count: int = 1, *, main: bool = True, seconds: float = 30.0) -> Request:
         """Wait until the agent has sent `count` requests and return the last of them; TimeoutError after `seconds`."""
@@ -180,6 +195,7 @@ class ModelServer:
         if not asked.main:
             return None, Turn(text="ok")
         with self._changed:
+            run = run.part(asked.text)
             fault = run.next_fault()
             # A fault uses up no turn: what the agent did not get, it asks for again.
             return fault, run.next_turn(keep=fault is not None)
