@@ -32,7 +32,15 @@ from ropeteam.errors import RopeteamError
 from ropeteam.finishing import to_the_end
 from ropeteam.following import Follower
 from ropeteam.ports import Exit, Finish, Task
-from ropeteam.preparing import changed_documents, changed_inputs, make_tree, problems_of, spec_of, task_of
+from ropeteam.preparing import (
+    changed_documents,
+    changed_inputs,
+    give_up_trees,
+    make_tree,
+    problems_of,
+    spec_of,
+    task_of,
+)
 
 
 class Attempts:
@@ -49,6 +57,7 @@ class Attempts:
         known = next((a for a in state.attempts if a.id == command.attempt), None)
         if known is None:
             await self._until(command)
+            give_up_trees(self._c, state)
             return await self._begin(command, emit)
         return await self._take_over(command, known, emit)
 
