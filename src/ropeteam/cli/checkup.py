@@ -172,7 +172,7 @@ def _method(repository: app.Repository, settings: Settings, folder: Path) -> str
         return f"each is a checkout ({plain(why)})"
     files = len(git.list_files(repository.repo, git.head(repository.repo)))
     if wanted == "auto" and files < git.MANY_FILES:
-        return f"each is a checkout (overlays work here; they are for {git.MANY_FILES:,} files or more, not for {files:,})"
+        return f"each is a checkout (overlays work here, and begin at {git.MANY_FILES:,} files; these are {files:,})"
     return "they are overlays over one checkout"
 
 

@@ -15,16 +15,28 @@ from ropeteam.core.model import RepoFacts
 from ropeteam.git import mounts
 from ropeteam.git.calls import full_disk
 from ropeteam.git.store import Store
-from ropeteam.git.trees import Tree, erase, fill, forget_index, forget_overlay, make_repository, whole
+from ropeteam.git.trees import (
+    Tree,
+    erase,
+    fill,
+    forget_index,
+    forget_overlay,
+    gitlinks,
+    gitlinks_after,
+    make_repository,
+    whole,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Pristine:
-    """files: a folder with the files of `commit`, which nobody may change. index: git's index of it."""
+    """files: a folder with the files of `commit`, which nobody may change. index: git's index of it. gitlinks: its
+    submodules."""
 
     commit: str
     files: Path
     index: Path
+    gitlinks: tuple[str, ...]
 
 
 def pristine(store: Store, folder: Path, commit: str) -> Pristine:
@@ -41,7 +53,7 @@ def pristine(store: Store, folder: Path, commit: str) -> Pristine:
             finally:
                 if beside.exists():
                     erase(beside)
-    return Pristine(commit, place / "files", place / "index")
+    return Pristine(commit, place / "files", place / "index", tuple(gitlinks(store, commit)))
 
 
 def create_overlay(store: Store, path: Path, commit: str, facts: RepoFacts, *, index: Path, below: Pristine) -> Tree:
@@ -61,7 +73,8 @@ def create_overlay(store: Store, path: Path, commit: str, facts: RepoFacts, *, i
             for folder in (upper, work, path):
                 folder.mkdir(parents=True)
             tree.note("overlay", [str(below.files), str(upper), str(work)])
-            make_repository(store, upper, commit, facts, tree)
+            links = gitlinks_after(store, below.commit, below.gitlinks, commit)
+            make_repository(store, upper, commit, facts, tree, submodules=links)
             mounts.mount(path, below.files, upper, work)
             fill(store, tree, path, commit, known=below.index)
         except BaseException:

@@ -27,7 +27,10 @@ from ropeteam.git.trees import Tree, create_tree, erase
 Method = Literal["plain", "overlay"]
 
 MANY_FILES = 5_000
-"""From here on a checkout takes half a second and more, and an overlay is worth being one."""
+"""From here on a checkout takes a second and more, and an overlay is worth being one."""
+
+FEW_FILES = 1_000
+"""With less than that a new tree is made as quickly as an old one is looked through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +43,27 @@ class _Spare:
 
 
 class Pool:
-    """folder: of the run; a folder for what is shared is made in it. wanted: the setting `trees.method`.
+    """folder: of the run; a folder for what is shared is made in it. wanted: the setting `trees.method`. few: trees
+    with fewer files are not used once more.
 
     Its functions may be called by several threads, in one process at a time.
     """
 
-    def __init__(self, store: Store, folder: Path, facts: RepoFacts, wanted: Literal["auto", "plain", "overlay"]):
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        facts: RepoFacts,
+        wanted: Literal["auto", "plain", "overlay"],
+        *,
+        few: int = FEW_FILES,
+    ) -> None:
         self._store = store
         self._folder = folder
         self._facts = facts
         self._wanted = wanted
+        self._few = few
+        self._files = 0
         self._lock = threading.Lock()
         self._method: Method | None = None
         self._below: Pristine | None = None
@@ -75,9 +89,8 @@ class Pool:
         """How trees are made here. Found out once."""
         with self._lock:
             if self._method is None:
-                many = self._wanted == "overlay" or (
-                    self._wanted == "auto" and len(list_files(self._store, self._facts.base)) >= MANY_FILES
-                )
+                self._files = len(list_files(self._store, self._facts.base))
+                many = self._wanted == "overlay" or (self._wanted == "auto" and self._files >= MANY_FILES)
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._method = "overlay" if many and not mounts.problem(self._folder) else "plain"
             return self._method
@@ -100,7 +113,7 @@ class Pool:
     def give_back(self, tree: Tree) -> None:
         """The tree of a validation that has ended: nothing in it is anybody's work. One is kept, at another place."""
         with self._lock:
-            wanted = not any(not spare.ref for spare in self._found())
+            wanted = self._files >= self._few and not any(not spare.ref for spare in self._found())
         if not wanted or tree.noted("overlay") or not tree.noted("sealed"):
             return self._erase(tree)
         place = self._place() / secrets.token_hex(4)
@@ -137,7 +150,7 @@ class Pool:
         while True:
             with self._lock:
                 found = self._found()
-                if not found:
+                if not found or self._files < self._few:
                     return None
                 spare = found.pop()
             if not spare.ref or refs_of(self._store.repo.git, spare.ref).get(spare.ref) == spare.commit:

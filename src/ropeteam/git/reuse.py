@@ -22,7 +22,7 @@ from ropeteam.core.model import RepoFacts
 from ropeteam.errors import RopeteamError
 from ropeteam.git.calls import full_disk
 from ropeteam.git.store import Store, changed
-from ropeteam.git.trees import Tree, erase, fill, forget_index, gitlinks, make_repository, placed, whole
+from ropeteam.git.trees import Tree, fill, forget_index, gitlinks_after, make_repository, placed, remove_folder, whole
 
 MARGIN_NS = 50_000_000
 """The clock of file times ticks every 1 to 10 ms: a change so soon before the tree was sealed might not be told."""
@@ -53,7 +53,7 @@ def reuse_tree(store: Store, old: Tree, path: Path, commit: str, facts: RepoFact
         with full_disk(), placed(tree) as beside:
             old.path.rename(beside)
             _Clearing(known, beside).clear()
-            make_repository(store, beside, commit, facts, tree)
+            make_repository(store, beside, commit, facts, tree, submodules=())
             _settle(old)
             fill(store, tree, beside, commit, known=old.made, reset=True)
     except (OSError, RopeteamError, RecursionError) as error:
@@ -90,7 +90,7 @@ def _known(store: Store, old: Tree, commit: str) -> _Known:
     if len(sealed) != 2 or old.noted("overlay") or old.noted("unkept") or not old.path.is_dir():
         raise Doubtful("it is no plain tree that was made to its end")
     before, mode = sealed[0], int(sealed[1], 8)
-    if gitlinks(store, before) or gitlinks(store, commit):
+    if old.noted("gitlinks") or gitlinks_after(store, before, (), commit):
         raise Doubtful("there are submodules")
     if any(path.rpartition("/")[2] == ".gitattributes" for _, path in changed(store.git, before, commit)):
         raise Doubtful("the same content may look different in a checkout now")
@@ -149,9 +149,9 @@ class _Clearing:
         probe.rmdir()
         if mode != self._known.mode:
             raise Doubtful("new folders have another mode now")
-        self._folder(self._top, "")
+        self._folder(os.fspath(self._top), "")
 
-    def _folder(self, place: Path, relative: str) -> bool:
+    def _folder(self, place: str, relative: str) -> bool:
         """Clear a folder; whether anything is left in it. relative: its path in the tree and a slash."""
         self._as_a_new_one(place)
         left = False
@@ -160,24 +160,24 @@ class _Clearing:
         for entry in entries:
             name = relative + entry.name
             if entry.is_dir(follow_symlinks=False):
-                if name in self._known.folders and self._folder(Path(entry.path), f"{name}/"):
+                if name in self._known.folders and self._folder(entry.path, f"{name}/"):
                     left = True
                 else:
-                    erase(Path(entry.path))
+                    remove_folder(Path(entry.path))
             elif self._as_made(name, entry):
                 left = True
             else:
                 Path(entry.path).unlink()
         return left
 
-    def _as_a_new_one(self, folder: Path) -> None:
-        found = folder.lstat()
+    def _as_a_new_one(self, folder: str) -> None:
+        found = os.lstat(folder)
         if found.st_dev != self._device:
             raise Doubtful("something is mounted in it")
         if (found.st_uid, found.st_gid) != self._owner or any(_odd(name) for name in os.listxattr(folder)):
             raise Doubtful("a folder has another owner, or rights of its own")
         if stat.S_IMODE(found.st_mode) != self._known.mode:
-            folder.chmod(self._known.mode)
+            Path(folder).chmod(self._known.mode)
 
     def _as_made(self, name: str, entry: os.DirEntry[str]) -> bool:
         wanted = self._known.files.get(name)

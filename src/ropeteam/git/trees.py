@@ -126,8 +126,11 @@ def placed(tree: Tree) -> Iterator[Path]:
             erase(beside)
 
 
-def make_repository(store: Store, place: Path, commit: str, facts: RepoFacts, tree: Tree) -> None:
-    """The repository of a tree in its folder, whose files need not be there yet. tree: what is noted belongs to it."""
+def make_repository(
+    store: Store, place: Path, commit: str, facts: RepoFacts, tree: Tree, *, submodules: Sequence[str] | None = None
+) -> None:
+    """The repository of a tree in its folder, whose files need not be there yet. tree: what is noted belongs to it.
+    submodules: those of the commit, where they are known."""
     dot_git = place / ".git"
     Git(dot_git, work_tree=place).call("init", *init_options(store.repo))
     with (dot_git / "config").open("a", errors="surrogateescape") as file:
@@ -147,7 +150,7 @@ def make_repository(store: Store, place: Path, commit: str, facts: RepoFacts, tr
     (dot_git / "HEAD").write_text(f"{commit}\n")
     tree.note("refs", sorted({commit, *theirs.values()}))
     tree.note("copied", [])
-    tree.note("gitlinks", gitlinks(store, commit))
+    tree.note("gitlinks", gitlinks(store, commit) if submodules is None else submodules)
 
 
 def fill(store: Store, tree: Tree, place: Path, commit: str, *, known: Path | None = None, reset: bool = False) -> None:
@@ -173,6 +176,14 @@ def gitlinks(store: Store, commit: str) -> list[str]:
     """Paths of the submodules in a commit."""
     entries = store.git.names("ls-tree", "-r", "-z", "--full-tree", commit)
     return [entry.partition("\t")[2] for entry in entries if entry.startswith("160000 ")]
+
+
+def gitlinks_after(store: Store, before: str, known: Sequence[str], commit: str) -> list[str]:
+    """Of `commit`, where those of `before` are known: all of it is gone through only if there are any."""
+    if before == commit:
+        return list(known)
+    raw = store.git.call("diff-tree", "-r", "-z", "--no-renames", "--raw", before, commit).stdout
+    return gitlinks(store, commit) if known or b" 160000 " in raw else []
 
 
 def _configuration(facts: RepoFacts) -> str:
@@ -249,6 +260,11 @@ def erase(path: Path) -> None:
     """Remove a folder with all that is in it; links are not followed, folders without permissions are opened, overlays
     of ours are unmounted first."""
     mounts.unmount_below(path)
+    remove_folder(path)
+
+
+def remove_folder(path: Path) -> None:
+    """`erase` where no overlay can be."""
     shutil.rmtree(path, ignore_errors=True)
     if not path.exists():
         return
