@@ -65,6 +65,8 @@ MEANINGS = {
     " filled in.",
     "trees.pass_env": "Names of your own variables that agents and checks may see.",
     "trees.folder": "Where work trees live. Without it the platform's cache folder.",
+    "trees.method": "`plain`: each work tree is a checkout. `overlay`: mounts over one checkout (Linux, as root)."
+    " `auto`: overlays where they can be mounted and the repository has 5,000 files or more.",
     "sandbox.mode": "`auto`: where it runs. `on`: refuse to start without. `off`.",
     "sandbox.writable": "Further paths that agents and checks may write.",
     "sandbox.network": "Whether there is a network inside the sandbox.",

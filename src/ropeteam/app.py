@@ -210,6 +210,14 @@ def prepare(request: Request) -> Prepared:
             hint="`ropeteam doctor` says what is missing.",
             code="no_sandbox",
         )
+    trees = trees_folder(repo, settings)
+    if settings.trees.method == "overlay" and (why := git.overlay_problem(trees)):
+        raise UserError(
+            f"Work trees are to be overlays (trees.method = overlay), which does not work here: {why}.",
+            where="trees.method",
+            hint="With auto or plain they are plain folders.",
+            code="no_overlay",
+        )
     head = git.facts(repo).head  # refuses where nobody is known to be the author of commits
     if not changed:  # else it may be among the changes that are taken along
         _find_program(repo, head, settings, name)
@@ -222,7 +230,7 @@ def prepare(request: Request) -> Prepared:
         probe=answer,
         sandbox=available,
         checks=checks_of(repo, head, settings),
-        trees=trees_folder(repo, settings),
+        trees=trees,
         head=head,
         include_dirty=bool(changed) and request.include_dirty,
         mode=request.mode,

@@ -35,7 +35,15 @@ from ropeteam.finishing import to_the_end
 from ropeteam.following import Follower
 from ropeteam.lookahead import Lookahead
 from ropeteam.ports import Exit, Finish, Task
-from ropeteam.preparing import changed_documents, changed_inputs, make_tree, problems_of, spec_of, task_of
+from ropeteam.preparing import (
+    changed_documents,
+    changed_inputs,
+    give_up_trees,
+    make_tree,
+    problems_of,
+    spec_of,
+    task_of,
+)
 
 
 class Attempts:
@@ -55,6 +63,7 @@ class Attempts:
         known = next((a for a in state.attempts if a.id == command.attempt), None)
         if known is None:
             await self._until(command)
+            give_up_trees(self._c, state)
             return await self._begin(command, state, emit)
         return await self._take_over(command, known, state, emit)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ _NO_AGENT = Launch(argv=())
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
     """folder: where this run's trees and attempts live, absolute. lock_fd: the run's lock, for short-lived children.
+    trees: makes them. making: held while a tree is made ready, as many at once as there are processors.
 
     checks: makes a Check of a command. tell: what an attempt does now, for people. ask: the question whether to land.
     env: the caller's own environment.
@@ -38,6 +40,12 @@ class RunContext:
     checks: Callable[[CheckCommand], Check]
     tell: Callable[[str, str], None] = field(default=lambda _attempt, _text: None)
     ask: Callable[[RunState], Awaitable[bool]] | None = None
+    making: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(git.makers()))
+    trees: git.Pool = field(init=False)
+
+    def __post_init__(self) -> None:
+        pool = git.Pool(self.store, self.folder, self.started.repo, self.started.settings.trees.method)
+        object.__setattr__(self, "trees", pool)  # made of the other fields
 
     @property
     def run(self) -> str:

@@ -9,7 +9,8 @@ import asyncio
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from ropeteam.context import RunContext
 from ropeteam.core import events as ev
 from ropeteam.core.briefing import briefing
 from ropeteam.core.state import RunState
+from ropeteam.engine import Stopped
 from ropeteam.finishing import in_thread
 from ropeteam.ports import Launch, Task
 from ropeteam.validation import set_up_for_agent
@@ -35,18 +37,43 @@ async def make_tree(c: RunContext, command: ev.RunAgent, folder: Path, stopped: 
         loop.call_soon_threadsafe(c.tell, command.attempt, text)
 
     tell("preparing its work tree")
-    tree = await in_thread(lambda left: _make(c, command, folder, lambda: left() or stopped(), tell))
+    async with _turn(c, stopped):
+        tree = await in_thread(lambda left: _make(c, command, folder, lambda: left() or stopped(), tell))
     await _set_up(c, command, tree.path, folder, stopped)
     return tree
+
+
+@asynccontextmanager
+async def _turn(c: RunContext, stopped: Callable[[], bool]) -> AsyncIterator[None]:
+    """Wait until a processor is free for making a tree. Stopped: when `stopped` says so before that."""
+    turn = asyncio.ensure_future(c.making.acquire())
+    try:
+        while not (await asyncio.wait({turn}, timeout=LOOK_SECONDS))[0]:
+            if stopped():
+                raise Stopped
+        yield
+    finally:
+        if turn.done():
+            c.making.release()
+        else:
+            turn.cancel()
+
+
+def give_up_trees(c: RunContext, state: RunState) -> None:
+    """Trees of attempts whose work is in a checkpoint may be used for others: no next attempt begins from them."""
+    for a in state.attempts:
+        if a.stage == "validated" and not a.unkept and a.result.commit is not None:
+            tree = git.Tree(Path(a.tree), Path(a.folder) / "index")
+            c.trees.give_up(tree, ref=a.result.ref, commit=a.result.commit)
 
 
 def _make(
     c: RunContext, command: ev.RunAgent, folder: Path, stopped: Callable[[], bool], tell: Callable[[str], None]
 ) -> git.Tree:
-    facts, settings = c.started.repo, c.started.settings
+    settings = c.started.settings
     for part in ("io", "log", "tree"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    tree = git.create_tree(c.store, folder / "tree" / c.repo.top.name, command.start, facts, index=folder / "index")
+    tree = c.trees.make(folder / "tree" / c.repo.top.name, command.start, index=folder / "index")
     for path in changed_documents(c, command.base, command.start):
         git.put_back(tree, path, git.read_file(c.repo, command.base, path))
     how = git.Copying(seconds=settings.limits.check_seconds, stopped=stopped, tell=tell)

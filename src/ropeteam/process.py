@@ -26,7 +26,7 @@ import msgspec
 from ropeteam import locks, process_tree
 from ropeteam.process_folder import Ended, Position, Spec, Tail, ended, wrapper
 from ropeteam.process_table import HAVE_PROC, Process, look, send
-from ropeteam.process_tree import sweep, sweep_after
+from ropeteam.process_tree import sweep, sweep_after, works_in
 
 WRAPPER = "import sys; sys.path.append(sys.argv[1]); from ropeteam.process_wrapper import main; main(*sys.argv[2:])"
 READY_SECONDS = 60.0  # until a wrapper must have started; 20 ms on an idle machine
@@ -376,6 +376,7 @@ def _written_pid(folder: Path) -> Process | None:
 
 
 __all__ = [
+    "HAVE_PROC",
     "Child",
     "Completed",
     "Ended",
@@ -392,4 +393,5 @@ __all__ = [
     "sweep",
     "sweep_after",
     "wait",
+    "works_in",
 ]

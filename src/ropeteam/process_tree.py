@@ -99,6 +99,12 @@ def sweep(tree: Path, *, since: int = 0, known: Container[int] = ()) -> list[int
     return list(killed)
 
 
+def works_in(tree: Path) -> bool:
+    """Whether any process but this one works in `tree` or has a file of it open; a person's shell or viewer counts."""
+    root = os.path.realpath(tree)
+    return any(_works_in(pid, root) for pid in table() if pid != os.getpid())
+
+
 def _mark(folder: Path) -> locks.Lock:
     until = time.monotonic() + SETTLE_SECONDS
     while True:

@@ -302,7 +302,9 @@ def _drive(
             watch=lambda state, event: screen.watch(run, state, event),
         )
         with git.holding(lock.fd):
-            return drive(engine, first)
+            state = drive(engine, first)
+        context.trees.close()
+        return state
     finally:
         journal.close()
         lock.release()

@@ -1,7 +1,8 @@
 """The project's checks on a tree of their own: once on the base commit, then on each candidate beside it.
 
-The tree of a validation is made fresh from the commit, gets the untracked folders that `trees.copy` names and the
-project's set-up, as an agent's tree does, and is removed afterwards: nothing in it was made by an agent or the user.
+The tree of a validation shows the commit and nothing else, gets the untracked folders that `trees.copy` names and the
+project's set-up, as an agent's tree does, and is given back afterwards: whatever ran in it, nothing of that is left
+when the next validation has it (`git.Pool`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ FILES_AT_ONCE = 200  # that are looked at for syntax errors: a call of git each 
 class _Made:
     """A tree to check in. problem: why it is not as the checks need it, empty when it is."""
 
+    tree: git.Tree
     place: Place
     problem: str
 
@@ -117,25 +119,28 @@ class Validation:
             if folder.exists():
                 folder = folder.with_name(f"{folder.name}-{secrets.token_hex(2)}")
         try:
-            made = await in_thread(lambda left: self._make(commit, folder, left))
+            async with c.making:
+                made = await in_thread(lambda left: self._make(commit, folder, left))
         except asyncio.CancelledError:
             raise  # somebody waits, and to remove half a copy can take long: the next one does it, or `clean`
         except BaseException:
             await asyncio.to_thread(_remove, folder)
             raise
         try:
-            yield made if made.problem else _Made(made.place, await set_up(c, made.place))
+            yield made if made.problem else _Made(made.tree, made.place, await set_up(c, made.place))
         finally:
-            await asyncio.shield(asyncio.to_thread(_remove, folder))
+            await asyncio.shield(asyncio.to_thread(self._give_back, made.tree, folder))
+
+    def _give_back(self, tree: git.Tree, folder: Path) -> None:
+        self._c.trees.give_back(tree)
+        _remove(folder)
 
     def _make(self, commit: str, folder: Path, stopped: Callable[[], bool]) -> _Made:
         c = self._c
         settings = c.started.settings
         output = folder / "out"
         output.mkdir(parents=True)
-        tree = git.create_tree(
-            c.store, folder / "tree" / c.repo.top.name, commit, c.started.repo, index=folder / "index"
-        )
+        tree = c.trees.make(folder / "tree" / c.repo.top.name, commit, index=folder / "index")
         how = git.Copying(seconds=settings.limits.check_seconds, stopped=stopped)
         missing = git.copy_untracked(c.store, tree, git.untracked(c.repo, settings.trees.copy), how)
         place = Place(
@@ -146,7 +151,7 @@ class Validation:
             lock_fd=c.lock_fd,
             seconds=settings.limits.check_seconds,
         )
-        return _Made(place, next((one.text for one in missing if not one.partly), ""))
+        return _Made(tree, place, next((one.text for one in missing if not one.partly), ""))
 
     def inspect(self, onto: str, commit: str) -> tuple[Finding, ...]:
         """The cheap checks: syntax errors and conflict markers that `commit` has and its parent `onto` has not."""

@@ -155,9 +155,25 @@ def _trees(repository: app.Repository, settings: Settings) -> Finding:
         folder = app.trees_folder(repository.repo, settings)
         free = shutil.disk_usage(folder).free
         how = "cloned" if _clones(folder) else "copied"
-        return f"{escaped(str(folder))}, {free / 1e9:.1f} GB free; folders that git does not hold are {how}"
+        made = _method(repository, settings, folder)
+        return f"{escaped(str(folder))}, {free / 1e9:.1f} GB free; {made}; folders that git does not hold are {how}"
 
     return _tried("work trees", look)
+
+
+def _method(repository: app.Repository, settings: Settings, folder: Path) -> str:
+    """How work trees are made here, and why so."""
+    from ropeteam import git
+
+    wanted = settings.trees.method
+    if wanted == "plain":
+        return "each is a checkout (trees.method = plain)"
+    if why := git.overlay_problem(folder):
+        return f"each is a checkout ({plain(why)})"
+    files = len(git.list_files(repository.repo, git.head(repository.repo)))
+    if wanted == "auto" and files < git.MANY_FILES:
+        return f"each is a checkout (overlays work here, and begin at {git.MANY_FILES:,} files; these are {files:,})"
+    return "they are overlays over one checkout"
 
 
 def _clones(folder: Path) -> bool:

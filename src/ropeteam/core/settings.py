@@ -77,12 +77,15 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Trees(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """copy: gitignore-style patterns of untracked or ignored paths that are copied into every work tree.
     env: variables for agents and checks; `{slot}`, `{tree}`, `{run}`, `{8100 + slot}` are filled in.
-    pass_env: names of the caller's own variables that are passed through. folder: where trees live."""
+    pass_env: names of the caller's own variables that are passed through. folder: where trees live.
+    method: plain: a checkout each. overlay: mounts over one checkout. auto: overlays where they can be mounted and the
+    repository has many files."""
 
     copy: tuple[str, ...] = ("node_modules", ".venv", "venv", "vendor")
     env: dict[str, str] = {}
     pass_env: tuple[str, ...] = ()
     folder: str | None = None
+    method: Literal["auto", "plain", "overlay"] = "auto"
 
 
 class Sandbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

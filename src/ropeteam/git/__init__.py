@@ -16,6 +16,9 @@ from ropeteam.git.landing import land, leave_branch, repair_landing
 from ropeteam.git.landing_view import LandResult
 from ropeteam.git.merge_tree import Work, conflicts_between
 from ropeteam.git.merges import Merge, commit_files, merge, rebase
+from ropeteam.git.mounts import NotMounted
+from ropeteam.git.mounts import problem as overlay_problem
+from ropeteam.git.pool import MANY_FILES, Pool, makers
 from ropeteam.git.repository import (
     Repo,
     branch,
@@ -40,12 +43,15 @@ from ropeteam.git.store import Store, changes, keep, open_store
 from ropeteam.git.trees import Tree, content, create_tree, erase, open_tree, remove_tree
 
 __all__ = [
+    "MANY_FILES",
     "MINIMUM",
     "Copying",
     "Fingerprint",
     "LandResult",
     "Merge",
     "NotCopied",
+    "NotMounted",
+    "Pool",
     "Repo",
     "Snapshot",
     "Store",
@@ -74,10 +80,12 @@ __all__ = [
     "land",
     "leave_branch",
     "list_files",
+    "makers",
     "matching",
     "merge",
     "open_store",
     "open_tree",
+    "overlay_problem",
     "put_back",
     "read_file",
     "read_files",

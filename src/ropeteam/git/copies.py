@@ -85,7 +85,7 @@ def _copy_one(top: Path, tree: Tree, name: str, until: float, how: Copying) -> l
     size = _size(source, how)
     if size > LARGE:
         how.tell(f"copying {name}, {size / 1e6:,.0f} MB, into its work tree")
-    beside = tree.path.with_name(f".{tree.path.name}.{secrets.token_hex(4)}.copy")
+    beside = _beside(tree)
     try:
         problems = _copy(source, beside, until, how)
         if os.path.lexists(beside):
@@ -101,6 +101,13 @@ def _copy_one(top: Path, tree: Tree, name: str, until: float, how: Copying) -> l
         raise
     there = os.path.lexists(target)
     return [NotCopied(f"{name} was {'in part ' * there}not copied: {why}.", partly=there) for why in problems]
+
+
+def _beside(tree: Tree) -> Path:
+    """A place from which it can be renamed into the tree: in its `.git` where the tree is a mount."""
+    if tree.path.stat().st_dev != tree.path.parent.stat().st_dev:
+        return tree.path / ".git" / f"{secrets.token_hex(4)}.copy"
+    return tree.path.with_name(f".{tree.path.name}.{secrets.token_hex(4)}.copy")
 
 
 def _remove(place: Path) -> None:

@@ -6,8 +6,10 @@ ours needs a pipe there, so it is moved aside: out of the tree, next to our inde
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
@@ -45,6 +47,17 @@ def _move(path: Path, target: Path) -> None:
     except PermissionError:  # a folder that nobody may write: it is in a tree of ours
         _open_up(path.parent)
         path.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _move_out(path, target)  # the tree is a mount
+
+
+def _move_out(path: Path, target: Path) -> None:
+    """Of a pipe or a device nothing but its place can be kept; of a link or a file all."""
+    if path.is_symlink() or path.is_file():
+        shutil.copy2(path, target, follow_symlinks=False)
+    path.unlink()
 
 
 def _obstacles(top: Path) -> Iterator[Path]:

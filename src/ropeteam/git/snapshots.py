@@ -21,7 +21,7 @@ from ropeteam.git.leftovers import Found
 from ropeteam.git.obstacles import move_aside
 from ropeteam.git.repository import commit_of, move_ref, writing
 from ropeteam.git.store import Incomplete, Store, carried, changes, held_lines, keep
-from ropeteam.git.trees import Tree
+from ropeteam.git.trees import Tree, show
 
 TRIES = 3
 NESTED_DEPTH = 5
@@ -50,11 +50,13 @@ def snapshot(store: Store, tree: Tree, *, start: str, ref: str, message: str, at
     work that is gone since stays under a ref of its own. GitFailed when it cannot be done in three tries: the tree is
     as it was.
     """
+    show(tree)
     for number in range(TRIES):
         try:
             with full_disk():
                 moved = move_aside(tree)
                 taken = _snapshot(store, tree, start, ref, message, at, facts)
+                tree.note("unkept", taken.problems)
                 return replace(taken, problems=(*moved, *taken.problems))
         except GitFailed:
             if number == TRIES - 1:

@@ -6,23 +6,25 @@ like when it was made (`Tree.noted`): the agent can change everything inside the
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from ropeteam.core.model import RepoFacts
 from ropeteam.errors import BadInput, RopeteamError
+from ropeteam.git import mounts
 from ropeteam.git.calls import Git, full_disk, joined, quoted, split
 from ropeteam.git.repository import commit_of, copy_index, excludes, refs_of
 from ropeteam.git.store import Store, init_options
 
-Note = Literal["aside", "copied", "gitlinks", "refs"]
+Note = Literal["aside", "copied", "gitlinks", "overlay", "refs", "sealed", "unkept"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,9 @@ class Tree:
 
     def noted(self, what: Note) -> list[str]:
         """copied: untracked paths that we copied in. gitlinks: submodules at its start. refs: commits its refs had.
-        aside: what an agent put into it that was moved out (`obstacles`)."""
+        aside: what an agent put into it that was moved out (`obstacles`). overlay: the folders below it, of changes and
+        of work, where it is one. sealed: the commit and the folders' mode, written when it was ready, so that the time
+        of the note tells what came later. unkept: what its newest snapshot could not take, a sentence each."""
         with suppress(FileNotFoundError):
             return split(self._note(what).read_bytes())
         return []
@@ -46,39 +50,89 @@ class Tree:
     def note(self, what: Note, names: Sequence[str]) -> None:
         self._note(what).write_bytes(joined(names))
 
-    def _note(self, what: Note) -> Path:
+    def sealed_at(self) -> int:
+        """When it was ready, in nanoseconds of the file system's own clock. FileNotFoundError: it was never sealed."""
+        return self._note("sealed").stat().st_mtime_ns
+
+    @property
+    def made(self) -> Path:
+        """Our index as it was when the tree was ready."""
+        return self._note("made")
+
+    def _note(self, what: Note | Literal["made"]) -> Path:
         return self.index.with_name(f"{self.index.name}.{what}")
 
 
 def open_tree(path: Path, index: Path) -> Tree:
-    """A tree that was made before."""
-    return Tree(path, index)
+    """A tree that was made before. An overlay is mounted again if it is not (after a reboot); where that fails
+    NotMounted is raised: without it the tree would look empty."""
+    tree = Tree(path, index)
+    show(tree)
+    return tree
+
+
+def show(tree: Tree) -> None:
+    """See to it that a tree that is an overlay is mounted. NotMounted."""
+    places = [Path(place) for place in tree.noted("overlay")]
+    if not places or not tree.path.is_dir() or mounts.is_mounted(tree.path):
+        return
+    try:
+        mounts.mount(tree.path, *places)
+    except mounts.NotMounted as error:
+        raise mounts.NotMounted(
+            error.message,
+            where=os.fspath(tree.path),
+            hint=f"What was changed in it is in {places[1]}. As root, `ropeteam resume` mounts it again.",
+        ) from error
 
 
 def create_tree(store: Store, path: Path, commit: str, facts: RepoFacts, *, index: Path) -> Tree:
     """Make the tree `path` showing `commit`. It is built beside and renamed: if it is there, it is whole."""
     tree = Tree(path, index)
-    if (path / ".git").is_dir() and index.is_file():
+    if whole(tree):
         return tree
-    with full_disk():
-        for folder in (path.parent, index.parent):
-            folder.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-        try:
-            _build(store, beside, commit, facts, tree)
-            if path.is_dir():
-                path.rmdir()  # an empty folder may wait there; anything else must not be touched
-            beside.rename(path)
-        finally:
-            if beside.exists():
-                erase(beside)
+    with full_disk(), placed(tree) as beside:
+        beside.mkdir()
+        make_repository(store, beside, commit, facts, tree)
+        fill(store, tree, beside, commit)
     return tree
 
 
-def _build(store: Store, beside: Path, commit: str, facts: RepoFacts, tree: Tree) -> None:
-    beside.mkdir()
-    dot_git = beside / ".git"
-    Git(dot_git, work_tree=beside).call("init", *init_options(store.repo))
+def whole(tree: Tree) -> bool:
+    """Whether it was made to its end. If not, what was begun of it is taken away, but for the folder itself."""
+    if tree.noted("sealed") or (tree.index.is_file() and not tree.noted("overlay")):
+        show(tree)
+        if (tree.path / ".git").is_dir():
+            return True
+    forget_overlay(tree)
+    forget_index(tree)
+    return False
+
+
+@contextmanager
+def placed(tree: Tree) -> Iterator[Path]:
+    """A place beside the tree's own, renamed to it in the end; removed when the block fails."""
+    path = tree.path
+    for folder in (path.parent, tree.index.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        yield beside
+        if path.is_dir():
+            path.rmdir()  # an empty folder may wait there; anything else must not be touched
+        beside.rename(path)
+    finally:
+        if beside.exists():
+            erase(beside)
+
+
+def make_repository(
+    store: Store, place: Path, commit: str, facts: RepoFacts, tree: Tree, *, submodules: Sequence[str] | None = None
+) -> None:
+    """The repository of a tree in its folder, whose files need not be there yet. tree: what is noted belongs to it.
+    submodules: those of the commit, where they are known."""
+    dot_git = place / ".git"
+    Git(dot_git, work_tree=place).call("init", *init_options(store.repo))
     with (dot_git / "config").open("a", errors="surrogateescape") as file:
         file.write(_configuration(facts))
     (dot_git / "info").mkdir(exist_ok=True)
@@ -96,19 +150,40 @@ def _build(store: Store, beside: Path, commit: str, facts: RepoFacts, tree: Tree
     (dot_git / "HEAD").write_text(f"{commit}\n")
     tree.note("refs", sorted({commit, *theirs.values()}))
     tree.note("copied", [])
-    tree.note("gitlinks", _gitlinks(store, commit))
+    tree.note("gitlinks", gitlinks(store, commit) if submodules is None else submodules)
+
+
+def fill(store: Store, tree: Tree, place: Path, commit: str, *, known: Path | None = None, reset: bool = False) -> None:
+    """Bring the files at `place` to `commit`, and make the tree's index, ours and its own.
+
+    known: an index that holds for what is there. reset: what is not as that says is written again.
+    """
     ours = tree.index.with_name(f"{tree.index.name}.{secrets.token_hex(4)}.new")
     try:
-        replace(store.git, work_tree=beside, index=ours).call("read-tree", "-m", "-u", commit)
-        copy_index(ours, dot_git / "index")
+        if known is not None:
+            copy_index(known, ours)
+        how = ("--reset",) if reset else ("-m",)
+        replace(store.git, work_tree=place, index=ours).call("read-tree", *how, "-u", commit)
+        copy_index(ours, place / ".git" / "index")
+        copy_index(ours, tree.made)
         ours.replace(tree.index)
+        tree.note("sealed", [commit, f"{stat.S_IMODE((place / '.git').stat().st_mode):o}"])
     finally:
         ours.unlink(missing_ok=True)
 
 
-def _gitlinks(store: Store, commit: str) -> list[str]:
+def gitlinks(store: Store, commit: str) -> list[str]:
+    """Paths of the submodules in a commit."""
     entries = store.git.names("ls-tree", "-r", "-z", "--full-tree", commit)
     return [entry.partition("\t")[2] for entry in entries if entry.startswith("160000 ")]
+
+
+def gitlinks_after(store: Store, before: str, known: Sequence[str], commit: str) -> list[str]:
+    """Of `commit`, where those of `before` are known: all of it is gone through only if there are any."""
+    if before == commit:
+        return list(known)
+    raw = store.git.call("diff-tree", "-r", "-z", "--no-renames", "--raw", before, commit).stdout
+    return gitlinks(store, commit) if known or b" 160000 " in raw else []
 
 
 def _configuration(facts: RepoFacts) -> str:
@@ -156,13 +231,34 @@ def remove_tree(store: Store, tree: Tree, *, snapshot_of: str) -> None:
             hint="`ropeteam resume` takes the snapshot.",
             code="not_kept",
         )
+    forget_overlay(tree)
     if tree.path.exists():
         away = tree.path.with_name(f".{tree.path.name}.{secrets.token_hex(4)}.gone")
         tree.path.rename(away)
         erase(away)
-    for path in tree.index.parent.glob(f"{tree.index.name}*"):
+    forget_index(tree)
+
+
+def forget_index(tree: Tree) -> None:
+    """Remove our files for a tree."""
+    for path in tree.index.parent.glob(f"{glob.escape(tree.index.name)}*"):
         if path == tree.index or path.name.startswith(f"{tree.index.name}."):
-            path.unlink(missing_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                erase(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def forget_overlay(tree: Tree) -> None:
+    """Take away the mount of a tree that is no longer needed, and what was changed in it. Nothing for a plain one."""
+    places = tree.noted("overlay")
+    if not places:
+        return
+    mounts.unmount_below(tree.path)
+    with suppress(FileNotFoundError):
+        tree.path.rmdir()  # without it nobody takes the tree for one that could be mounted again
+    erase(Path(places[1]).parent)
+    tree.note("overlay", [])
 
 
 def _pointed_at(git: Git, commit: str) -> bool:
@@ -170,7 +266,14 @@ def _pointed_at(git: Git, commit: str) -> bool:
 
 
 def erase(path: Path) -> None:
-    """Remove a folder with all that is in it; links are not followed, folders without permissions are opened."""
+    """Remove a folder with all that is in it; links are not followed, folders without permissions are opened, overlays
+    of ours are unmounted first."""
+    mounts.unmount_below(path)
+    remove_folder(path)
+
+
+def remove_folder(path: Path) -> None:
+    """`erase` where no overlay can be."""
     shutil.rmtree(path, ignore_errors=True)
     if not path.exists():
         return
