@@ -25,6 +25,10 @@ from ropeteam.finishing import in_thread
 from ropeteam.ports import Place
 from ropeteam.validation import CHECK_SLOT, Validation
 
+TOOL_SECONDS = 600.0
+"""A tool that makes a lock file anew without installing anything takes seconds; one that waits for a network that is
+not there would hold up all that is to be merged."""
+
 # What to tell of a tool's output: npm, for one, ends with where its log is.
 _FAULT = re.compile(r"\b(error|err!|fatal|failed)(?!\w)", re.IGNORECASE)
 
@@ -192,7 +196,7 @@ class Merging:
             env=c.environment(tree.path, CHECK_SLOT, {}, ()),
             prefix=c.sandboxed(tree.path, (output,)),
             lock_fd=c.lock_fd,
-            seconds=c.started.settings.limits.check_seconds,
+            seconds=min(TOOL_SECONDS, c.started.settings.limits.check_seconds),
         )
 
 

@@ -124,6 +124,15 @@ def test_tables_of_variables_are_merged_name_by_name(tmp_path: Path) -> None:
     assert loaded.sources["trees.env.B"] == "ropeteam.toml at the base commit, line 2"
 
 
+def test_commands_for_lock_files_are_merged_name_by_name() -> None:
+    loaded = load(
+        '[merge.locks]\n"go.sum" = []\n"uv.lock" = ["uv", "lock"]\n',
+        sets=['merge.locks.uv.lock=["uv", "lock", "--offline"]', 'merge.union=["*.list"]'],
+    )
+    assert loaded.settings.merge.locks == {"go.sum": (), "uv.lock": ("uv", "lock", "--offline")}
+    assert loaded.settings.merge.union == ("*.list",)
+
+
 def test_settings_in_pyproject() -> None:
     text = '[project]\nname = "x"\n\n[tool.ropeteam]\nland = "no"\n\n[tool.ropeteam.limits]\ntries = 3\n'
     loaded = load(project=text)
@@ -226,6 +235,10 @@ def test_checks_that_cannot_be_are_refused(text: str, words: str) -> None:
         ("[trees.env]\nA = 3", 2, "trees.env.A cannot be 3.", "Allowed: a string."),
         ('[trees.env]\n"A=B" = "x"', 2, "'A=B' cannot name a variable.", "without ="),
         ('[agents.command]\nargv = ["a\\u0000"]', 2, "NUL", "a list of strings"),
+        ("merge.union = ['']", 1, "an empty entry", "patterns"),
+        ("[merge]\nlocks = ['x']", 2, "merge.locks cannot be ['x'].", "a table of lists of strings"),
+        ("[merge.locks]\n'x.lock' = 'make x'", 2, "merge.locks.x.lock cannot be 'make x'.", "a list of strings"),
+        ("[merge.locks]\n'a/x.lock' = ['make']", 2, "'a/x.lock' is a path.", "the name of a lock file"),
         ("a =", 1, "is not valid TOML", "Correct it."),
         ("workers = 1\nworkers = 2", 2, "is not valid TOML", "Correct it."),
         ('x = """', 1, "is not valid TOML", "Correct it."),

@@ -397,6 +397,23 @@ BEFORE = Baseline(run=CheckRun(name="pytest", exit_code=1, tests=(model.TestResu
             ev.TriggerFired(trigger=Trigger(id="disk_nearly_full", evidence="12 MB are free.", action="park")),
             "The disk is nearly full. 12 MB are free. The run is parked; everything is kept.",
         ),
+        (
+            ev.Merged(attempt="single/1", onto="b", commit="c", resolved=("A is a list.", "B was made anew.")),
+            "single/1: A is a list. B was made anew.",
+        ),
+        (
+            ev.MergeConflicted(attempt="single/1", onto="b", paths=("a", "b"), reasons=("b: npm is not installed.",)),
+            "single/1: conflicts in a, b. b: npm is not installed.",
+        ),
+        (
+            ev.ConflictForeseen(attempt="03-api/1", other="02-models/1", paths=("app/routes.py",)),
+            "03-api and 02-models are changing the same lines in app/routes.py; they are merged one after the other,"
+            " the later one may go to the fallback.",
+        ),
+        (
+            ev.ConflictForeseen(attempt="03-api/1", other="integration", paths=("a", "b", "c", "d", "e")),
+            "03-api is changing the same lines as what is merged already, in a, b, c and 2 more; it may go to the",
+        ),
         (ev.Landed(head="c" * 40, branch="main"), "Landed on main: cccccccccc."),
         (ev.BranchLeft(branch="ropeteam/x", head="c", reason="asked"), "The result is on the branch ropeteam/x."),
         (ev.InterruptAsked(), "Interrupted: stopping the agent, keeping everything. (Once more leaves at once.)"),
@@ -410,6 +427,7 @@ def test_what_happens_is_told_in_a_sentence(event: ev.AnyEvent, words: str) -> N
 
 def test_what_nobody_needs_to_know_is_not_told() -> None:
     assert narration.sentence(folded(STARTED), USED) is None
+    assert narration.sentence(folded(STARTED), ev.Merged(attempt="single/1", onto="b", commit="c")) is None
 
 
 def test_an_empty_page_has_only_its_head() -> None:
