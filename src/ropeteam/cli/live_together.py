@@ -134,17 +134,16 @@ def states(state: RunState) -> dict[str, str]:
 
 
 def _progress(state: RunState) -> Text:
-    """The map of units, batch by batch, and the counts."""
+    """How many hold, the map of units batch by batch, the other counts."""
     from rich.text import Text
 
     known = states(state)
-    text = Text()
+    text = Text(f"{sum(s == 'done' for s in known.values())} of {len(known)} units hold  ")
     for number, batch in enumerate(_batches(state)):
         text.append(" " if number else "")
         for u in batch:
             text.append(MARKS[known[u.id]], STYLES[known[u.id]])
-    done, all_ = sum(s == "done" for s in known.values()), len(known)
-    return text.append(f"  {', '.join([f'{done} of {all_} units validated', *_counts(state, known)])}", "dim")
+    return text.append(f"  {', '.join(_counts(state, known))}", "dim")
 
 
 def _counts(state: RunState, known: dict[str, str]) -> list[str]:

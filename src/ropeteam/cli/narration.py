@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from ropeteam.cli import narration_together
-from ropeteam.cli.page import ACTIONS, Tone
+from ropeteam.cli.page import ACTIONS
+from ropeteam.cli.page_parts import Tone
 from ropeteam.cli.plain import clock_time, count, duration, escaped, plain, whole
 from ropeteam.core import events as ev
 from ropeteam.core.model import AttemptResult, Baseline, CheckResult

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Literal
 
-from ropeteam.cli.page import Tone
+from ropeteam.cli.falls import fell
+from ropeteam.cli.page_parts import Tone
 from ropeteam.cli.plain import clock_time, count, duration, escaped, plain, whole
 from ropeteam.core import events as ev
 from ropeteam.core.expecting import expected_before_fall, expected_end
-from ropeteam.core.model import CheckResult, Trigger, TriggerId
+from ropeteam.core.model import CheckResult, Trigger
 from ropeteam.core.progress import ALONE, at_work, checkpoints, left, pieces, units, validated
 from ropeteam.core.state import AttemptState, RunState
 from ropeteam.core.timing import time_scale
@@ -16,18 +17,6 @@ from ropeteam.core.triggers import SENTENCES
 
 Said = tuple[str, Tone]
 AsUsual = Literal["as usual"]
-
-FELL: Final[dict[TriggerId, str]] = {
-    "agent_crashed": "The agent of unit {unit} ended without finishing its work.",
-    "batch_validation_failed": "A check that passed before the change fails with unit {unit}.",
-    "context_corrupted": "What the agent of unit {unit} reported cannot be relied on.",
-    "file_conflict": "Unit {unit} does not fit beside the others.",
-    "syntax_error": "Unit {unit} left a file that does not parse.",
-    "token_budget_exceeded": "The agent of unit {unit} has nearly or wholly used up what it had.",
-    "unit_failed_twice": "Unit {unit} failed twice.",
-    "unexpected_problem": "Something failed in ropeteam itself, around unit {unit}.",
-}
-"""The same as `SENTENCES`, of a unit."""
 
 
 def sentence(state: RunState, event: ev.AnyEvent) -> Said | AsUsual | None:
@@ -152,25 +141,13 @@ def _trigger(state: RunState, t: Trigger) -> Said | AsUsual | None:
     if t.action in ("salvage", "strict"):
         before = [x for x in state.triggers if x.action in ("salvage", "strict")]
         first = len(before) <= 1
-        return f"{fell(t)} {_what_now(state, t, first=first)}", "calm"
+        return f"{fell(t.id, t.unit, t.evidence)} {_what_now(state, t, first=first)}", "calm"
     if t.unit == "belay" and t.action == "notice" and t.id != "checkout_changed":
         return f"The belay is out: {SENTENCES[t.id]} {whole(t.evidence)} The units go on.", "calm"
     if t.unit in ("", *ALONE):
         return "as usual"
-    said, (usual, tone) = fell(t), _usual(state, t)
+    said, (usual, tone) = fell(t.id, t.unit, t.evidence), _usual(state, t)
     return f"{said} {usual}".strip(), tone
-
-
-def fell(t: Trigger) -> str:
-    """What happened, in a sentence or two."""
-    if t.id == "file_conflict" and t.evidence.startswith("Conflicts "):
-        return whole(f"Unit {t.unit} conflicted {t.evidence.removeprefix('Conflicts ')}")
-    if t.id == "undeclared_write" and t.unit:
-        return f"Unit {t.unit}: {whole(t.evidence)}"
-    said = FELL[t.id].format(unit=t.unit) if t.unit and t.id in FELL else SENTENCES[t.id]
-    if t.attempt == "candidate":
-        said = "The units hold one by one, and not together."
-    return " ".join(part for part in (said, whole(t.evidence)) if part)
 
 
 def _usual(state: RunState, t: Trigger) -> Said:

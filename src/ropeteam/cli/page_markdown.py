@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ropeteam.cli.page import Page, Row, Section
+from ropeteam.cli.page_parts import Page, Row, Section
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~&])")
 
 
 def markdown(page: Page) -> str:
     """Words of agents and names of files stay what they are: nothing in them is taken for Markdown."""
-    parts = [f"# {_safe(page.headline)}", _safe(page.below)]
+    parts = [f"# {_safe(page.headline)}", *([_safe(page.lead)] if page.lead else []), _safe(page.below)]
     for section in page.sections:
         parts += [f"## {_safe(section.title)}", _table(section) if section.head else _list(section.rows)]
     if page.next:
@@ -38,7 +38,10 @@ def _cells(row: Row) -> list[str]:
 
 
 def _table(section: Section) -> str:
-    lines = [section.head, ("---",) * len(section.head), *(tuple(_safe(c) for c in r.cells) for r in section.rows)]
+    sides = ("---",) * len(section.head)
+    if section.left > 1:
+        sides = tuple(":---" if i < section.left else "---:" for i in range(len(section.head)))
+    lines = [section.head, sides, *(tuple(_safe(c) for c in r.cells) for r in section.rows)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 

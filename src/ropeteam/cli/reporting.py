@@ -10,7 +10,7 @@ import click
 from ropeteam.cli import options
 
 if TYPE_CHECKING:
-    from ropeteam.cli.page import Page
+    from ropeteam.cli.page_parts import Page
     from ropeteam.core.state import RunState
 
 
