@@ -67,6 +67,7 @@ code { font: 0.9em ui-monospace, monospace; background: #eef1f4; padding: 0.1em 
        overflow-wrap: anywhere; }
 table { border-collapse: collapse; } th, td { text-align: left; padding: 0.2rem 1rem 0.2rem 0; }
 td + td, th + th { text-align: right; } thead { border-bottom: 1px solid #c5ccd3; }
+figure { margin: 1.5rem 0 0; }
 li { margin: 0.2rem 0; overflow-wrap: anywhere; }
 @media (prefers-color-scheme: dark) {
   body { color: #e3e6e9; background: #15181b; } code { background: #252a2f; } thead { border-color: #4a525a; }
@@ -74,13 +75,19 @@ li { margin: 0.2rem 0; overflow-wrap: anywhere; }
 """
 
 
-def html(page: Page, title: str) -> str:
-    """One self-contained file, light or dark as the reader prefers. No script, nothing loaded from elsewhere."""
+def html(page: Page, title: str, chart: str = "") -> str:
+    """One self-contained file, light or dark as the reader prefers. No script, nothing loaded from elsewhere.
+
+    chart: an SVG element that stands before the first section.
+    """
     from html import escape
 
     from markdown_it import MarkdownIt
 
     text = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown(page))
+    if chart:
+        head, section, rest = text.partition("<h2>")
+        text = f"{head}<figure>\n{chart}\n</figure>\n{section}{rest}"
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -118,6 +118,8 @@ def _aside(report: Report) -> list[tuple[str, str, str]]:
     """(attempt, how it ended, ref)."""
     found: list[tuple[str, str, str]] = []
     for u in report.units:
+        if report.outcome is None and u.state not in ("ejected", "failed"):  # it may still be taken
+            continue
         whole = report.winner == "belay" and u.id != "belay"
         counting = u.state == "validated" and not whole
         for a in u.attempts[:-1] if counting else u.attempts:
