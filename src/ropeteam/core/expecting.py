@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ropeteam.core.graph import critical_path, needs, tails
 from ropeteam.core.model import Plan, UnitEstimate, Value
-from ropeteam.core.progress import pieces, units
+from ropeteam.core.progress import pieces, units, validated
 from ropeteam.core.state import AttemptState, RunState
 from ropeteam.core.timing import time_scale
 
@@ -120,11 +120,11 @@ def _going_on(state: RunState, here: _Moment) -> float:
     assert state.plan is not None
     remaining = {id: _remaining(here, id) for id in here.lengths if id not in here.done}
     weight = tails(_weighted(state.plan, {**here.lengths, **remaining}))
-    waits = {id: [n for n in of if n in remaining] for id, of in needs(state.plan).items() if id in remaining}
+    ended = dict.fromkeys(here.done - validated(state), 0.0)
+    waits = {id: [n for n in of if n in remaining or n in ended] for id, of in needs(state.plan).items()}
     lag, workers = _validation(state), state.begun.settings.workers
     running = [(remaining[id], id) for id in here.took if id in remaining]
     heapq.heapify(running)
-    ended: dict[str, float] = {}
     open_ = [id for id in remaining if id not in here.took]
     now = 0.0
     while running or open_:
