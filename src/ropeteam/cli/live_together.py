@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ropeteam.cli.narration_together import checkpoint_name, label
+from ropeteam.cli.narration_together import checkpoint_name, expected_words, label
 from ropeteam.cli.plain import clock_time, duration, escaped, money, shortened, tokens
 from ropeteam.core import events as ev
-from ropeteam.core.expecting import expected_before_fall, expected_end, expected_path
+from ropeteam.core.expecting import expected_path
 from ropeteam.core.model import Unit
 from ropeteam.core.progress import newest, units, validated
 from ropeteam.core.state import AttemptState, RunState, spent
@@ -170,11 +170,7 @@ def _ahead(state: RunState, now: float) -> Text:
     from rich.text import Text
 
     text = Text()
-    end, before = expected_end(state, now), expected_before_fall(state)
-    if end is not None:
-        text.append(f"Expected end {clock_time(end)}")
-        if before is not None and clock_time(before) != clock_time(end):
-            text.append(f" instead of {clock_time(before)}")
+    text.append(expected_words(state, now))
     path, known = expected_path(state), states(state)
     if path and any(known[id] != "done" for id in path):
         text.append("  hangs on " if text else "Hangs on ", "dim")
@@ -194,11 +190,11 @@ def footer(state: RunState, now: float) -> str:
     scale = time_scale(state)
     spans = [(a.started_at, now if a.stage == "running" else a.ended_at or a.started_at) for a in state.attempts]
     limit = f" of {money(state.budget_usd)}" if state.budget_usd is not None else ""
-    label = f" of scripted agents, {scale:g}-fold" if scale != 1.0 else ""
+    label = f", scripted {scale:g}-fold" if scale != 1.0 else ""
     name = shortened(escaped(state.begun.feature.name), 24)
     phase = {"draining": "falling back to one agent"}.get(state.phase, str(state.phase))
     if state.fallen and state.phase == "running":
         phase = "one agent goes on"
     return " · ".join(
-        [name, phase, f"{used:,} tokens · {money(cost)}{limit}", f"{duration(covered(spans) * scale)}{label}"]
+        [name, phase, f"{tokens(used)} · {money(cost)}{limit}", f"{duration(covered(spans) * scale)}{label}"]
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from ropeteam.cli.falls import fell
 from ropeteam.cli.page_parts import Tone
@@ -14,6 +14,9 @@ from ropeteam.core.progress import ALONE, at_work, checkpoints, left, pieces, un
 from ropeteam.core.state import AttemptState, RunState
 from ropeteam.core.timing import time_scale
 from ropeteam.core.triggers import SENTENCES
+
+SHORT_SECONDS: Final = 600.0
+"""Of a run that is shorter the end is told to the second."""
 
 Said = tuple[str, Tone]
 AsUsual = Literal["as usual"]
@@ -173,16 +176,19 @@ def _what_now(state: RunState, t: Trigger, *, first: bool) -> str:
     begun = {a.id for a in pieces(state)}
     finishing = sum(c.attempt in begun for c in state.under_way()) if t.action == "salvage" else 0
     wait = f", once {count(finishing, 'agent')} at work {'is' if finishing == 1 else 'are'} done" if finishing else ""
-    return f"Going on with one agent from {checkpoint_name(state)} ({kept}){wait}.{expected_words(state, t.at)}"
+    end = expected_words(state, t.at)
+    said = f"Going on with one agent from {checkpoint_name(state)} ({kept}){wait}."
+    return f"{said} {end}." if end else said
 
 
 def expected_words(state: RunState, now: float) -> str:
-    """` Expected end 14:32 instead of 14:21.`, as far as it can be told."""
+    """`Expected end 14:32 instead of 14:21`, as far as it can be told."""
     end, before = expected_end(state, now), expected_before_fall(state)
     if end is None:
         return ""
-    instead = f" instead of {clock_time(before)}" if before and clock_time(before) != clock_time(end) else ""
-    return f" Expected end {clock_time(end)}{instead}."
+    short = end - state.begun.at < SHORT_SECONDS
+    shown, instead = clock_time(end, seconds=short), clock_time(before, seconds=short) if before else ""
+    return f"Expected end {shown}" + (f" instead of {instead}" if instead not in ("", shown) else "")
 
 
 def _replanned(state: RunState, event: ev.Replanned) -> Said | None:

@@ -164,7 +164,7 @@ def figures(report: Report) -> Section:
     """Both ways, predicted and actual."""
     p, a = report.predicted, report.actual
     none = "no prediction"
-    at_least = f", at least {p.speedup_quantile:.1f} to be expected" if p.speedup_quantile is not None else ""
+    at_least = f", cautiously {p.speedup_quantile:.2f}" if p.speedup_quantile is not None else ""
     alone = f"about {duration(a.single_seconds_estimated)}" if a.single_seconds_estimated is not None else ""
     speedup = f"{a.speedup_estimated:.2f}" if a.speedup_estimated is not None else ""
     rows = [

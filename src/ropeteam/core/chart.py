@@ -126,8 +126,8 @@ def _checks(state: RunState, clock: _Clock) -> tuple[Bar, ...]:
 
 
 def _ended(state: RunState, a: AttemptState) -> float:
-    """One that was cut off is over when its last sign was seen, not when somebody found out."""
-    if a.stage == "lost" and a.result.seconds:
+    """When its agent was done, as the report counts it: keeping its work comes after."""
+    if a.result.seconds:
         return a.started_at + a.result.seconds
     return a.ended_at or max(a.started_at, state.clockwork.last)
 
