@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ropeteam.core.model import Feature, RunOutcome
-from ropeteam.core.report import CheckLine, FileLine, Report, TriggerLine
+from ropeteam.core.report import CheckLine, FileLine, Report, RequestLine, TriggerLine, UnitLine
 from ropeteam.errors import BadInput
 
 Read = Callable[[str], bytes | None]
@@ -55,12 +55,14 @@ def section(report: Report) -> str:
     parts = [
         f"## Run {report.run} ({report.started_at[:10]})",
         "\n".join(_head(report)),
+        _list("Units", (_unit(u) for u in report.units)) if _several(report) else "",
         _list("Files Created", _files(report.files.created)),
         _list("Files Modified", _files(report.files.modified)),
         _list("Files Deleted", _files(report.files.deleted)) if report.files.deleted else "",
-        _list("Architectural Decisions", (_pair(d.decision, d.rationale) for d in report.decisions)),
-        _list("Deviations from Plan", (_pair(d.what, d.why) for d in report.deviations)),
+        _list("Architectural Decisions", (_of(report, d.unit, d.decision, d.rationale) for d in report.decisions)),
+        _list("Deviations from Plan", (_of(report, d.unit, d.what, d.why) for d in report.deviations)),
         _list("What Fell Back", (_trigger(t) for t in report.triggers)),
+        _list("Still to Do by Hand", (_request(r) for r in left)) if (left := _left(report)) else "",
         _list("Checks", (_check(c) for c in report.checks)),
         _time_and_cost(report),
         _list("Notices", (_line(notice) for notice in report.notices)) if report.notices else "",
@@ -93,6 +95,33 @@ def _pair(what: str, why: str) -> str:
     return f"{_line(what).rstrip('.:')}: {_line(why)}" if why.strip() else _line(what)
 
 
+def _several(report: Report) -> bool:
+    return report.decision is not None and report.decision.mode == "parallel"
+
+
+def _of(report: Report, unit: str, what: str, why: str) -> str:
+    """With the unit whose agent said it, where there are several."""
+    return f"{_pair(what, why)} ({_line(unit)})" if _several(report) else _pair(what, why)
+
+
+def _unit(unit: UnitLine) -> str:
+    title = f" {_line(unit.title)}" if unit.title else ""
+    tries = f", {len(unit.attempts)} attempts" if len(unit.attempts) > 1 else ""
+    took = f", {_duration(sum(a.seconds for a in unit.attempts))}" if unit.attempts else ""
+    refs = [_code(a.ref) for a in unit.attempts if a.ref] if unit.state != "validated" else []
+    kept = f"; kept: {', '.join(refs)}" if refs else ""
+    return f"`{unit.id}`{title}: {unit.state}{tries}{took}{kept}"
+
+
+def _left(report: Report) -> list[RequestLine]:
+    """Requests that nobody saw to, in a run whose units are what was delivered."""
+    return [r for r in report.requests if not r.done] if report.winner != "belay" else []
+
+
+def _request(request: RequestLine) -> str:
+    return f"{_code(request.path)}: {_line(request.what) or 'a change'} (asked for by `{_line(request.unit)}`)"
+
+
 def _trigger(trigger: TriggerLine) -> str:
     where = f" in {_line(trigger.unit)}" if trigger.unit else ""
     return f"`{trigger.id}`{where}, {trigger.at}: {_line(trigger.evidence)} (action: {trigger.action})"
@@ -112,17 +141,41 @@ def _check(check: CheckLine) -> str:
 
 
 def _time_and_cost(report: Report) -> str:
-    predicted, actual = report.predicted, report.actual
-    foreseen = predicted.parallel_seconds_p50 if predicted.mode == "parallel" else predicted.single_seconds_p50
-    lines = [
-        f"Predicted: {_duration(foreseen) if foreseen is not None else 'not estimated'}",
-        f"Actual: {_duration(actual.seconds)}, of it orchestration {_duration(actual.orchestration_seconds)}",
-        f"Tokens: {actual.tokens:,}",
-        f"Cost: {actual.cost_usd:.2f} USD",
-    ]
+    actual = report.actual
+    lines = _both_ways(report) if _several(report) else _one_way(report)
+    lines += [f"Tokens: {actual.tokens:,}", f"Cost: {actual.cost_usd:.2f} USD"]
+    if any(u.id == "belay" for u in report.units):
+        lines.append(f"Of it the belay, as insurance: {actual.insurance_usd:.2f} USD")
     if report.clock:
         lines.append(f"Clock: {_line(report.clock)}")
     return _list("Time and Cost", lines)
+
+
+def _one_way(report: Report) -> list[str]:
+    foreseen, actual = report.predicted.single_seconds_p50, report.actual
+    return [
+        f"Predicted: {_duration(foreseen) if foreseen is not None else 'not estimated'}",
+        f"Actual: {_duration(actual.seconds)}, of it orchestration {_duration(actual.orchestration_seconds)}",
+    ]
+
+
+def _both_ways(report: Report) -> list[str]:
+    p, actual = report.predicted, report.actual
+    ways = [("several agents", p.parallel_seconds_p50), ("one agent", p.single_seconds_p50)]
+    known = [f"{name} {_duration(seconds)}" for name, seconds in ways if seconds is not None]
+    foreseen = ", ".join(known) or "not estimated"
+    if p.speedup_p50 is not None:
+        foreseen += f", {p.speedup_p50:.2f} times as fast"
+    lines = [
+        f"Predicted: {foreseen}",
+        f"Actual: {_duration(actual.seconds)}, of it orchestration {_duration(actual.orchestration_seconds)}",
+    ]
+    if actual.single_seconds_estimated is not None:
+        alone = f"One agent, reckoned from what was measured: {_duration(actual.single_seconds_estimated)}"
+        times = f" ({actual.speedup_estimated:.2f} times as fast)" if actual.speedup_estimated is not None else ""
+        slower = actual.speedup_estimated is not None and actual.speedup_estimated < 1
+        lines.append(alone + (" (several agents were slower)" if slower else times))
+    return lines
 
 
 def _duration(seconds: float) -> str:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ropeteam.cli import live, narration, page_markdown, page_text, pictures
-from ropeteam.cli.page import Page, page
+from ropeteam.cli.page import page
+from ropeteam.cli.page_parts import Page
 from ropeteam.cli.plain import count, duration, escaped, money, plain, shortened
 from ropeteam.core import events as ev
 from ropeteam.core import model

@@ -52,7 +52,7 @@ def look(repo: Path, sets: tuple[str, ...]) -> list[Finding]:
 
 def show(found: list[Finding]) -> None:
     from ropeteam.cli import page_text
-    from ropeteam.cli.page import Page, Row, Section
+    from ropeteam.cli.page_parts import Page, Row, Section
 
     marks = {"ok": "✓", "note": "●", "missing": "✗"}
     rows = []

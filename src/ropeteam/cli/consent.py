@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from ropeteam.cli.page import Page, Row, Section
+from ropeteam.cli.page_parts import Page, Row, Section
 from ropeteam.cli.plain import escaped, money, plain
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ropeteam.cli.plain import escaped, plain
 if TYPE_CHECKING:
     from ropeteam import app
     from ropeteam.cli.live import Lines, Picture
-    from ropeteam.cli.page import Page
+    from ropeteam.cli.page_parts import Page
     from ropeteam.core.state import RunState
     from ropeteam.journal import Journal
 
@@ -167,7 +167,7 @@ def _status_page(repository: app.Repository, state: RunState) -> Page:
     from dataclasses import replace
 
     from ropeteam.cli.live import footer, rows
-    from ropeteam.cli.page import Row, Section
+    from ropeteam.cli.page_parts import Row, Section
     from ropeteam.cli.reporting import page_of
 
     page = page_of(state)

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ropeteam.cli import live_together
 from ropeteam.cli.narration import sentence
 from ropeteam.cli.plain import count, duration, escaped, money, plain, shortened
 from ropeteam.core import events as ev
@@ -141,6 +142,8 @@ def said(state: RunState, event: ev.AnyEvent) -> list[Text]:
 
 def moving(state: RunState, doing: dict[str, str], now: float) -> Group:
     """What happens now: the attempt at work, what is checked, what it took so far."""
+    if state.together:
+        return live_together.moving(state, doing, now)
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -157,6 +160,8 @@ def moving(state: RunState, doing: dict[str, str], now: float) -> Group:
 
 def rows(state: RunState, doing: dict[str, str], now: float) -> list[tuple[str, str, str]]:
     """(unit, what it does now, time, tokens and cost) of everything under way."""
+    if state.together:
+        return live_together.rows(state, doing, now)
     found = []
     for command in state.open.values():
         match command:
@@ -195,6 +200,8 @@ def footer(state: RunState, now: float) -> str:
     scale = time_scale(state)
     at_work = sum(now - a.started_at for a in state.attempts if a.stage == "running")
     worked = sum(a.result.seconds for a in state.attempts) + max(0.0, at_work)
+    if state.together:
+        return live_together.footer(state, now)
     limit = f" of {money(state.budget_usd)}" if state.budget_usd is not None else ""
     label = f" of a scripted agent, {scale:g}-fold" if scale != 1.0 else ""
     worked_for = f"{duration(worked * scale)}{label}"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from ropeteam.cli.page import ACTIONS, Tone
-from ropeteam.cli.plain import count, duration, escaped, plain, whole
+from ropeteam.cli import narration_together
+from ropeteam.cli.page import ACTIONS
+from ropeteam.cli.page_parts import Tone
+from ropeteam.cli.plain import clock_time, count, duration, escaped, plain, whole
 from ropeteam.core import events as ev
 from ropeteam.core.model import AttemptResult, Baseline, CheckResult
 from ropeteam.core.state import RunState
 from ropeteam.core.timing import time_scale
 from ropeteam.core.triggers import SENTENCES
 
-_NOW: Final = {
+NOW: Final = {
     "single": "One agent does it.",
     "retry": "Trying again.",
     "notice": "The run goes on.",
@@ -21,13 +23,17 @@ _NOW: Final = {
     "salvage": "What runs may finish; then one agent goes on from the last checkpoint.",
     "strict": "Everything is stopped; one agent goes on from the last checkpoint.",
 }
-assert _NOW.keys() == ACTIONS.keys()
+assert NOW.keys() == ACTIONS.keys()
 
 Said = tuple[str, Tone]
 
 
 def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
     """One sentence for an event that people want to know of; `state` is the state after it."""
+    if state.together:
+        told = narration_together.sentence(state, event)
+        if told != "as usual":
+            return told
     match event:
         case ev.RunStarted():
             return f"Run {event.run}: {escaped(event.feature.title or event.feature.name)}", ""
@@ -58,13 +64,13 @@ def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
             return None  # the decision has said it
         case ev.TriggerFired():
             t = event.trigger
-            said = (SENTENCES[t.id], whole(t.evidence), _NOW[t.action])
+            said = (SENTENCES[t.id], whole(t.evidence), NOW[t.action])
             return " ".join(part for part in said if part), "calm"
         case _:
-            return _ending(event)
+            return _ending(event, several=state.together)
 
 
-def _ending(event: ev.AnyEvent) -> Said | None:
+def _ending(event: ev.AnyEvent, *, several: bool) -> Said | None:
     match event:
         case ev.Landed():
             return f"Landed on {escaped(event.branch)}: {event.head[:10]}.", "good"
@@ -79,7 +85,11 @@ def _ending(event: ev.AnyEvent) -> Said | None:
         case ev.CancelAsked():
             return "Cancelling: stopping what runs, keeping everything.", "calm"
         case ev.InterruptAsked():
-            return "Interrupted: stopping the agent, keeping everything. (Once more leaves at once.)", "calm"
+            who = "the agents" if several else "the agent"
+            return f"Interrupted: stopping {who}, keeping everything. (Once more leaves at once.)", "calm"
+        case ev.Parked():
+            when = f" It can go on at {clock_time(event.until)}." if event.until else ""
+            return f"Parked; everything is kept.{when}", "calm"
         case ev.CommandFailed():
             return f"Something failed in ropeteam itself: {plain(event.error)}", "bad"
         case _:

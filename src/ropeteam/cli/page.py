@@ -1,46 +1,15 @@
-"""The closing report as a page: a headline, sections of rows, what to do next. Text, Markdown, HTML show it."""
+"""The closing report as a page: a headline, sections of rows, what to do next."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
+from ropeteam.cli import page_together
+from ropeteam.cli.page_parts import Page, Row, Section, Tone
 from ropeteam.cli.plain import count, duration, escaped, money, plain, whole
 from ropeteam.core.model import LandedReason
 from ropeteam.core.report import AttemptLine, CheckLine, FileLine, Report
 from ropeteam.core.triggers import SENTENCES
-
-Tone = Literal["", "good", "bad", "calm", "dim"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """cells: the first leads, the others explain it. code: the leading cell is a name to be shown letter by letter."""
-
-    cells: tuple[str, ...]
-    tone: Tone = ""
-    code: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """head: names of the columns, where there is a table; without it a list."""
-
-    title: str
-    rows: tuple[Row, ...]
-    head: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Page:
-    """headline: the outcome in one line. below: where the run stands in names. next: commands and what each does."""
-
-    headline: str
-    tone: Tone
-    below: str
-    sections: tuple[Section, ...]
-    next: tuple[Row, ...]
-
 
 MARKS: Final = {"created": "+", "modified": "~", "deleted": "-"}
 
@@ -68,21 +37,28 @@ NOT_LANDED: Final[dict[LandedReason, str]] = {
 def page(report: Report, *, branch: str = "") -> Page:
     """What a report says. branch: the user's branch, as far as it is known."""
     tone, headline = _headline(report, branch)
+    several = page_together.several(report)
+    to_do, asked = page_together.requests(report)
+    attempts = Section("Attempts", tuple(_attempt(a) for u in report.units for a in u.attempts))
     return Page(
         headline=headline,
         tone=tone,
         below=f"{report.outcome or report.state} · feature {escaped(report.feature)} · run {report.run}"
         f" · agent {report.agent}",
+        lead=page_together.lead(report),
         sections=tuple(
             s
             for s in (
+                to_do,
+                page_together.units(report),
                 _files(report),
                 _said("Decisions", [(d.decision, d.rationale) for d in report.decisions]),
                 _said("Deviations from the plan", [(d.what, d.why) for d in report.deviations]),
                 Section("Checks", tuple(_check(c) for c in report.checks) or _no_checks(report)),
                 Section("What went differently", tuple(_trigger(report, i) for i in range(len(report.triggers)))),
-                Section("Attempts", tuple(_attempt(a) for u in report.units for a in u.attempts)),
-                _figures(report),
+                page_together.set_aside(report) if several else attempts,
+                asked,
+                page_together.figures(report) if several else _figures(report),
                 _list("Documents", report.documents),
                 Section("Good to know", tuple(Row((plain(n),)) for n in report.notices)),
             )
@@ -106,14 +82,14 @@ def _headline(report: Report, branch: str) -> tuple[Tone, str]:
         case "not_delivered":
             return "bad", "Not delivered. Your branch is as it was; everything that was made is kept."
         case _:
-            where = _where(report, branch)
+            who, where = page_together.by_whom(report), _where(report, branch)
             unsure = [c for c in report.checks if c.state in ("no_gate", "not_run")]
             if not report.checks:
-                return "calm", f"Delivered{where} No check of the project's own was there to test it."
+                return "calm", f"Delivered{who}{where} No check of the project's own was there to test it."
             if unsure:
                 names = ", ".join(f"{plain(c.name)}: {c.state}" for c in unsure)
-                return "calm", f"Delivered{where} Not every check could tell ({names})."
-            return "good", f"Delivered{where} {_passed(report)}"
+                return "calm", f"Delivered{who}{where} Not every check could tell ({names})."
+            return "good", f"Delivered{who}{where} {_passed(report)}"
 
 
 def _where(report: Report, branch: str) -> str:
@@ -195,7 +171,8 @@ def _trigger(report: Report, i: int) -> Row:
     t = report.triggers[i]
     sentence = SENTENCES.get(t.id, "")  # type: ignore[call-overload]
     unit = f" ({t.unit})" if t.unit else ""
-    said = " ".join(p for p in (sentence, whole(t.evidence), ACTIONS.get(t.action, "")) if p)
+    done = page_together.done_about(report, t) or ACTIONS.get(t.action, "")
+    said = " ".join(p for p in (sentence, whole(t.evidence), done) if p)
     return Row((f"{t.id}{unit}", said), tone="calm")
 
 
@@ -225,6 +202,8 @@ def _next(report: Report) -> list[Row]:
     run = report.run
     resume = Row((f"ropeteam resume {run}", "goes on"), code=True)
     show = [Row((f"git diff {report.base[:10]} {r}", "shows what was kept"), code=True) for r in report.kept[-1:]]
+    aside = page_together.to_look_at(report)
+    show = aside or show
     clean = Row((f"ropeteam clean {run}", "removes its work trees; what they hold stays under refs"), code=True)
     if report.outcome is None and report.state not in ("parked", "interrupted"):
         return [
@@ -240,8 +219,8 @@ def _next(report: Report) -> list[Row]:
         return [*show, clean]
     if report.landed:
         commits = f"{report.base[:10]}..{(report.head or '')[:10]}"
-        return [Row((f"git log --stat {commits}", "shows the commits"), code=True), clean]
-    return _not_landed(report)
+        return [Row((f"git log --stat {commits}", "shows the commits"), code=True), *aside, clean]
+    return [*_not_landed(report), *aside]
 
 
 def _not_landed(report: Report) -> list[Row]:

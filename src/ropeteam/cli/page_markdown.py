@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ropeteam.cli.page import Page, Row, Section
+from ropeteam.cli.page_parts import Page, Row, Section
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~&])")
 
 
 def markdown(page: Page) -> str:
     """Words of agents and names of files stay what they are: nothing in them is taken for Markdown."""
-    parts = [f"# {_safe(page.headline)}", _safe(page.below)]
+    parts = [f"# {_safe(page.headline)}", *([_safe(page.lead)] if page.lead else []), _safe(page.below)]
     for section in page.sections:
         parts += [f"## {_safe(section.title)}", _table(section) if section.head else _list(section.rows)]
     if page.next:
@@ -38,7 +38,10 @@ def _cells(row: Row) -> list[str]:
 
 
 def _table(section: Section) -> str:
-    lines = [section.head, ("---",) * len(section.head), *(tuple(_safe(c) for c in r.cells) for r in section.rows)]
+    sides = ("---",) * len(section.head)
+    if section.left > 1:
+        sides = tuple(":---" if i < section.left else "---:" for i in range(len(section.head)))
+    lines = [section.head, sides, *(tuple(_safe(c) for c in r.cells) for r in section.rows)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
@@ -64,6 +67,7 @@ code { font: 0.9em ui-monospace, monospace; background: #eef1f4; padding: 0.1em 
        overflow-wrap: anywhere; }
 table { border-collapse: collapse; } th, td { text-align: left; padding: 0.2rem 1rem 0.2rem 0; }
 td + td, th + th { text-align: right; } thead { border-bottom: 1px solid #c5ccd3; }
+figure { margin: 1.5rem 0 0; }
 li { margin: 0.2rem 0; overflow-wrap: anywhere; }
 @media (prefers-color-scheme: dark) {
   body { color: #e3e6e9; background: #15181b; } code { background: #252a2f; } thead { border-color: #4a525a; }
@@ -71,13 +75,19 @@ li { margin: 0.2rem 0; overflow-wrap: anywhere; }
 """
 
 
-def html(page: Page, title: str) -> str:
-    """One self-contained file, light or dark as the reader prefers. No script, nothing loaded from elsewhere."""
+def html(page: Page, title: str, chart: str = "") -> str:
+    """One self-contained file, light or dark as the reader prefers. No script, nothing loaded from elsewhere.
+
+    chart: an SVG element that stands before the first section.
+    """
     from html import escape
 
     from markdown_it import MarkdownIt
 
     text = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown(page))
+    if chart:
+        head, section, rest = text.partition("<h2>")
+        text = f"{head}<figure>\n{chart}\n</figure>\n{section}{rest}"
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

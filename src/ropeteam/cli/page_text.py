@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ropeteam.cli.options import print_text
-from ropeteam.cli.page import Page, Row, Section
+from ropeteam.cli.page_parts import Page, Row, Section
 
 STYLES: Final = {"good": "green", "bad": "red", "calm": "yellow", "dim": "dim", "": ""}
 MARKS: Final = {"good": "✓", "bad": "✗", "calm": "●", "dim": "·", "": "·"}
@@ -68,6 +68,7 @@ def body(page: Page) -> Group:
     style = STYLES[page.tone]
     parts: list[RenderableType] = [
         Text.assemble((f"{MARKS[page.tone]} ", f"bold {style}"), (page.headline, f"bold {style}")),
+        *([Padding(Text(page.lead, overflow="fold"), (0, 0, 0, 2))] if page.lead else []),
         Text(f"  {page.below}", style="dim"),
     ]
     for section in page.sections:
@@ -123,7 +124,7 @@ class _Listed:
 def _table(section: Section) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
     for i, name in enumerate(section.head):
-        table.add_column(Text(name), justify="left" if i == 0 else "right", overflow="fold")
+        table.add_column(Text(name), justify="left" if i < section.left else "right", overflow="fold")
     for row in section.rows:
-        table.add_row(*(Text(cell) for cell in row.cells))
+        table.add_row(*(Text(cell, style=STYLES[row.tone] if i == 0 else "") for i, cell in enumerate(row.cells)))
     return Padding(table, (0, 0, 0, 2))

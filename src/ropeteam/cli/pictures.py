@@ -17,7 +17,7 @@ from ropeteam.core.state import RunState
 
 if TYPE_CHECKING:
     from ropeteam import app
-    from ropeteam.cli.page import Page
+    from ropeteam.cli.page_parts import Page
     from ropeteam.run import Screen
 
 WIDTH = 100
@@ -44,6 +44,16 @@ def draw_report(page: Page, path: Path) -> None:
     draw(page_text.body(page), path, "ropeteam report")
 
 
+Shot = tuple[RunState, dict[str, str], tuple[RenderableType, ...], float]
+
+
+def _best(shots: list[Shot]) -> Shot:
+    """Of one agent a late one; of several the last with most of them at work."""
+    if not shots[0][0].together:
+        return shots[int(len(shots) * SHOWN_AT)]
+    return max(enumerate(shots), key=lambda s: (len(s[1][0].under_way()), s[0]))[1]
+
+
 class Camera:
     """A screen that remembers what could be seen while the agent was at work, and shows it on another screen too."""
 
@@ -53,7 +63,8 @@ class Camera:
         self._screen = screen
         self._state: RunState | None = None
         self._lines: list[RenderableType] = []
-        self._shots: list[tuple[RunState, dict[str, str], tuple[RenderableType, ...], float]] = []
+        self._doing: dict[str, str] = {}
+        self._shots: list[Shot] = []
 
     def consent(self, prepared: app.Prepared) -> bool:
         return self._screen.consent(prepared)
@@ -68,7 +79,8 @@ class Camera:
 
     def tell(self, attempt: str, text: str) -> None:
         if self._state is not None and any(a.stage == "running" for a in self._state.attempts):
-            self._shots.append((self._state, {attempt: plain(text)}, tuple(self._lines), time.time()))
+            self._doing[attempt] = plain(text)
+            self._shots.append((self._state, dict(self._doing), tuple(self._lines), time.time()))
         self._screen.tell(attempt, text)
 
     def develop(self, state: RunState, folder: Path) -> None:
@@ -78,6 +90,6 @@ class Camera:
         from ropeteam.cli.reporting import page_of
 
         if self._shots:
-            seen, doing, lines, now = self._shots[int(len(self._shots) * SHOWN_AT)]
+            seen, doing, lines, now = _best(self._shots)
             draw(Group(*lines, live.moving(seen, doing, now)), folder / "live.svg", "ropeteam run")
         draw_report(page_of(state), folder / "report.svg")

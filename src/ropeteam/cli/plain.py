@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 
 _ESCAPES = re.compile(
@@ -64,6 +65,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def clock_time(at: float, *, seconds: bool = False) -> str:
+    """`14:32`, of the day, where the reader is."""
+    return time.strftime("%H:%M:%S" if seconds else "%H:%M", time.localtime(at))
+
+
 def money(dollars: float) -> str:
     """`$1.23`; under ten cents with what can still be told apart."""
     return f"${dollars:.2f}" if dollars >= 0.1 or dollars == 0 else f"${dollars:.4f}"
@@ -72,3 +78,10 @@ def money(dollars: float) -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """`1 file`, `1,234 files`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def tokens(number: int) -> str:
+    """`950 tokens`, `12k tokens`, `1.2M tokens`: where there is little room."""
+    if number < 1_000:
+        return count(number, "token")
+    return f"{number / 1_000:,.0f}k tokens" if number < 999_500 else f"{number / 1_000_000:,.1f}M tokens"

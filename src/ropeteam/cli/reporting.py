@@ -10,7 +10,7 @@ import click
 from ropeteam.cli import options
 
 if TYPE_CHECKING:
-    from ropeteam.cli.page import Page
+    from ropeteam.cli.page_parts import Page
     from ropeteam.core.state import RunState
 
 
@@ -47,7 +47,7 @@ def report(run: str | None, repo: Path, form: str, as_json: bool, picture: Path 
 
         page = page_of(state)
         title = f"ropeteam: {state.begun.feature.name}"
-        text = page_markdown.markdown(page) if form == "md" else page_markdown.html(page, title)
+        text = page_markdown.markdown(page) if form == "md" else page_markdown.html(page, title, chart_of(state))
         options.print_bytes(text.encode("utf-8", "backslashreplace"))
     return 0
 
@@ -66,6 +66,15 @@ def show(state: RunState, *, as_json: bool = False, short: bool = False) -> None
     from ropeteam.cli import page_text
 
     page_text.show(page)
+
+
+def chart_of(state: RunState) -> str:
+    """The chart of a run of several agents, as SVG; empty where there is nothing to draw."""
+    from ropeteam.cli.gantt import svg
+    from ropeteam.core.chart import chart
+
+    drawn = chart(state)
+    return svg(drawn) if drawn is not None else ""
 
 
 def page_of(state: RunState) -> Page:

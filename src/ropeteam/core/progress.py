@@ -109,3 +109,12 @@ def outside(state: RunState, unit: Unit, paths: Iterable[str]) -> tuple[tuple[st
         else:
             taken.append((path, owner))
     return tuple(free), tuple(taken)
+
+
+# ---- checkpoints
+
+
+def checkpoints(state: RunState) -> tuple[str, ...]:
+    """The commits that were validated one after the other, the newest last; without the base."""
+    holding = {a.merged for a in pieces(state) if a.stage == "validated"}
+    return tuple(dict.fromkeys(s.of for s in state.spans if s.kind == "validate" and s.of in holding))

@@ -8,7 +8,7 @@ from ropeteam.core import events as ev
 from ropeteam.core.budget import exhausted, raised, watch_budget, watch_context
 from ropeteam.core.falling import drop, eject, fall
 from ropeteam.core.model import Outcome, Trigger
-from ropeteam.core.progress import ALONE, outside, top
+from ropeteam.core.progress import ALONE, outside, pieces, top
 from ropeteam.core.record_checks import reject
 from ropeteam.core.state import AttemptState, RunState
 from ropeteam.core.triggers import MAY_PASS, Aftermath, after_failure, after_unit_failure
@@ -206,7 +206,7 @@ def merged(state: RunState, event: ev.Merged | ev.MergeConflicted) -> RunState:
         return state  # let go meanwhile, or what it was put onto was taken out again: it is merged anew
     if isinstance(event, ev.MergeConflicted):
         names = ", ".join(event.paths)
-        told = " ".join((f"Conflicts in {names}.", *event.reasons))
+        told = " ".join((f"Conflicts {_with(state, a, event)}in {names}.", *event.reasons))
         t = Trigger(id="file_conflict", at=event.at, evidence=told, action="retry")
         return _refuse(state, a, t, f"Its work conflicts with what is there already, in {names}.")
     a = replace(a, merged=event.commit, merged_at=event.at, findings=event.findings)
@@ -220,6 +220,13 @@ def merged(state: RunState, event: ev.Merged | ev.MergeConflicted) -> RunState:
     if event.commit == state.ground:  # what it wrote is in the checkpoint already, so it is validated
         return state.with_attempt(replace(a, stage="validated"))
     return replace(state, line=(*state.line, a.id))
+
+
+def _with(state: RunState, a: AttemptState, event: ev.MergeConflicted) -> str:
+    """Whose work it conflicts with: units whose changes are there already and touch one of these paths."""
+    there = [x for x in pieces(state) if x.id != a.id and x.stage in ("merged", "validated")]
+    names = dict.fromkeys(x.unit for x in there if any(c.path in event.paths for c in x.result.changes))
+    return f"with {', '.join(names)} " if names else ""
 
 
 def _refuse(state: RunState, a: AttemptState, trigger: Trigger, problem: str) -> RunState:

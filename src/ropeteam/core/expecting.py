@@ -1,0 +1,180 @@
+"""When a run of several agents is expected to end, and what that hangs on: for showing, it decides nothing.
+
+Lengths of units come from the plan where it states any, else from the units that are done; without either nothing is
+expected. All times here are real seconds: what a plan states for a scripted agent is divided by its `time_scale`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from statistics import median
+
+from msgspec.structs import replace
+
+from ropeteam.core.graph import critical_path, needs, tails
+from ropeteam.core.model import Plan, UnitEstimate, Value
+from ropeteam.core.progress import pieces, units, validated
+from ropeteam.core.state import AttemptState, RunState
+from ropeteam.core.timing import time_scale
+
+OVERDUE_SHARE = 0.1
+"""Of its length: how much longer a unit is taken to need that has outlasted it. A guess that moves on with the clock,
+so that the expected end is never in the past."""
+
+DONE = ("ended", "merged", "validated")
+
+
+class _Moment(Value, frozen=True, kw_only=True):
+    """The plan's units at one moment. lengths: of each unit in seconds; took: of those under way; done: those whose
+    agent is done; left: what no agent of several will do, after a fall."""
+
+    at: float
+    lengths: dict[str, float]
+    took: dict[str, float]
+    done: frozenset[str]
+    left: tuple[str, ...] = ()
+
+
+def expected_end(state: RunState, now: float) -> float | None:
+    """When the result is validated, in seconds since the epoch; None when nothing can be told of it."""
+    if not state.together or state.phase not in ("running", "draining") or state.parking or state.stop or state.ending:
+        return None
+    lengths = _lengths(state, pieces(state))
+    if lengths is None:
+        return None
+    here = _moment(state, now, lengths)
+    if not state.fallen:
+        return now + _going_on(state, here) + _validation(state)
+    belay = state.newest("belay")
+    if belay is not None and (belay.stage in ("running", *DONE[:2]) or belay.again):
+        return max(now, _belay_ends(state, here, belay.started_at)) + _validation(state)
+    return _with_rest(state, here)
+
+
+def expected_before_fall(state: RunState) -> float | None:
+    """What was expected at the moment of the fall, had it not happened; None when there was none."""
+    fell = next((t for t in state.triggers if t.action in ("salvage", "strict")), None)
+    if fell is None or not state.together:
+        return None
+    begun = [a for a in pieces(state) if a.started_at <= fell.at]
+    lengths = _lengths(state, [a for a in begun if a.ended_at and a.ended_at <= fell.at])
+    if lengths is None:
+        return None
+    done = frozenset(a.unit for a in begun if a.ended_at and a.ended_at <= fell.at)
+    took = {a.unit: fell.at - a.started_at for a in begun if a.unit not in done}
+    there = _Moment(at=fell.at, lengths=lengths, took=took, done=done)
+    return fell.at + _going_on(state, there) + _validation(state)
+
+
+def expected_path(state: RunState) -> tuple[str, ...]:
+    """Units on the chain that the end of the run hangs on, in order, from the first: with what is known so far. Empty
+    for one agent, and once the run fell back: then it hangs on one agent."""
+    if state.plan is None or not state.together or state.fallen or len(state.plan.units) < 2:
+        return ()
+    lengths = _lengths(state, pieces(state)) or {u.id: 1.0 for u in units(state)}
+    measured = {a.unit: a.result.seconds for a in pieces(state) if a.stage in DONE}
+    return critical_path(_weighted(state.plan, {**lengths, **measured}))
+
+
+# ---- what is known
+
+
+def _lengths(state: RunState, known: Iterable[AttemptState]) -> dict[str, float] | None:
+    """Seconds of each unit."""
+    planned = units(state)
+    given = {u.id: u.estimate.seconds_p50 / time_scale(state) for u in planned if u.estimate is not None}
+    if given:
+        mean = sum(given.values()) / len(given)
+        return {u.id: given.get(u.id, mean) for u in planned}
+    done = [a.result.seconds for a in known if a.outcome == "ok"]
+    return {u.id: median(done) for u in planned} if done else None
+
+
+def _moment(state: RunState, now: float, lengths: dict[str, float]) -> _Moment:
+    last = {a.unit: a for a in pieces(state)}
+    done = frozenset(id for id, a in last.items() if a.stage in DONE)
+    took = {id: max(0.0, now - a.started_at) for id, a in last.items() if a.stage == "running"}
+    took |= {id: 0.0 for id, a in last.items() if a.again and id not in took}
+    left = tuple(u.id for u in units(state) if u.id not in done and u.id not in took) if state.fallen else ()
+    return _Moment(at=now, lengths=lengths, took=took, done=done, left=left)
+
+
+def _validation(state: RunState) -> float:
+    """Seconds of one validation: the newest, else what the checks took on the code as it was."""
+    measured = [s.ended - s.began for s in state.spans if s.kind == "validate"]
+    return measured[-1] if measured else sum(b.run.seconds for b in state.baseline or ())
+
+
+def _remaining(here: _Moment, id: str) -> float:
+    length, took = here.lengths[id], here.took.get(id, 0.0)
+    return length - took if took < length * (1 - OVERDUE_SHARE) else length * OVERDUE_SHARE
+
+
+# ---- the ways to go on
+
+
+def _going_on(state: RunState, here: _Moment) -> float:
+    """Seconds until the last agent is done: those under way first, then whoever is free takes the unit on which the
+    longest work hangs. A unit can be begun one validation after the last one that it needs."""
+    assert state.plan is not None
+    remaining = {id: _remaining(here, id) for id in here.lengths if id not in here.done}
+    weight = tails(_weighted(state.plan, {**here.lengths, **remaining}))
+    ended = dict.fromkeys(here.done - validated(state), 0.0)
+    waits = {id: [n for n in of if n in remaining or n in ended] for id, of in needs(state.plan).items()}
+    lag, workers = _validation(state), state.begun.settings.workers
+    running = [(remaining[id], id) for id in here.took if id in remaining]
+    heapq.heapify(running)
+    open_ = [id for id in remaining if id not in here.took]
+    now = 0.0
+    while running or open_:
+        ready = [id for id in open_ if all(n in ended and ended[n] + lag <= now for n in waits[id])]
+        for id in sorted(ready, key=lambda id: -weight[id])[: max(0, workers - len(running))]:
+            open_.remove(id)
+            heapq.heappush(running, (now + remaining[id], id))
+        ahead = [at + lag for at in ended.values() if at + lag > now] + [at for at, _ in running[:1]]
+        if not ahead:  # what is left waits for something that nobody will do
+            break
+        now = min(ahead)
+        while running and running[0][0] <= now:
+            at, id = heapq.heappop(running)
+            ended[id] = at
+    return max(ended.values(), default=0.0)
+
+
+def _with_rest(state: RunState, here: _Moment) -> float:
+    """When one agent is done with what is left, which it begins once those under way are done and validated."""
+    lag, rest = _validation(state), state.newest("rest")
+    if rest is not None and rest.stage in DONE:
+        return here.at + lag
+    length = _by_one(state, here, here.left) or median(here.lengths.values())  # all is there, and fails together
+    if rest is not None and rest.stage == "running":
+        took = here.at - rest.started_at
+        return here.at + (length - took if took < length * (1 - OVERDUE_SHARE) else length * OVERDUE_SHARE) + lag
+    if not here.left and not state.complaint:
+        length = 0.0
+    draining = max((_remaining(here, id) for id in here.took), default=0.0)
+    last_look = lag if here.took or state.line else 0.0
+    return here.at + draining + last_look + (length + lag if length else 0.0)
+
+
+def _belay_ends(state: RunState, here: _Moment, started_at: float) -> float:
+    assert state.plan is not None
+    e = state.plan.estimate
+    if e is not None and e.single.seconds_p50 is not None:
+        return started_at + e.single.seconds_p50 / time_scale(state)
+    return started_at + _by_one(state, here, tuple(here.lengths))
+
+
+def _by_one(state: RunState, here: _Moment, ids: tuple[str, ...]) -> float:
+    """Seconds of one agent for these units: it reads itself in once, where it is known what that takes."""
+    reading = max((a.result.reading_seconds for a in pieces(state) if a.stage in DONE), default=0.0)
+    if not ids:
+        return 0.0
+    return reading + sum(max(0.0, here.lengths[id] - reading) for id in ids)
+
+
+def _weighted(plan: Plan, seconds: dict[str, float]) -> Plan:
+    return replace(
+        plan, units=tuple(replace(u, estimate=UnitEstimate(seconds_p50=seconds.get(u.id, 0.0))) for u in plan.units)
+    )
