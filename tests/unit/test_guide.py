@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -189,3 +190,17 @@ def _type(struct: type, field: str) -> object:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_its_place(name) -> None:
     assert f"\n## {name}\n" in (GUIDE / "commands.md").read_text(encoding="utf-8")
+
+
+def test_every_trigger_is_in_the_table_with_a_threshold_that_can_be_set() -> None:
+    page = (GUIDE / "several-agents.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `") and line.count(" | ") == 3]
+    assert [row[0].strip("| `") for row in rows] != []
+    assert {row[0].strip("| `") for row in rows} == set(get_args(model.TriggerId))
+    named = {name for row in rows for name in re.findall(r"`([a-z_.]+)`", row[2])}
+    assert named <= set(config.keys.names()), "thresholds are settings"
+
+
+def test_every_outcome_is_explained() -> None:
+    page = (GUIDE / "several-agents.md").read_text(encoding="utf-8")
+    assert all(f"| `{outcome}` |" in page for outcome in get_args(model.RunOutcome))
