@@ -224,6 +224,7 @@ DEEDS: list[Callable[[Path], None]] = [
     git_is_a_file,
     git_is_a_link,
     git_is_gone,
+    committed,
 ]
 
 
