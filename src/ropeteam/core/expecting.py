@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ropeteam.core.graph import critical_path, needs, tails
 from ropeteam.core.model import Plan, UnitEstimate, Value
-from ropeteam.core.progress import pieces, units, validated
+from ropeteam.core.progress import checkpoints, pieces, units, validated
 from ropeteam.core.state import AttemptState, RunState
 from ropeteam.core.timing import time_scale
 
@@ -27,12 +27,15 @@ DONE = ("ended", "merged", "validated")
 
 class _Moment(Value, frozen=True, kw_only=True):
     """The plan's units at one moment. lengths: of each unit in seconds; took: of those under way; done: those whose
-    agent is done; left: what no agent of several will do, after a fall."""
+    agent is done; unchecked: of these the ones that are in no checkpoint; left: what no agent of several will do, after
+    a fall; lag: seconds of one validation."""
 
     at: float
     lengths: dict[str, float]
     took: dict[str, float]
     done: frozenset[str]
+    unchecked: frozenset[str]
+    lag: float
     left: tuple[str, ...] = ()
 
 
@@ -45,10 +48,10 @@ def expected_end(state: RunState, now: float) -> float | None:
         return None
     here = _moment(state, now, lengths)
     if not state.fallen:
-        return now + _going_on(state, here) + _validation(state)
+        return now + _going_on(state, here) + here.lag
     belay = state.newest("belay")
     if belay is not None and (belay.stage in ("running", *DONE[:2]) or belay.again):
-        return max(now, _belay_ends(state, here, belay.started_at)) + _validation(state)
+        return max(now, _belay_ends(state, here, belay.started_at)) + here.lag
     return _with_rest(state, here)
 
 
@@ -63,8 +66,10 @@ def expected_before_fall(state: RunState) -> float | None:
         return None
     done = frozenset(a.unit for a in begun if a.ended_at and a.ended_at <= fell.at)
     took = {a.unit: fell.at - a.started_at for a in begun if a.unit not in done}
-    there = _Moment(at=fell.at, lengths=lengths, took=took, done=done)
-    return fell.at + _going_on(state, there) + _validation(state)
+    unchecked = done - _checked(state, fell.at)
+    lag = _validation(state, fell.at)
+    there = _Moment(at=fell.at, lengths=lengths, took=took, done=done, unchecked=unchecked, lag=lag)
+    return fell.at + _going_on(state, there) + there.lag
 
 
 def expected_path(state: RunState) -> tuple[str, ...]:
@@ -97,12 +102,21 @@ def _moment(state: RunState, now: float, lengths: dict[str, float]) -> _Moment:
     took = {id: max(0.0, now - a.started_at) for id, a in last.items() if a.stage == "running"}
     took |= {id: 0.0 for id, a in last.items() if a.again and id not in took}
     left = tuple(u.id for u in units(state) if u.id not in done and u.id not in took) if state.fallen else ()
-    return _Moment(at=now, lengths=lengths, took=took, done=done, left=left)
+    lag, unchecked = _validation(state, now), done - validated(state)
+    return _Moment(at=now, lengths=lengths, took=took, done=done, unchecked=unchecked, lag=lag, left=left)
 
 
-def _validation(state: RunState) -> float:
-    """Seconds of one validation: the newest, else what the checks took on the code as it was."""
-    measured = [s.ended - s.began for s in state.spans if s.kind == "validate"]
+def _checked(state: RunState, at: float) -> frozenset[str]:
+    """Units that were in a checkpoint then."""
+    holding = checkpoints(state)
+    began = [s.began for s in state.spans if s.kind == "validate" and s.of in holding and s.ended <= at]
+    newest = max(began, default=float("-inf"))
+    return frozenset(a.unit for a in pieces(state) if a.stage == "validated" and a.merged_at <= newest)
+
+
+def _validation(state: RunState, at: float) -> float:
+    """Seconds of one validation: the newest then, else what the checks took on the code as it was."""
+    measured = [s.ended - s.began for s in state.spans if s.kind == "validate" and s.ended <= at]
     return measured[-1] if measured else sum(b.run.seconds for b in state.baseline or ())
 
 
@@ -120,9 +134,9 @@ def _going_on(state: RunState, here: _Moment) -> float:
     assert state.plan is not None
     remaining = {id: _remaining(here, id) for id in here.lengths if id not in here.done}
     weight = tails(_weighted(state.plan, {**here.lengths, **remaining}))
-    ended = dict.fromkeys(here.done - validated(state), 0.0)
+    ended = dict.fromkeys(here.unchecked, 0.0)
     waits = {id: [n for n in of if n in remaining or n in ended] for id, of in needs(state.plan).items()}
-    lag, workers = _validation(state), state.begun.settings.workers
+    lag, workers = here.lag, state.begun.settings.workers
     running = [(remaining[id], id) for id in here.took if id in remaining]
     heapq.heapify(running)
     open_ = [id for id in remaining if id not in here.took]
@@ -144,7 +158,7 @@ def _going_on(state: RunState, here: _Moment) -> float:
 
 def _with_rest(state: RunState, here: _Moment) -> float:
     """When one agent is done with what is left, which it begins once those under way are done and validated."""
-    lag, rest = _validation(state), state.newest("rest")
+    lag, rest = here.lag, state.newest("rest")
     if rest is not None and rest.stage in DONE:
         return here.at + lag
     length = _by_one(state, here, here.left) or median(here.lengths.values())  # all is there, and fails together

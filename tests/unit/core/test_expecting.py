@@ -76,6 +76,8 @@ def test_a_fall_is_told_beside_what_was_expected_without_it() -> None:
     assert round(before - w.now) == 5 + 60 + 5  # 05, once 02 and 03 would have been checked, and the checks
     assert now - before > 50.0  # 03 and 05 by one agent, after 04
     assert expected_path(w.state) == ()
+    w.holds(after=40.0).ends("04-mails").settles().begins("rest")
+    assert expected_before_fall(w.state) == before  # what comes later changes nothing in it
 
 
 def test_one_agent_that_is_at_work_on_the_rest_is_counted_by_what_it_took() -> None:
