@@ -209,7 +209,7 @@ def merged(state: RunState, event: ev.Merged | ev.MergeConflicted) -> RunState:
         told = " ".join((f"Conflicts {_with(state, a, event)}in {names}.", *event.reasons))
         t = Trigger(id="file_conflict", at=event.at, evidence=told, action="retry")
         return _refuse(state, a, t, f"Its work conflicts with what is there already, in {names}.")
-    a = replace(a, merged=event.commit, merged_at=event.at, findings=event.findings)
+    a = replace(a, merged=event.commit, merged_at=event.at, findings=event.findings, resolved=event.resolved)
     if event.findings:
         told = "\n".join(f"{f.path}:{f.line}: {f.message}" for f in event.findings)
         t = Trigger(id="syntax_error", at=event.at, evidence=told.replace("\n", "; "), action="retry")

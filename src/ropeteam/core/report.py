@@ -367,7 +367,7 @@ def _checks(state: RunState) -> tuple[CheckLine, ...]:
 def _notices(state: RunState) -> tuple[str, ...]:
     notices = [*state.begun.feature.notices]
     for a in state.attempts:
-        notices += [f"{a.id}: {n}" for n in a.result.notices]
+        notices += [f"{a.id}: {n}" for n in (*a.result.notices, *a.resolved)]
         if ignored := [p for p in a.result.ignored if not is_cache(p)]:
             shown = ", ".join(ignored[:5]) + (f" and {len(ignored) - 5} more" if len(ignored) > 5 else "")
             notices.append(f"{a.id}: wrote files that the repository ignores, which are in no commit: {shown}")

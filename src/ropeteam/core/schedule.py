@@ -105,6 +105,8 @@ def _without_snapshot(state: RunState) -> list[AttemptState]:
 def _stop(state: RunState) -> list[ev.AnyCommand]:
     """Ask everything long to stop, let what is short end, then end, park or be interrupted."""
     stops = _stops(state, state.stop)
+    # A tool that makes a lock file anew can take minutes; at the end of a run a merge is waited for all the same.
+    stops += [ev.Stop(target=c.key, why=state.stop) for c in state.open.values() if isinstance(c, ev.Merge)]
     if stops:
         return stops
     if any(not isinstance(c, ev.Fire) for c in state.open.values()):

@@ -61,6 +61,7 @@ class AttemptState(Value, frozen=True, kw_only=True):
     merged: str = ""
     merged_at: float = 0.0
     findings: tuple[Finding, ...] = ()
+    resolved: tuple[str, ...] = ()
     counted: bool = False
     problem: str = ""
     not_before: float = 0.0
