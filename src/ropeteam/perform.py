@@ -35,7 +35,7 @@ class RunPerformer:
             case ev.Keep():
                 return await asyncio.to_thread(self._attempts.keep, command, state)
             case ev.MeasureBaseline():
-                return await self._validation.baseline(command)
+                return await self._validation.baseline(command, state, emit)
             case ev.Merge():
                 return await self._merging.merge(command)
             case ev.Validate():

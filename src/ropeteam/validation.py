@@ -10,10 +10,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from ropeteam import checks, git, process
 from ropeteam.context import RunContext
@@ -21,11 +24,15 @@ from ropeteam.core import events as ev
 from ropeteam.core.compare import compare, needs_repeat
 from ropeteam.core.model import Baseline, CheckResult, CheckRun, FileChange, Finding
 from ropeteam.core.settings import CheckCommand
+from ropeteam.core.state import RunState
+from ropeteam.engine import Emit
 from ropeteam.errors import RopeteamError
 from ropeteam.finishing import in_thread
 from ropeteam.ports import Place
 
 CHECK_SLOT = 0
+GIVES_WAY = 3
+"""How often a canary is put off for a candidate that waits: then it is brought to its end."""
 FILES_AT_ONCE = 200  # that are looked at for syntax errors: a call of git each would take 3 ms, all at once the memory
 
 
@@ -44,24 +51,71 @@ class Validation:
     def __init__(self, context: RunContext) -> None:
         self._c = context
         self._one_at_a_time = asyncio.Lock()
+        self._waiting = 0
+        self._canary: asyncio.Task[Baseline] | None = None
 
-    async def baseline(self, command: ev.MeasureBaseline) -> ev.AnyEvent:
-        """Every check and its canary on `commit`, while an agent may be at work elsewhere."""
+    async def baseline(self, command: ev.MeasureBaseline, state: RunState, emit: Emit) -> ev.AnyEvent:
+        """Every check on `commit`, then each with its canary, while agents may be at work elsewhere.
+
+        With several agents candidates go first: what the checks say is told before the canaries are tried.
+        """
         c = self._c
         commands = await asyncio.to_thread(commands_at, c, command.commit)
         found: list[Baseline] = []
         if commands:
-            async with self._one_at_a_time, self._tree(command.commit, "base") as made:
+            async with self._tree(command.commit, "base") as made:
                 files = await asyncio.to_thread(git.list_files, c.repo, command.commit)
-                for wanted in commands:
-                    found.append(await self._measure(wanted, made, files))
+                async with self._one_at_a_time:
+                    runs = [await self._base(wanted, made) for wanted in commands]
+                if c.started.settings.checks.canary and not made.problem:
+                    if state.together:
+                        told = tuple(Baseline(run=run) for run in runs)
+                        emit(ev.BaselineMeasured(commit=command.commit, checks=told, final=False))
+                    for wanted, run in zip(commands, runs, strict=True):
+                        gauge = partial(checks.gauge, c.checks(wanted), made.place, files, run)
+                        found.append(await self._giving_way(gauge))
+                else:
+                    found = [Baseline(run=run) for run in runs]
         return ev.BaselineMeasured(commit=command.commit, checks=tuple(found))
 
-    async def _measure(self, command: CheckCommand, made: _Made, files: Sequence[str]) -> Baseline:
+    async def _base(self, command: CheckCommand, made: _Made) -> CheckRun:
         if made.problem:
-            return Baseline(run=CheckRun(name=command.name, problem=made.problem))
-        canary = self._c.started.settings.checks.canary
-        return await checks.measure(self._c.checks(command), made.place, files, canary=canary)
+            return CheckRun(name=command.name, problem=made.problem)
+        return await self._c.checks(command).run(made.place, f"{command.name}-base")
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """The one place where checks run, for a candidate: a canary that is under way is tried again later."""
+        self._waiting += 1
+        if self._canary is not None:
+            self._canary.cancel()
+        try:
+            await self._one_at_a_time.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._one_at_a_time.release()
+
+    async def _giving_way(self, gauge: Callable[[], Coroutine[Any, Any, Baseline]]) -> Baseline:
+        for times in count():
+            async with self._one_at_a_time:
+                if self._waiting and times < GIVES_WAY:
+                    continue  # who waits is first in the queue now
+                canary = asyncio.ensure_future(gauge())
+                self._canary = canary if times < GIVES_WAY else None
+                try:
+                    await asyncio.wait([canary])
+                except asyncio.CancelledError:
+                    canary.cancel()
+                    await asyncio.wait([canary])
+                    raise
+                finally:
+                    self._canary = None
+            if not canary.cancelled():
+                return canary.result()
+        raise AssertionError("unreachable")
 
     async def validate(self, command: ev.Validate) -> ev.AnyEvent:
         """The checks on a candidate, a failing one once more, each held against its baseline."""
@@ -71,7 +125,7 @@ class Validation:
         holding: list[CheckResult] = []
         if command.baseline:
             changed = await asyncio.to_thread(git.changes, c.store, command.base, command.commit)
-            async with self._one_at_a_time, self._tree(command.commit, "candidate") as made:
+            async with self._turn(), self._tree(command.commit, "candidate") as made:
                 for baseline in command.baseline:
                     runs = await self._runs(baseline, commands, made, changed, last=command.last)
                     results.append(compare(baseline, runs, changed=changed, last=True))

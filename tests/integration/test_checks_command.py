@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from measuring import measure
 
-from ropeteam.checks import CommandCheck, measure
+from ropeteam.checks import CommandCheck
 from ropeteam.core.model import CheckRun
 from ropeteam.core.settings import CheckCommand
 from ropeteam.ports import Place

@@ -10,9 +10,10 @@ import venv
 from pathlib import Path
 
 import pytest
+from measuring import measure
 
 from ropeteam import process
-from ropeteam.checks import CommandCheck, find, measure
+from ropeteam.checks import CommandCheck, find
 from ropeteam.core.compare import compare, needs_repeat
 from ropeteam.core.model import Baseline, CheckResult, FileChange
 from ropeteam.core.settings import CheckCommand

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ropeteam.checks.canary import cure, measure, poison
+from ropeteam.checks.canary import cure, gauge, poison
 from ropeteam.checks.command import CommandCheck
 from ropeteam.checks.confirm import confirm_with
 from ropeteam.checks.found import find
 from ropeteam.checks.results import parse
 from ropeteam.checks.syntax import Confirm, inspect
 
-__all__ = ["CommandCheck", "Confirm", "confirm_with", "cure", "find", "inspect", "measure", "parse", "poison"]
+__all__ = ["CommandCheck", "Confirm", "confirm_with", "cure", "find", "gauge", "inspect", "parse", "poison"]

@@ -27,15 +27,14 @@ _PHP_OPEN = re.compile(rb"<\?php\b[^\n]*\n?|<\?=")
 _SCRIPT_OPEN = re.compile(rb"<script\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>\s*")
 
 
-async def measure(check: Check, place: Place, files: Sequence[str], *, canary: bool = True) -> Baseline:
-    """Run the check on the base commit's tree, then with a canary in the same tree (put right again afterwards).
+async def gauge(check: Check, place: Place, files: Sequence[str], run: CheckRun) -> Baseline:
+    """Try the check with a canary, after `run` in the same tree (put right again afterwards, also when cancelled).
 
     files: the repository's tracked files. The canary is left out, and the gate stands, where there is nothing it
     could show: the check could not be run, or nothing in it worked before (`compare` never calls those passed), or
     there is no source file to break - then `why_not` says so, for the reader to judge.
     """
-    run = await check.run(place, f"{check.command.name}-base")
-    if not canary or not run.ran or not _anything_worked(run):
+    if not run.ran or not _anything_worked(run):
         return Baseline(run=run)
     poisoned: list[str] = []
     try:

@@ -39,6 +39,9 @@ def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
             return f"Run {event.run}: {escaped(event.feature.title or event.feature.name)}", ""
         case ev.Planned():
             return " ".join(event.decision.reasons), "dim"
+        case ev.BaselineMeasured() if state.together and event.final:
+            blind = [_before(b) for b in event.checks if not b.gate]
+            return ("Tried with broken code: " + "; ".join(blind) + ".", "calm") if blind else None
         case ev.BaselineMeasured():
             return _baseline(event.checks)
         case ev.AttemptStarted():

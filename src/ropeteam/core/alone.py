@@ -13,7 +13,7 @@ from ropeteam.core.state import AttemptState, RunState
 def work(state: RunState) -> list[ev.AnyCommand]:
     """The one agent, one try after the other."""
     commands: list[ev.AnyCommand] = []
-    if state.baseline is None and state.attempts:  # once an agent is at work: its tree is made first
+    if not state.gauged and state.attempts:  # once an agent is at work: its tree is made first
         commands.append(ev.MeasureBaseline(commit=state.base))
     a = state.newest(state.solo)
     if a is None or a.stage in ("failed", "lost", "stopped"):
@@ -23,7 +23,7 @@ def work(state: RunState) -> list[ev.AnyCommand]:
         commands += overspent(state)
     elif a.stage == "ended":
         commands.append(_merge(state, a))
-    elif a.stage == "merged" and state.baseline is not None and not _checking(state):
+    elif a.stage == "merged" and state.baseline is not None and state.gauged and not _checking(state):
         commands.append(ev.Validate(commit=a.merged, base=state.base, baseline=state.baseline))
     return commands
 

@@ -65,10 +65,12 @@ class Replanned(Event, frozen=True, kw_only=True):
 
 
 class BaselineMeasured(Event, frozen=True, kw_only=True):
-    """commit: what was measured. checks: one for each check that was found or configured, in order."""
+    """commit: what was measured. checks: one for each check that was found or configured, in order. final: they have
+    been tried with broken code too; before that they can be compared with, and another `BaselineMeasured` follows."""
 
     commit: str
     checks: tuple[Baseline, ...]
+    final: bool = True
 
 
 class AttemptStarted(Event, frozen=True, kw_only=True):
@@ -328,7 +330,7 @@ class Replan(Command, frozen=True, kw_only=True):
 
 
 class MeasureBaseline(Command, frozen=True, kw_only=True):
-    """Run every check and its canary on `commit`. Answered by `BaselineMeasured`."""
+    """Run every check and its canary on `commit`. Answered by `BaselineMeasured`; by one that is not final before."""
 
     commit: str
 

@@ -14,15 +14,18 @@ from ropeteam.core.state import AttemptState, RunState
 
 
 def baseline_measured(state: RunState, event: ev.BaselineMeasured) -> RunState:
-    state = state.closed(f"baseline:{event.commit}", event.at)
+    if event.final:
+        state = state.closed(f"baseline:{event.commit}", event.at)
     if state.again is not None and event.commit == state.again.onto:
-        return replace(state, again=replace(state.again, baseline=event.checks))
-    if event.commit != state.base or state.baseline is not None:  # for a landing that was given up
+        return replace(state, again=replace(state.again, baseline=event.checks)) if event.final else state
+    if event.commit != state.base or state.gauged:  # for a landing that was given up
         return state
+    if not event.final:
+        return replace(state, baseline=event.checks)
     a, c = state.newest(state.solo), state.clockwork
     if a is not None and a.stage == "merged":  # the agent was faster: everything waited for the baseline
         state = replace(state, clockwork=replace(c, checks=c.checks + max(0.0, event.at - max(a.merged_at, c.since))))
-    return replace(state, baseline=event.checks)
+    return replace(state, baseline=event.checks, gauged=True)
 
 
 def validated(state: RunState, event: ev.CandidatePassed | ev.CandidateFailed) -> RunState:

@@ -114,7 +114,8 @@ class RunState(Value, frozen=True, kw_only=True):
     """tip: the validated result; head: the same with the documents on top. pending: triggers not announced yet.
 
     open: commands under way, by key; opened: when each began. failures: exceptions of ours, by kind of command.
-    stop: what was asked for, once. answered: the user's answer about landing.
+    gauged: the baseline's checks have been tried with broken code. stop: what was asked for, once. answered: the user's
+    answer about landing.
 
     Of several agents: checkpoint: the newest validated commit of the integration, empty before the first; line: ids
     of merged attempts that wait on top of it, in order; suspects: how many of them, from the front, are known to fail
@@ -136,6 +137,7 @@ class RunState(Value, frozen=True, kw_only=True):
     foreseen: tuple[ConflictForeseen, ...] = ()
     spans: tuple[Span, ...] = ()
     baseline: tuple[Baseline, ...] | None = None
+    gauged: bool = False
     attempts: tuple[AttemptState, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     triggers: tuple[Trigger, ...] = ()
