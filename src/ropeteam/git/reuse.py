@@ -27,7 +27,9 @@ from ropeteam.git.trees import Tree, fill, forget_index, gitlinks_after, make_re
 MARGIN_NS = 50_000_000
 """The clock of file times ticks every 1 to 10 ms: a change so soon before the tree was sealed might not be told."""
 
-ENTRY = struct.Struct(">10I")  # ctime, its ns, mtime, its ns, device, number, mode, owner, group, size
+STATED = struct.Struct(">8I")
+STATED_BYTES = 40  # in an index: ctime, its ns, mtime, its ns, device, number, mode, owner, group, size, 4 bytes each
+SECOND = 1_000_000_000
 NAME_BITS = 0xFFF
 EXTENDED = 0x4000
 REST = 0xFFFFFFFF
@@ -76,7 +78,7 @@ class _Known:
     """files: what `lstat` must say of each path. folders: paths. mode: of folders. before: change times from here on
     are in doubt, in nanoseconds."""
 
-    files: dict[str, tuple[int, ...]]
+    files: dict[str, bytes]
     folders: frozenset[str]
     mode: int
     before: int
@@ -95,7 +97,7 @@ def _known(store: Store, old: Tree, commit: str) -> _Known:
     if any(path.rpartition("/")[2] == ".gitattributes" for _, path in changed(store.git, before, commit)):
         raise Doubtful("the same content may look different in a checkout now")
     files = dict(_entries(old.made.read_bytes(), 32 if store.repo.object_format == "sha256" else 20))
-    if files and not any(entry[1] for entry in files.values()):
+    if files and not any(stated[4:8].strip(b"\0") for stated in files.values()):
         raise Doubtful("times are whole seconds here")
     folders: set[str] = set()
     for name in files:
@@ -106,30 +108,36 @@ def _known(store: Store, old: Tree, commit: str) -> _Known:
     return _Known(files, frozenset(folders), mode, old.sealed_at() - MARGIN_NS)
 
 
-def _entries(index: bytes, oid: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _entries(index: bytes, oid: int) -> Iterator[tuple[str, bytes]]:
     """(path, what `_stated` says) of each entry of an index as git writes it, version 2."""
     signature, version, count = struct.unpack_from(">4sII", index)
     if signature != b"DIRC" or version != 2:
         raise Doubtful("its index has another format")
     at = 12
+    flags_after = STATED_BYTES + oid
     for _ in range(count):
-        stated = ENTRY.unpack_from(index, at)
-        flags_at = at + ENTRY.size + oid
-        (flags,) = struct.unpack_from(">H", index, flags_at)
+        flags_at = at + flags_after
+        flags = index[flags_at] << 8 | index[flags_at + 1]
         if flags & EXTENDED:
             raise Doubtful("its index has another format")
-        name_at = flags_at + 2
-        length = flags & NAME_BITS
+        name_at, length = flags_at + 2, flags & NAME_BITS
         end = index.index(b"\0", name_at) if length == NAME_BITS else name_at + length
-        yield os.fsdecode(index[name_at:end]), (*stated[:4], *stated[5:6], *stated[7:])
+        yield os.fsdecode(index[name_at:end]), index[at : at + 16] + index[at + 20 : at + 24] + index[at + 28 : at + 40]
         at += (end - at + 8) & ~7
 
 
-def _stated(found: os.stat_result) -> tuple[int, ...]:
-    """Change time, modification time, number, owner, group, size, cut as in an index."""
-    ctime, mtime = divmod(found.st_ctime_ns, 10**9), divmod(found.st_mtime_ns, 10**9)
-    rest = (found.st_ino, found.st_uid, found.st_gid, found.st_size)
-    return tuple(part & REST for part in (*ctime, *mtime, *rest))
+def _stated(found: os.stat_result) -> bytes:
+    """Change time, modification time (seconds and nanoseconds), number, owner, group, size, cut as in an index."""
+    return STATED.pack(
+        found.st_ctime_ns // SECOND & REST,
+        found.st_ctime_ns % SECOND,
+        found.st_mtime_ns // SECOND & REST,
+        found.st_mtime_ns % SECOND,
+        found.st_ino & REST,
+        found.st_uid & REST,
+        found.st_gid & REST,
+        found.st_size & REST,
+    )
 
 
 class _Clearing:
