@@ -426,7 +426,7 @@ def test_settings_of_the_user(shared: Project, tmp_path: Path) -> None:
         (("--budget-usd", "-3"), "--budget-usd", "limits.budget_usd cannot be -3.0."),
         SLOW(("--budget-usd", "nan"), "--budget-usd", "limits.budget_usd cannot be nan."),
         SLOW(("--budget-tokens", "many"), "", "'many' is not a valid integer"),
-        (("--mode", "parallel"), "", "'parallel' is not one of"),
+        (("--mode", "fast"), "", "'fast' is not one of"),
         (("--nope",), "", "No such option '--nope'"),
         (("another",), "", "unexpected extra argument (another)"),
     ],
@@ -495,7 +495,6 @@ FLAGS: dict[str, tuple[tuple[str, ...], str, str, str]] = {
         "There is no file nowhere.json.",
     ),
     "a plan that is a folder": (("--plan", "/etc"), "bad_plan", "/etc", "There is no file /etc."),
-    "no worker": (("--workers", "0"), "bad_input", "--workers", "workers"),
 }
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ropeteam.core.json_lines import below, places
 
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=4),
     lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text('ab"\\{,:é', max_size=3), inside, max_size=3),
@@ -23,6 +24,7 @@ def walk(document: object, place: str = "") -> list[tuple[str, object]]:
     return [(place, document), *(found for at, value in inner for found in walk(value, at))]
 
 
+@RELAXED
 @given(DOCUMENTS)
 def test_every_value_is_in_the_line_that_is_said(document) -> None:
     text = json.dumps(document, indent=1)
