@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -88,6 +89,21 @@ def test_consent_is_asked_for_once_and_the_landing_each_time(world: World) -> No
     assert second.code == 0
     assert "Go on?" not in second.screen
     assert (world.repo / "times.py").exists()
+
+
+def test_consent_says_how_many_agents_work_at_once(world: World, tmp_path: Path) -> None:
+    units = [{"id": id, "goal": "x", "writes": [f"{id}.py"]} for id in ("one", "two")]
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"units": units}))
+    asked = ("--plan", str(plan), "--workers", "3", "--belay")
+    done = world.at_terminal(*run_it(world, *asked), answers=[("Go on? [Y/n]", "n\n")])
+    assert done.code == 2
+    seen = " ".join(done.screen.split())
+    assert "up to 4 agents, one of them on the whole feature as insurance (--belay)" in seen
+    assert "up to 4 times as fast as one" in seen
+    alone = world.at_terminal(*run_it(world), answers=[("Go on? [Y/n]", "n\n")])
+    assert "one agent" in alone.screen
+    assert "up to" not in alone.screen
 
 
 def test_no_consent_means_nothing_happens(world: World) -> None:

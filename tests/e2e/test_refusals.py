@@ -426,7 +426,7 @@ def test_settings_of_the_user(shared: Project, tmp_path: Path) -> None:
         (("--budget-usd", "-3"), "--budget-usd", "limits.budget_usd cannot be -3.0."),
         SLOW(("--budget-usd", "nan"), "--budget-usd", "limits.budget_usd cannot be nan."),
         SLOW(("--budget-tokens", "many"), "", "'many' is not a valid integer"),
-        (("--mode", "parallel"), "", "'parallel' is not one of"),
+        (("--mode", "fast"), "", "'fast' is not one of"),
         (("--nope",), "", "No such option '--nope'"),
         (("another",), "", "unexpected extra argument (another)"),
     ],
@@ -479,3 +479,62 @@ def test_nothing_is_left_of_all_these(shared: Project) -> None:
     assert shared.kinds() == []
     assert set(files_of(shared.top)) == set(shared.before["files"])
     assert not shared.processes()
+
+
+# ---- the plan
+
+PLAN = {"units": [{"id": "a", "goal": "x", "writes": ["a.py"]}, {"id": "b", "goal": "x", "writes": ["b.py"]}]}
+FLAGS: dict[str, tuple[tuple[str, ...], str, str, str]] = {
+    "several without a plan": (("--mode", "parallel"), "plan_needed", "--mode", "--mode parallel needs a plan"),
+    "belay without a plan": (("--belay", "--mode", "auto"), "plan_needed", "--belay", "--belay needs a plan"),
+    "belay beside one": (("--belay", "--mode", "single"), "belay_alone", "--belay", "--mode single asks for one"),
+    "a plan that is nowhere": (
+        ("--plan", "nowhere.json"),
+        "bad_plan",
+        "nowhere.json",
+        "There is no file nowhere.json.",
+    ),
+    "a plan that is a folder": (("--plan", "/etc"), "bad_plan", "/etc", "There is no file /etc."),
+}
+
+
+@pytest.mark.parametrize("what", FLAGS)
+def test_flags_of_several_agents(shared: Project, what: str) -> None:
+    args, code, where, words = FLAGS[what]
+    error = refused(shared, *shared.run_args(*args))
+    assert (error.code, error.where) == (code, where)
+    assert words in error.message
+
+
+def test_a_plan_with_faults_is_refused_with_all_of_them(shared: Project, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    units = [
+        {"id": "rest", "goal": "x", "writes": ["a.py"]},
+        {"id": "b", "goal": "x", "writes": ["../b.py"], "needs": ["c"]},
+        {"id": "c", "goal": "x", "writes": ["a.py"], "needs": ["b", "nobody"]},
+    ]
+    plan.write_text(json.dumps({"units": units}, indent=1))
+    error = refused(shared, *shared.run_args("--plan", str(plan)))
+    assert (error.code, error.where) == ("bad_plan", f"{plan}:4")
+    said = error.message.split("\n")
+    assert said[0] == "The plan cannot be used: it has 5 faults:"
+    for words in (
+        "rest means something else",
+        "leads out of the",
+        "b -> c -> b",
+        "needs 'nobody'",
+        "c and rest both own",
+    ):
+        assert sum(words in line for line in said) == 1
+
+
+def test_a_plan_is_journalled_laid_out_with_the_flags(own: Project, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({**PLAN, "contract": "a"}))
+    args = ("--plan", str(plan), "--mode", "single", "--workers", "3", "--set", "plan.grouping=layers")
+    done = own.ropeteam(*own.run_args(*args, "--json"))
+    assert done.code == 0, done
+    begun = own.wait_event("RunStarted")
+    assert (begun["plan"]["batches"], begun["plan"]["barriers"]) == ([["a"], ["b"]], True)
+    assert begun["plan"]["units"][1]["needs"] == ["a"]
+    assert begun["settings"]["workers"] == 3

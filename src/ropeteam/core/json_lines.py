@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import msgspec
 
+_NAME = re.compile(r"[\w-]+")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 
@@ -52,7 +54,9 @@ def places(text: str) -> Places:
 
 
 def below(place: str, name: str) -> str:
-    """The place of a field of an object."""
+    """The place of a field of an object: `place.name`, and `place["a name"]` where it could be taken for another."""
+    if not _NAME.fullmatch(name):
+        return f"{place}[{json.dumps(name)}]"
     return f"{place}.{name}" if place else name
 
 

@@ -57,7 +57,7 @@ def parse(document: bytes, where: str) -> Plan:
 def _line(known: Places, place: str) -> int:
     """The line of a place, or of what would hold it."""
     while place and place not in known.lines:
-        place = re.sub(r"(\.[^.\[\]]*|\[\d+\]|[^.\[\]]+)$", "", place)
+        place = place[: max(place.rfind("."), place.rfind("["), 0)]
     return known.lines.get(place, 1)
 
 
