@@ -166,6 +166,7 @@ def status(run: str | None, repo: Path, every: bool, as_json: bool) -> int:
 def _status_page(repository: app.Repository, state: RunState) -> Page:
     from dataclasses import replace
 
+    from ropeteam.cli import live_together
     from ropeteam.cli.live import footer, rows
     from ropeteam.cli.page_parts import Row, Section
     from ropeteam.cli.reporting import page_of
@@ -178,9 +179,15 @@ def _status_page(repository: app.Repository, state: RunState) -> Page:
     doing = {attempt: plain(text) for attempt, (_, text) in journal.doing(state.begun.run).items()}
     journal.close()
     here = tuple(Row(cells) for cells in rows(state, doing, now))
+    lines = (live_together.progress(state).plain, live_together.ahead(state, now).plain) if state.together else ()
+    far = Section("How far", tuple(Row((line,)) for line in lines if line))
     begins = not state.attempts and now - state.clockwork.last < BEGIN_SECONDS
     driven = begins or is_driven(repository, state.begun.run)
-    sections = (Section("Now", here), *(s for s in page.sections if s.title == "What went differently"))
+    sections = (
+        Section("Now", here),
+        *([far] if far.rows else []),
+        *(s for s in page.sections if s.title == "What went differently"),
+    )
     if driven:
         return replace(page, below=footer(state, now), sections=sections)
     headline = "Abandoned: whoever drove it is gone. Everything is kept."

@@ -38,7 +38,7 @@ def moving(state: RunState, doing: dict[str, str], now: float) -> Group:
     grid.expand = True
     for name, what, figures in rows(state, doing, now):
         grid.add_row(Text(name, style="bold cyan"), Text(what), Text(figures, style="dim"))
-    lines = [_progress(state), _ahead(state, now), Text(footer(state, now), style="dim")]
+    lines = [progress(state), ahead(state, now), Text(footer(state, now), style="dim")]
     for line in lines:
         line.no_wrap, line.overflow = True, "ellipsis"
     return Group(Text(), grid, *(line for line in lines if line))
@@ -133,7 +133,7 @@ def states(state: RunState) -> dict[str, str]:
     return found
 
 
-def _progress(state: RunState) -> Text:
+def progress(state: RunState) -> Text:
     """How many hold, the map of units batch by batch, the other counts."""
     from rich.text import Text
 
@@ -165,7 +165,7 @@ def _batches(state: RunState) -> list[list[Unit]]:
     return [found[n] for n in sorted(found)]
 
 
-def _ahead(state: RunState, now: float) -> Text:
+def ahead(state: RunState, now: float) -> Text:
     """What the end hangs on, with where that is now, and when it is expected."""
     from rich.text import Text
 
