@@ -169,9 +169,14 @@ class Follower:
             self._emit(ev.UsageReported(attempt=self._command.attempt, usage=self.usage))
 
     def _twentieths(self, usage: Usage) -> tuple[int, ...]:
-        """How much of its budget it has used, as coarse as it matters: nothing is told twice once that is gone."""
-        limits = ((usage.cost_usd, self._command.budget_usd), (usage.tokens, self._command.budget_tokens))
-        return tuple(int(min(20.0, 20 * used / limit)) for used, limit in limits if limit)
+        """How much of its budget and of its model's context it has used, as coarse as it matters: nothing is told
+        twice once that is gone."""
+        limits = (
+            (usage.cost_usd, self._command.budget_usd),
+            (usage.tokens, self._command.budget_tokens),
+            (usage.context_used, usage.context_limit),
+        )
+        return tuple(int(min(20.0, 20 * used / limit)) if limit else 0 for used, limit in limits)
 
     def _sizes(self) -> frozenset[tuple[str, int]]:
         """Of the files that hold its output; the wrapper may delete one while we look."""

@@ -174,13 +174,15 @@ def waiting(world: World) -> list[dict[str, Any]]:
 
 def until(condition: Callable[[], bool], what: str) -> None:
     """Wait until it holds. Fails after a minute."""
-    limit = time.monotonic() + DEADLINE
+    limit = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < limit, f"never: {what}"
         time.sleep(0.05)
 
 
-def at_terminal(argv: list[str], cwd: Path, env: dict[str, str], answers: Sequence[tuple[str, str]]) -> Done:
+def at_terminal(
+    argv: list[str], cwd: Path, env: dict[str, str], answers: Sequence[tuple[str, str]], seconds: float = DEADLINE
+) -> Done:
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
         argv,

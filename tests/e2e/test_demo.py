@@ -140,4 +140,4 @@ def test_a_quota_that_is_used_up_parks_and_goes_on_in_parallel(tmp_path: Path) -
     assert [one["id"] for one in report["triggers"] if one["action"] == "park"] == ["quota_exhausted"]
     assert played.attempts("04-waiting-list") == ["rate", "rate", "ok"]
     assert played.units("validated") == UNITS
-    assert "then does `ropeteam resume`" in played.said
+    assert "and does `ropeteam resume`" in played.said

@@ -199,6 +199,26 @@ def test_its_work_is_kept_now_and_then(start: Start) -> None:
     assert attempt.kept == 3
 
 
+def test_a_context_that_fills_up_is_journalled_at_once(start: Start) -> None:
+    """It is a reason to fall back while the attempt runs, and not when it is over."""
+    program = """
+import time
+for used in (10, 20, 170_000):
+    print('{"event": "usage", "input": %d, "context_used": %d, "context_limit": 200000}' % (used, used), flush=True)
+time.sleep(600)
+"""
+    attempt = start(program)
+
+    async def pass_time(attempt: Attempt) -> None:
+        await attempt.until(lambda: bool(attempt.events))
+        attempt.asked = "cancel"
+
+    attempt.follow(pass_time)
+    (event,) = attempt.events
+    assert isinstance(event, ev.UsageReported)
+    assert event.usage.context_used == 170_000
+
+
 def test_usage_is_journalled_when_time_has_passed(start: Start) -> None:
     program = """
 import time

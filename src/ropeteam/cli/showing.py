@@ -94,7 +94,7 @@ def _play(stage: Stage, screen: Terminal, picture: Path | None, *, quiet: bool) 
     def parked(seconds: float) -> None:
         screen.close()
         if not quiet:
-            print(f"The demo waits {seconds:.0f} s until it can go on, then does `ropeteam resume`.", file=sys.stderr)
+            print(f"The demo waits {seconds:.0f} s until it can go on, and does `ropeteam resume`.", file=sys.stderr)
 
     if picture is None:
         try:

@@ -155,7 +155,7 @@ FAULTS: Mapping[str, Fault] = {
         trigger="quota_exhausted",
         changes=(
             _after_reading(script.Refused(seconds=60.0), then_end=True),
-            _after_reading(script.Refused(seconds=240.0), then_end=True),
+            _after_reading(script.Refused(seconds=360.0), then_end=True),
         ),
     ),
 }
