@@ -174,7 +174,7 @@ def waiting(world: World) -> list[dict[str, Any]]:
 
 def until(condition: Callable[[], bool], what: str) -> None:
     """Wait until it holds. Fails after a minute."""
-    limit = time.monotonic() + seconds
+    limit = time.monotonic() + DEADLINE
     while not condition():
         assert time.monotonic() < limit, f"never: {what}"
         time.sleep(0.05)
@@ -196,7 +196,7 @@ def at_terminal(
     )
     os.close(theirs)
     seen, left, read_from = b"", list(answers), 0
-    limit = time.monotonic() + DEADLINE
+    limit = time.monotonic() + seconds
     try:
         while True:
             assert time.monotonic() < limit, seen.decode(errors="replace")

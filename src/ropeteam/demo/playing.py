@@ -17,9 +17,9 @@ from ropeteam import run as runs
 from ropeteam.core.state import RunState
 from ropeteam.demo import estimates, faults, recording, repository
 
-TIME_SCALE = 30.0
-"""Seconds of the feature in one real second: the nine minutes or so of several agents are played in about twenty
-seconds. Faster, the time that git and the checks really take would look like minutes of the feature."""
+TIME_SCALE = 25.0
+"""Seconds of the feature in one real second: the nine minutes or so of several agents are played in 20 to 25 seconds.
+Faster, the time that git and the checks really take would look like minutes of the feature."""
 
 STALL_SECONDS = 180.0
 """Of the feature's time, without a sign of life. The recording is never silent for so long."""

@@ -23,6 +23,7 @@ CONTRACT = HERE / "contract"
 """Files as the contract leaves them, where it only declares what other units fill in."""
 
 SINGLE = "single"
+TESTS = ("-m", "unittest", "discover")
 CONTRACT_UNIT = "01-contract"
 
 
@@ -44,10 +45,9 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A stretch of work: what is said, then seconds go by, then files change, then tests are run.
+    """A stretch of work: what is said, then seconds go by, then files change, then the tests are run.
 
-    reading: nothing is written yet, what is there is read in. tests: modules of tests, or `all`; may_fail: some of them
-    wait for work of other units.
+    reading: nothing is written yet, what is there is read in.
     """
 
     says: tuple[str, ...]
@@ -55,8 +55,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     usage: Tokens
     reading: bool = False
     files: tuple[str, ...] = ()
-    tests: tuple[str, ...] = ()
-    may_fail: bool = False
+    tests: bool = False
 
 
 class Play(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -157,7 +156,7 @@ def _steps(recording: Recording, play: Play, python: str) -> Iterator[script.Any
         for path in stage.files:
             yield from change(path, play.unit)
         if stage.tests:
-            yield _tests(python, stage.tests, may_fail=stage.may_fail)
+            yield script.Command(argv=(python, *TESTS))
         used = used.plus(stage.usage)
         yield _used(used, recording)
     yield recording.report(play.unit)
@@ -176,7 +175,7 @@ def _rest(recording: Recording, python: str) -> Iterator[script.AnyStep]:
         )
     yield script.Bring(files={path: final(path) for path in recording.purposes})
     yield from _said(last.says, last.seconds)
-    yield _tests(python, last.tests, may_fail=False)
+    yield script.Command(argv=(python, *TESTS))
     yield _used(first.usage.plus(last.usage), recording)
     report = recording.report(SINGLE)
     yield script.Report(files=report.files)
@@ -186,11 +185,6 @@ def _said(says: Sequence[str], seconds: float) -> Iterator[script.AnyStep]:
     for text in says:
         yield script.Progress(text=text)
         yield script.Pause(seconds=seconds / len(says))
-
-
-def _tests(python: str, tests: tuple[str, ...], *, may_fail: bool) -> script.Command:
-    which = ("discover",) if tests == ("all",) else tests
-    return script.Command(argv=(python, "-m", "unittest", *which), may_fail=may_fail)
 
 
 def _used(used: Tokens, recording: Recording) -> script.Used:
