@@ -21,7 +21,7 @@ def work(state: RunState) -> list[ev.AnyCommand]:
             commands.append(next_attempt(state, state.solo, state.solo, ground=ground(state), first=_complaint(state)))
     elif a.stage == "running":
         commands += overspent(state)
-    elif a.stage == "ended":
+    elif a.stage == "ended" and not any(isinstance(c, ev.Merge) for c in state.open.values()):
         commands.append(_merge(state, a))
     elif a.stage == "merged" and state.baseline is not None and state.gauged and not _checking(state):
         commands.append(ev.Validate(commit=a.merged, base=state.base, baseline=state.baseline))

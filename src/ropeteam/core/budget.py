@@ -13,7 +13,7 @@ from ropeteam.core.state import RunState, spent
 
 def watch_budget(state: RunState, at: float) -> RunState:
     """`token_budget_exceeded`: above the share several agents become one (for one it is a notice), and when nothing is
-    left the run ends."""
+    left the run ends. Both at once are told as both: what is done with a larger budget is done by one agent."""
     share = state.begun.settings.limits.budget_share
     for name, used, limit in used_of(state):
         text = f"{_figure(name, used)} of {_figure(name, limit)} used ({100 * used / limit if limit else 100:.0f} %)."
@@ -22,11 +22,12 @@ def watch_budget(state: RunState, at: float) -> RunState:
             continue
         state = replace(state, warned=(*state.warned, f"{name}:{word}"))
         t = Trigger(id="token_budget_exceeded", attempt=name, at=at, evidence=text, action="notice")
+        falls = state.together and not state.fallen and not state.ending and (left(state) or at_work(state))
+        if falls and state.attempts:
+            state = fall(state, t)
         if word == "stop":
             state = state.pend(replace(t, action="stop"))
-        elif state.together and not state.fallen and not state.ending and (left(state) or at_work(state)):
-            state = fall(state, t)
-        else:
+        elif not falls:
             state = state.pend(t)
     return state
 

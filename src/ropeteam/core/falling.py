@@ -15,7 +15,10 @@ def action_of(state: RunState) -> Action:
 
 
 def fall(state: RunState, trigger: Trigger) -> RunState:
-    """Several agents no longer: nothing new starts, and the trigger is announced. Fallen already: only announced."""
+    """Several agents no longer: nothing new starts, and the trigger is announced. Fallen already: only announced. Once
+    it is known how the run ends, only noticed: it changes nothing any more."""
+    if state.ending is not None:
+        return state.pend(replace(trigger, action="notice"))
     how = action_of(state)
     state = state.pend(replace(trigger, action=how))
     if state.fallen or not state.together:

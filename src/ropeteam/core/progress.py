@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ropeteam.core.graph import ancestors
 from ropeteam.core.model import Asked, Unit
 from ropeteam.core.patterns import owns
 from ropeteam.core.state import AttemptState, RunState
@@ -41,6 +42,12 @@ def at_work(state: RunState) -> bool:
     return any(a.stage in ("running", "ended", "merged") or a.again for a in newest(state))
 
 
+def waits(state: RunState) -> bool:
+    """Something that an agent has made waits to be merged or validated."""
+    last = {a.unit: a for a in state.attempts}.values()
+    return any(a.stage in ("ended", "merged") for a in last)
+
+
 def newest(state: RunState) -> tuple[AttemptState, ...]:
     """The newest attempt of each unit that has one."""
     return tuple({a.unit: a for a in pieces(state)}.values())
@@ -52,35 +59,26 @@ def top(state: RunState) -> str:
 
 
 def related(state: RunState, id: str) -> frozenset[str]:
-    """Units that are never at work at the same time as this one: what it needs and what needs it, however far."""
-    needs = {u.id: u.needs for u in units(state)}
-    needed_by: dict[str, list[str]] = {u: [] for u in needs}
-    for u, wanted in needs.items():
-        for other in wanted:
-            needed_by.setdefault(other, []).append(u)
-    return frozenset(_reach(id, needs) | _reach(id, needed_by))
-
-
-def _reach(start: str, edges: dict[str, tuple[str, ...]] | dict[str, list[str]]) -> set[str]:
-    found: set[str] = set()
-    queue = [start]
-    while queue:
-        for other in edges.get(queue.pop(), ()):
-            if other not in found:
-                found.add(other)
-                queue.append(other)
-    return found
+    """Units that are never at work at the same time as this one: what it waits for and what waits for it, however
+    far."""
+    if state.plan is None:
+        return frozenset()
+    before = ancestors(state.plan)
+    return before[id] | {other for other, of in before.items() if id in of}
 
 
 # ---- requests
 
 
-def open_requests(state: RunState) -> tuple[Asked, ...]:
-    """What validated units needed in files of others, and nobody has been given yet."""
+def open_requests(state: RunState, waiting: tuple[str, ...] = ()) -> tuple[Asked, ...]:
+    """What validated units needed in files of others, and nobody has been given yet. waiting: attempts that count as
+    if they were validated."""
     given = {(r.path, r.what) for a in state.attempts if a.stage != "failed" for r in a.asked}
     open_: dict[tuple[str, str], Asked] = {}
     for a in pieces(state):
-        if a.stage != "validated" or "**" in state.plan_unit(a.unit).writes:  # it could have done it by itself
+        if (a.stage != "validated" and a.id not in waiting) or "**" in state.plan_unit(
+            a.unit
+        ).writes:  # it could have done it by itself
             continue
         for r in a.result.report.requests:
             if (r.path, r.what) not in given and not owns(state.plan_unit(a.unit).writes, r.path):

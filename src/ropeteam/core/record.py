@@ -14,7 +14,7 @@ from ropeteam.core.budget import exhausted, watch_budget
 from ropeteam.core.falling import drop, eject, fall
 from ropeteam.core.model import Phase, Trigger
 from ropeteam.core.plan import replacing
-from ropeteam.core.progress import ALONE, at_work, left, newest
+from ropeteam.core.progress import ALONE, at_work, left, open_requests, units, waits
 from ropeteam.core.record_attempts import (
     attempt_ended,
     attempt_started,
@@ -41,7 +41,7 @@ def _settle(state: RunState) -> RunState:
             state = replace(state, tip=state.ground, ending=won(state))
         elif exhausted(state) and not _something_to_do(state):
             state = replace(state, ending="not_delivered")
-        elif state.parking and not state.under_way():
+        elif state.parking and not state.under_way() and not waits(state):
             state = replace(state, parking=False, stop="park")
     if state.phase in ("running", "draining"):
         draining = bool(state.fallen) and state.ending is None and state.newest("rest") is None and at_work(state)
@@ -51,12 +51,9 @@ def _settle(state: RunState) -> RunState:
 
 def _something_to_do(state: RunState) -> bool:
     """Without another attempt, which a used up budget does not allow."""
-    if state.under_way() or (state.together and not left(state) and not state.complaint):
+    if state.under_way() or waits(state):
         return True
-    last = [state.newest(state.solo), state.newest("belay") if state.together else None]
-    if any(a is not None and a.stage in ("running", "ended", "merged") for a in last):
-        return True
-    return state.together and any(a.stage in ("running", "ended", "merged") for a in newest(state))
+    return state.together and not (left(state) or state.complaint or open_requests(state))
 
 
 def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
@@ -177,8 +174,9 @@ def _fired(state: RunState, event: ev.TriggerFired) -> RunState:
 def _replanned(state: RunState, event: ev.Replanned) -> RunState:
     """A plan that touches what has begun is not taken."""
     state = state.closed("Replan", event.at)
-    begun = frozenset(a.unit for a in state.attempts) | {c.unit for c in state.under_way()}
-    if state.plan is None or isinstance(replacing(state.plan, event.plan, begun), str):
+    known = {u.id for u in units(state)}  # the belay is in no plan
+    begun = known & {*(a.unit for a in state.attempts), *(c.unit for c in state.under_way())}
+    if state.plan is None or isinstance(replacing(state.plan, event.plan, frozenset(begun)), str):
         return state
     return replace(state, plan=event.plan, complete=False)
 
@@ -257,13 +255,13 @@ def _new_limits(state: RunState, event: ev.Resumed) -> RunState:
 
 
 def _one_more(state: RunState) -> RunState:
-    """A run that was not delivered gets one more attempt, from the newest snapshot; a valid result is delivered."""
+    """A run that was not delivered gets one more attempt, from the newest snapshot; a valid result is delivered. One
+    that had no budget to begin with begins."""
     return replace(
         state,
         phase="running" if state.decision else "planning",
         outcome=None,
         ending=won(state) if state.tip else None,
-        fallen=(state.fallen or "salvage") if state.together else "",
         written=None,
         documents=None,
         head="",
@@ -292,10 +290,11 @@ def _command_stopped(state: RunState, event: ev.CommandStopped) -> RunState:
 def _command_failed(state: RunState, event: ev.CommandFailed) -> RunState:
     command = state.open.get(event.key)
     kind = type(command).__name__ if command is not None else event.key
-    attempt = command.attempt if isinstance(command, ev.RunAgent | ev.Merge) else ""
+    attempt = _attempt_of(state, command)
     unit = attempt.partition("/")[0]
     piece = unit if unit not in ("", *ALONE) else ""
-    name = f"{kind}:{piece}" if piece else kind
+    candidate = isinstance(command, ev.Validate) and bool(command.keep)
+    name = f"{kind}:{piece}" if piece else f"{kind}:candidate" if candidate else kind
     failures = {**state.failures, name: state.failures.get(name, 0) + 1}
     state = replace(state.closed(event.key, event.at), failures=failures)
     final = failures[name] > 1
@@ -317,23 +316,40 @@ def _command_failed(state: RunState, event: ev.CommandFailed) -> RunState:
     return _without(state, command, event.error) if final else state
 
 
+def _attempt_of(state: RunState, command: ev.AnyCommand | None) -> str:
+    """The attempt that a command is about; empty where it is about several, or none."""
+    if isinstance(command, ev.RunAgent | ev.Merge):
+        return command.attempt
+    if isinstance(command, ev.Validate) and not command.keep and state.again is None:
+        return next((a.id for a in reversed(state.attempts) if a.merged == command.commit), "")
+    return ""
+
+
 def _fall_over(
     state: RunState, command: ev.AnyCommand | None, piece: str, trigger: Trigger, error: str
 ) -> RunState | None:
-    """What several agents do about an exception of ours that came twice; None where one agent's ways hold."""
+    """What several agents do about an exception of ours that came twice; None where one agent's ways hold.
+
+    What cannot be validated is taken out, and the one agent's own candidate may be luckier. A baseline that cannot be
+    measured is tried anew each time that something waits for it and nothing else can be done (`together.baseline`)."""
     problem = f"Something failed in ropeteam itself: {error}"
     if piece:
         last = state.newest(piece)
         if piece == "belay":
             return drop(state, last, trigger, problem) if last else state.pend(replace(trigger, action="notice"))
         return eject(state, last, trigger, problem) if last else fall(state, trigger)
-    if state.fallen or not isinstance(command, ev.Validate | ev.MeasureBaseline | ev.Replan):
+    baseline = isinstance(command, ev.MeasureBaseline) and state.newest("rest") is None
+    if not baseline and not (isinstance(command, ev.Validate) and command.keep):
         return None
-    state = replace(state, failures={})  # the one agent's own tries of it count anew
+    belay = state.newest("belay")
+    if baseline and belay is not None and belay.stage == "merged":
+        state = drop(state, belay, trigger, problem)
     for id in state.line:
-        state = state.with_attempt(replace(state.attempt(id), stage="ejected", problem=problem))
-    state = replace(state, line=(), suspects=0)
-    if isinstance(command, ev.Validate) and not left(state):
+        a = replace(state.attempt(id), stage="ejected", counted=True, problem=problem)
+        state = state.with_attempt(a)
+    failures = {k: n for k, n in state.failures.items() if k != "Validate:candidate"}
+    state = replace(state, line=(), suspects=0, failures=failures)
+    if not left(state):
         state = replace(state, complaint=problem)
     return fall(state, trigger)
 

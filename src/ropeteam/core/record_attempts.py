@@ -38,6 +38,8 @@ def attempt_started(state: RunState, event: ev.AttemptStarted) -> RunState:
     )
     c, asked = state.clockwork, state.opened.get(command.key, event.at)
     waited = max(0.0, min(event.at, command.not_before) - max(asked, c.since))
+    if attempt.id == "rest/1":  # what failed in ropeteam itself for others is tried anew for it
+        state = replace(state, failures={})
     return replace(state, attempts=(*state.attempts, attempt), clockwork=replace(c, waited=c.waited + waited))
 
 
@@ -90,7 +92,9 @@ def _stopped(state: RunState, a: AttemptState, problem: str) -> RunState:
 
 def goes_on(state: RunState, a: AttemptState) -> bool:
     """Whether another attempt of a unit, or of the belay, follows one that was cut off or stopped."""
-    return a.unit not in ALONE and state.together and state.fallen != "strict" and not state.ending
+    if a.unit in ALONE or not state.together or state.ending:
+        return False
+    return a.unit == "belay" or state.fallen != "strict"
 
 
 # ---- one of several
@@ -148,7 +152,7 @@ def _piece_failed(state: RunState, a: AttemptState, outcome: Outcome, at: float)
 
 def _again(state: RunState, a: AttemptState, next_step: Aftermath) -> RunState:
     until = next_step.not_before if next_step.action == "park" else 0.0
-    a = replace(a, stage="failed", not_before=next_step.not_before, again=state.fallen != "strict")
+    a = replace(a, stage="failed", not_before=next_step.not_before, again=goes_on(state, a))
     return replace(state.with_attempt(a), resume_at=until or state.resume_at)
 
 
@@ -254,6 +258,6 @@ def give_up(state: RunState, id: str, event: ev.CommandFailed, *, again: bool) -
             ended_at=event.at,
             outcome="unknown",
             problem=f"It was interrupted: {event.error}",
-            again=again,
+            again=again and goes_on(state, a),
         )
     )

@@ -36,6 +36,8 @@ def validated(state: RunState, event: ev.CandidatePassed | ev.CandidateFailed) -
         if not passed:
             return refuse(state, "moved", f"On the new tip: {failing(event.checks)}")
         return replace(state, again=replace(state.again, checks=event.checks), checks=event.checks)
+    if (state.ending or "").startswith("delivered"):  # another one was faster
+        return state
     whole = (*ALONE, "belay")
     a = next((x for x in reversed(state.attempts) if x.merged == event.commit and x.unit in whole), None)
     if a is not None and a.stage == "merged":
@@ -96,7 +98,7 @@ def _holds(state: RunState, event: ev.CandidatePassed, *, last: bool) -> RunStat
         checkpoint=event.commit if here else state.checkpoint,
         line=state.line[count:],
         suspects=suspects,
-        checks=event.checks,
+        checks=state.checks if suspects else event.checks,  # those that fail are what the culprit is told
         complete=last and event.complete,
     )
     if suspects == 1:

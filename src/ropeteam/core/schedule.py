@@ -85,8 +85,10 @@ def due(state: RunState) -> list[ev.AnyCommand]:
     if state.stop:
         return _stop(state)
     if state.ending is not None:
-        if state.under_way():  # the other one of belay and integration: stopped, and kept in a ref
-            return [ev.Stop(target=c.key, why="another one was faster") for c in state.under_way()]
+        long = ev.RunAgent | ev.Validate | ev.MeasureBaseline  # the other one of belay and integration: kept in a ref
+        if beside := [c for c in state.open.values() if isinstance(c, long)]:
+            why = "another one was faster" if state.ending.startswith("delivered") else "the run ends"
+            return [ev.Stop(target=c.key, why=why) for c in beside]
         return _deliver(state) if state.tip and state.ending.startswith("delivered") else _end(state)
     if state.decision is None:
         return [ev.Plan()]

@@ -20,14 +20,10 @@ INTEGRATION = "integration"
 
 def work(state: RunState) -> list[ev.AnyCommand]:
     """What should be under way, whether it is already or not."""
-    commands: list[ev.AnyCommand] = []
-    if not state.gauged and state.attempts:  # once an agent is at work: its tree is made first
-        commands.append(ev.MeasureBaseline(commit=state.base))
-    commands += overspent(state) + _stopped_by_strictness(state) + _merge(state) + _validate(state)
+    commands = [*_baseline(state), *overspent(state), *_stopped_by_strictness(state), *_not_begun(state)]
+    commands += _merge(state) + _validate(state)
     if state.parking:
-        begun = {a.id for a in state.attempts}
-        waiting = [c for c in state.under_way() if c.attempt not in begun]
-        return [*commands, *(ev.Stop(target=c.key, why="park") for c in waiting)]
+        return commands
     commands += _starts(state) + _belay(state)
     if state.fallen and not at_work(state):
         commands += _rest(state)
@@ -37,6 +33,18 @@ def work(state: RunState) -> list[ev.AnyCommand]:
         wanted = [RequestNote(path=r.path, what=r.what) for r in asked]
         commands.append(ev.Replan(plan=with_wiring(state.plan, wanted), why=why))
     return commands
+
+
+def _baseline(state: RunState) -> list[ev.AnyCommand]:
+    """Once an agent is at work: its tree is made first. When it failed twice, only once something waits for it."""
+    if state.gauged or not state.attempts:
+        return []
+    known, belay = {u.id for u in units(state)}, state.newest("belay")
+    alone = state.newest("rest") is not None or (belay is not None and belay.stage == "merged")
+    drained = not any(c.unit in known for c in state.under_way()) and (state.line or not left(state))
+    if state.failures.get("MeasureBaseline", 0) > 1 and not alone and not drained:
+        return []
+    return [ev.MeasureBaseline(commit=state.base)]
 
 
 # ---- new attempts
@@ -84,6 +92,19 @@ def _may_begin(state: RunState, unit: Unit, done: frozenset[str]) -> bool:
         return False
     earlier = (u.id for u in units(state) if u.batch < unit.batch)
     return not state.plan.barriers or done.issuperset(earlier)
+
+
+def _not_begun(state: RunState) -> list[ev.AnyCommand]:
+    """Attempts that are being made ready when nothing may begin any more: all when the run is to park, after a fall
+    those of units that nobody has tried."""
+    tried = {a.unit for a in state.attempts}
+    begun = {a.id for a in state.attempts}
+    waiting = [c for c in state.under_way() if c.attempt not in begun]
+    if state.parking:
+        return [ev.Stop(target=c.key, why="park") for c in waiting]
+    known = {u.id for u in units(state)}
+    new = [c for c in waiting if c.unit in known and c.unit not in tried]
+    return [ev.Stop(target=c.key, why="fall") for c in new if state.fallen]
 
 
 def _stopped_by_strictness(state: RunState) -> list[ev.AnyCommand]:
@@ -169,14 +190,7 @@ def is_last(state: RunState) -> bool:
     waiting = {state.attempt(id).unit for id in state.line}
     if any(u.id not in waiting for u in left(state)):
         return False
-    reports = [state.attempt(id) for id in state.line]
-    return bool(state.fallen) or not (
-        open_requests(state) or any(a.result.report.requests for a in reports if "**" not in _writes(state, a))
-    )
-
-
-def _writes(state: RunState, a: AttemptState) -> tuple[str, ...]:
-    return state.plan_unit(a.unit).writes
+    return not open_requests(state, (*state.line,))
 
 
 # ---- insurance, and what is left
@@ -184,26 +198,32 @@ def _writes(state: RunState, a: AttemptState) -> tuple[str, ...]:
 
 def _belay(state: RunState) -> list[ev.AnyCommand]:
     """One more worker on the whole feature, from the start."""
-    last = state.newest("belay")
-    wanted = state.begun.answers.belay and (last is None or last.again)
-    if not wanted or exhausted(state) or any(c.unit == "belay" for c in state.under_way()):
+    if not _belay_due(state) or any(c.unit == "belay" for c in state.under_way()):
         return []
     return [next_attempt(state, "belay", "belay", ground=state.base, slot=state.begun.settings.workers + 1)]
+
+
+def _belay_due(state: RunState) -> bool:
+    """It is to begin, or to be tried again."""
+    last = state.newest("belay")
+    if exhausted(state):
+        return False
+    if last is not None:
+        return last.again
+    return state.begun.answers.belay and not state.fallen and state.failures.get("RunAgent:belay", 0) < 2
 
 
 def belayed(state: RunState) -> bool:
     """The belay lives: it works, or what it made waits for its validation."""
     last = state.newest("belay")
-    if any(c.unit == "belay" for c in state.under_way()):
+    if _belay_due(state) or any(c.unit == "belay" for c in state.under_way()):
         return True
-    if last is None:
-        return state.begun.answers.belay and not exhausted(state)
-    return last.again or last.stage in ("running", "ended", "merged")
+    return last is not None and last.stage in ("running", "ended", "merged")
 
 
 def _rest(state: RunState) -> list[ev.AnyCommand]:
     """One agent on all that is left, unless nothing is, or the belay does it."""
-    nothing_left = not left(state) and not state.complaint
+    nothing_left = not left(state) and not state.complaint and not open_requests(state)
     if nothing_left or belayed(state):
         return []
     return alone.work(state)

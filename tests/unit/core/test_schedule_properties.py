@@ -8,7 +8,7 @@ from typing import Any, get_args
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import FAILED, PASSED, World, started
+from worlds import FAILED, PASSED, World, answered, started
 
 from ropeteam.core import events as ev
 from ropeteam.core.model import Finding, LandedReason, Outcome, Trigger, Usage
@@ -243,41 +243,6 @@ class RandomWorld(World):
         if known[0].started_at < self.resumed_at:
             ways.append(lambda: self.lose(commit=commit))
         return ways
-
-
-def answered(event: ev.AnyEvent) -> str | None:
-    """The key of the command that the event answers, by the words of its docstring."""
-    match event:
-        case ev.AttemptSucceeded() | ev.AttemptFailed() | ev.AttemptLost():
-            return f"agent:{event.attempt}"
-        case ev.AttemptKept():
-            return f"keep:{event.attempt}"
-        case ev.Merged() | ev.MergeConflicted():
-            return f"merge:{event.attempt}"
-        case ev.BaselineMeasured():
-            return f"baseline:{event.commit}"
-        case ev.CandidatePassed() | ev.CandidateFailed():
-            return f"validate:{event.commit}"
-        case ev.TriggerFired():
-            return f"fire:{event.trigger.id}:{event.trigger.attempt}"
-        case ev.CommandStopped() | ev.CommandFailed():
-            return event.key
-        case ev.Rebased() | ev.RebaseConflicted():
-            return "Rebase"
-        case ev.Landed() | ev.LandRefused():
-            return "Land"
-        case _:
-            names = {
-                ev.Planned: "Plan",
-                ev.Composed: "Compose",
-                ev.Answered: "Ask",
-                ev.BranchLeft: "LeaveBranch",
-                ev.DocumentsWritten: "WriteDocuments",
-                ev.RunEnded: "Finish",
-                ev.Parked: "Park",
-                ev.Interrupted: "Interrupt",
-            }
-            return names.get(type(event))
 
 
 def _decision(w: World) -> Any:

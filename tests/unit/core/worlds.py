@@ -285,3 +285,39 @@ class World:
     def interrupt(self) -> World:
         self.happen(ev.InterruptAsked())
         return self
+
+
+def answered(event: ev.AnyEvent) -> str | None:
+    """The key of the command that the event answers, by the words of its docstring."""
+    match event:
+        case ev.AttemptSucceeded() | ev.AttemptFailed() | ev.AttemptLost():
+            return f"agent:{event.attempt}"
+        case ev.AttemptKept():
+            return f"keep:{event.attempt}"
+        case ev.Merged() | ev.MergeConflicted():
+            return f"merge:{event.attempt}"
+        case ev.BaselineMeasured():
+            return f"baseline:{event.commit}" if event.final else None
+        case ev.CandidatePassed() | ev.CandidateFailed():
+            return f"validate:{event.commit}"
+        case ev.TriggerFired():
+            return f"fire:{event.trigger.id}:{event.trigger.attempt}"
+        case ev.CommandStopped() | ev.CommandFailed():
+            return event.key
+        case ev.Rebased() | ev.RebaseConflicted():
+            return "Rebase"
+        case ev.Landed() | ev.LandRefused():
+            return "Land"
+        case _:
+            names = {
+                ev.Planned: "Plan",
+                ev.Replanned: "Replan",
+                ev.Composed: "Compose",
+                ev.Answered: "Ask",
+                ev.BranchLeft: "LeaveBranch",
+                ev.DocumentsWritten: "WriteDocuments",
+                ev.RunEnded: "Finish",
+                ev.Parked: "Park",
+                ev.Interrupted: "Interrupt",
+            }
+            return names.get(type(event))
