@@ -225,6 +225,6 @@ def test_the_demo_ends_delivered_and_touches_nothing_of_the_users(world: World) 
 def test_the_demo_as_it_is(world: World) -> None:
     done = at_terminal([PROGRAM, "demo", "--keep", "here"], world.folder, world.env, [], seconds=170)
     assert done.code == 0, done.screen
-    assert "Delivered and landed on main. 1 check passed." in done.screen
+    assert "Delivered by several agents and landed on main. 1 check passed." in done.screen
     assert "Look around: cd" in done.screen
     assert os.path.isdir(world.folder / "here" / "library" / ".git")
