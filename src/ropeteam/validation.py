@@ -125,6 +125,7 @@ class Validation:
         holding: list[CheckResult] = []
         if command.baseline:
             changed = await asyncio.to_thread(git.changes, c.store, command.base, command.commit)
+            changed = tuple(change for change in changed if change.path not in command.disowned)
             async with self._turn(), self._tree(command.commit, "candidate") as made:
                 for baseline in command.baseline:
                     runs = await self._runs(baseline, commands, made, changed, last=command.last)

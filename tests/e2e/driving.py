@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from repositories import files_of, git, make_repo
 from ropeteam.core.report import report
@@ -310,6 +310,9 @@ def alive(pid: int) -> bool:
     return text.rpartition(")")[2].split()[0] not in "ZX"
 
 
+P = TypeVar("P", bound=Project)
+
+
 def make_project(
     folder: Path,
     *,
@@ -322,10 +325,25 @@ def make_project(
 
     output: where the output of what we start goes, if not into `folder`.
     """
+    made = make_as(Project, folder, FILES, sandbox=sandbox, sets=sets, output=output)
+    made.agent(does)
+    return made
+
+
+def make_as(
+    kind: type[P],
+    folder: Path,
+    files: Mapping[str, str],
+    *,
+    sandbox: bool,
+    sets: tuple[str, ...] = (),
+    output: Path | None = None,
+) -> P:
+    """The same for a project of another kind, with files of its own and no agent yet."""
     home = folder / "home"
     home.mkdir()
     (home / ".gitconfig").write_text("[user]\n\tname = Test User\n\temail = user@example.org\n")
-    top = make_repo(folder / "repo", FILES)
+    top = make_repo(folder / "repo", files)
     (folder / "agent").mkdir()
     own = [
         f"agent.command.argv={json.dumps([sys.executable, '-I', '-S', str(folder / 'agent' / 'agent.py')])}",
@@ -347,8 +365,7 @@ def make_project(
     }
     if "ROPETEAM_GIT" in os.environ:
         env["ROPETEAM_GIT"] = os.environ["ROPETEAM_GIT"]
-    made = Project(folder, top, env, (*own, *sets), output or folder)
-    made.agent(does)
+    made = kind(folder, top, env, (*own, *sets), output or folder)
     made.before = looked_at(top)
     return made
 

@@ -418,7 +418,9 @@ class Validate(Command, frozen=True, kw_only=True):
     """Run the checks on `commit` beside the baseline. last: the whole feature is in it, so its new tests count.
 
     keep: the ref of the run that is to point at it once it holds; it holds then even if new tests still fail, and
-    `CandidatePassed.complete` says whether they do. Answered by `CandidatePassed` or `CandidateFailed`.
+    `CandidatePassed.complete` says whether they do. disowned: files that were changed or deleted only by units that do
+    not own them: a test that is missing from one of them was not taken out by anybody who may. Answered by
+    `CandidatePassed` or `CandidateFailed`.
     """
 
     commit: str
@@ -426,6 +428,7 @@ class Validate(Command, frozen=True, kw_only=True):
     baseline: tuple[Baseline, ...]
     last: bool = True
     keep: str = ""
+    disowned: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

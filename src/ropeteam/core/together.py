@@ -10,6 +10,7 @@ from ropeteam.core.budget import exhausted, overspent
 from ropeteam.core.graph import tails
 from ropeteam.core.model import RequestNote, Unit
 from ropeteam.core.next_attempt import free_slot, next_attempt
+from ropeteam.core.patterns import owns
 from ropeteam.core.plan import with_wiring
 from ropeteam.core.progress import asked_of, at_work, left, newest, open_requests, pieces, top, units, validated
 from ropeteam.core.state import AttemptState, RunState
@@ -182,7 +183,30 @@ def _validate(state: RunState) -> list[ev.AnyCommand]:
 
 def _candidate(state: RunState, commit: str, *, last: bool) -> ev.Validate:
     assert state.baseline is not None
-    return ev.Validate(commit=commit, base=state.base, baseline=state.baseline, last=last, keep=INTEGRATION)
+    return ev.Validate(
+        commit=commit,
+        base=state.base,
+        baseline=state.baseline,
+        last=last,
+        keep=INTEGRATION,
+        disowned=_disowned(state, commit),
+    )
+
+
+def _disowned(state: RunState, commit: str) -> tuple[str, ...]:
+    """Files changed or deleted on the way to this commit, by no unit that owns them."""
+    waiting = [id for id in state.line if state.attempt(id).merged == commit]
+    inside = state.line[: state.line.index(waiting[-1]) + 1] if waiting else ()
+    owned: set[str] = set()
+    others: set[str] = set()
+    for a in pieces(state):
+        if a.stage == "validated" or a.id in inside:
+            for change in a.result.changes:
+                if owns(_writes(state, a), change.path):
+                    owned.add(change.path)
+                elif change.kind != "created":
+                    others.add(change.path)
+    return tuple(sorted(others - owned))
 
 
 def is_last(state: RunState) -> bool:
