@@ -44,11 +44,12 @@ class Validation:
     def __init__(self, context: RunContext) -> None:
         self._c = context
         self._one_at_a_time = asyncio.Lock()
+        self._found: dict[str, tuple[CheckCommand, ...]] = {}
 
     async def baseline(self, command: ev.MeasureBaseline) -> ev.AnyEvent:
         """Every check and its canary on `commit`, while an agent may be at work elsewhere."""
         c = self._c
-        commands = await asyncio.to_thread(commands_at, c, command.commit)
+        commands = await self._commands(command.commit)
         found: list[Baseline] = []
         if commands:
             async with self._one_at_a_time, self._tree(command.commit, "base") as made:
@@ -56,6 +57,12 @@ class Validation:
                 for wanted in commands:
                     found.append(await self._measure(wanted, made, files))
         return ev.BaselineMeasured(commit=command.commit, checks=tuple(found))
+
+    async def _commands(self, commit: str) -> tuple[CheckCommand, ...]:
+        """The checks of the project at `commit`: looked for once, so that a candidate gets those of its baseline."""
+        if commit not in self._found:
+            self._found[commit] = await asyncio.to_thread(commands_at, self._c, commit)
+        return self._found[commit]
 
     async def _measure(self, command: CheckCommand, made: _Made, files: Sequence[str]) -> Baseline:
         if made.problem:
@@ -66,7 +73,7 @@ class Validation:
     async def validate(self, command: ev.Validate) -> ev.AnyEvent:
         """The checks on a candidate, a failing one once more, each held against its baseline."""
         c = self._c
-        commands = {x.name: x for x in await asyncio.to_thread(commands_at, c, command.base)}
+        commands = {x.name: x for x in await self._commands(command.base)}
         results: list[CheckResult] = []
         holding: list[CheckResult] = []
         if command.baseline:
