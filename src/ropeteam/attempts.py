@@ -17,6 +17,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -187,7 +188,11 @@ class Attempts:
             raise
         finally:
             self._ahead.forget(command.attempt)
-        return await asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage, began)
+        ended, checkout = await asyncio.gather(
+            asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage, began),
+            asyncio.to_thread(self._checkout, command),
+        )
+        return replace(ended, result=replace(ended.result, checkout=checkout))
 
     def _keep_running(self, command: ev.RunAgent, tree: git.Tree, child: process.Child | None) -> None:
         """A snapshot while the agent works: what it deletes later is not lost. Its processes stand still meanwhile."""
@@ -199,7 +204,7 @@ class Attempts:
 
     def _conclude(
         self, command: ev.RunAgent, tree: git.Tree, exit: Exit, finish: Finish, usage: Usage, began: float
-    ) -> ev.AnyEvent:
+    ) -> ev.AttemptSucceeded | ev.AttemptFailed:
         """Snapshot first, then judge."""
         c = self._c
         result = AttemptResult(
@@ -213,18 +218,19 @@ class Attempts:
         )
         found, result = self._look(command, tree, result)
         result = replace(result, reading_seconds=_reading(tree, result, began))
-        known = {path for commit in (result.commit, command.base) if commit for path in git.list_files(c.store, commit)}
+
+        @cache
+        def known() -> set[str]:
+            return {p for commit in (result.commit, command.base) if commit for p in git.list_files(c.store, commit)}
 
         def exists(path: str) -> bool:
-            return os.path.normpath(path) in known or _is_there(tree.path, path)
+            return _is_there(tree.path, path) or os.path.normpath(path) in known()
 
         verdict = judge(finish.outcome, finish.evidence, finish.report, found, exists)
         notices = [*finish.notices, *verdict.notices, *result.notices, *self._full_context(result.usage)]
         notices += problems_of(c.attempt_folder(command.attempt))
         evidence = verdict.evidence + (self._last_words(command) if verdict.outcome in ("crashed", "unknown") else "")
-        result = replace(
-            result, evidence=evidence, notices=tuple(dict.fromkeys(notices)), checkout=self._checkout(command)
-        )
+        result = replace(result, evidence=evidence, notices=tuple(dict.fromkeys(notices)))
         if verdict.outcome == "ok":
             return ev.AttemptSucceeded(attempt=command.attempt, result=result)
         return ev.AttemptFailed(attempt=command.attempt, outcome=self._outcome(command, verdict.outcome), result=result)
@@ -245,7 +251,7 @@ class Attempts:
         result, descends = self._snapshot(command, tree, result)
         assert result.commit is not None
         tampered = changed_inputs(self._c.attempt_folder(command.attempt))
-        tampered += changed_documents(self._c, command.base, result.commit)
+        tampered += changed_documents(self._c, command.base, result.commit, result.changes)
         return Evidence(changes=result.changes, descends=descends, tampered=tuple(tampered)), result
 
     def _snapshot(
@@ -266,9 +272,11 @@ class Attempts:
             result,
             commit=taken.commit,
             ref=ref,
-            changes=git.changes(c.store, command.base, taken.commit),
+            changes=taken.changes
+            if command.base == command.start
+            else git.changes(c.store, command.base, taken.commit),
             ignored=taken.ignored[:50],
-            kept=tuple(n for part in ("kept", "nested") for n in git.refs(c.repo, f"{ref}-{part}/")),
+            kept=tuple(git.refs(c.repo, f"{ref}-kept/", f"{ref}-nested/")),
             notices=(*result.notices, *notices, *taken.problems),
         )
         return kept, taken.descends

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ropeteam import git, sandbox
@@ -17,6 +18,9 @@ from ropeteam.ports import Agent, Check, Clock, HomeFolder, Launch
 _TEMPLATE = re.compile(r"\{(?:(?P<name>slot|tree|run)|(?P<before>\d+)\s*\+\s*slot|slot\s*\+\s*(?P<after>\d+))\}")
 
 _NO_AGENT = Launch(argv=())
+
+CONTEXT = ("CLAUDE.md", "AGENTS.md")
+PATTERNS = ".ropeteam/patterns.md"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,11 @@ class RunContext:
     @property
     def run(self) -> str:
         return self.started.run
+
+    @cached_property
+    def told_of_itself(self) -> Mapping[str, bytes]:
+        """What the repository has to tell every agent, as it was at the base; read once in a run."""
+        return git.read_files(self.repo, self.started.repo.base, (*CONTEXT, PATTERNS))
 
     @property
     def agent_settings(self) -> AgentSettings:

@@ -9,16 +9,17 @@ import asyncio
 import hashlib
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 
 from ropeteam import git, process, prompts
-from ropeteam.context import RunContext
+from ropeteam.context import CONTEXT, PATTERNS, RunContext
 from ropeteam.core import events as ev
 from ropeteam.core.briefing import briefing
+from ropeteam.core.model import FileChange
 from ropeteam.core.state import RunState
 from ropeteam.engine import Stopped
 from ropeteam.finishing import in_thread
@@ -38,7 +39,11 @@ async def make_tree(c: RunContext, command: ev.RunAgent, folder: Path, stopped: 
 
     tell("preparing its work tree")
     async with _turn(c, stopped):
-        tree = await in_thread(lambda left: _make(c, command, folder, lambda: left() or stopped(), tell))
+        tree, before = await asyncio.gather(
+            in_thread(lambda left: _make(c, command, folder, lambda: left() or stopped(), tell)),
+            asyncio.to_thread(git.fingerprint, c.repo),
+        )
+        (folder / "before.json").write_bytes(msgspec.json.encode(before))
     await _set_up(c, command, tree.path, folder, stopped)
     return tree
 
@@ -80,8 +85,6 @@ def _make(
     missing = git.copy_untracked(c.store, tree, git.untracked(c.repo, settings.trees.copy), how)
     (folder / _PROBLEMS).unlink(missing_ok=True)
     _note(folder, (f"In its work tree {problem.text}" for problem in missing))
-    before = git.fingerprint(c.repo)
-    (folder / "before.json").write_bytes(msgspec.json.encode(before))
     return tree
 
 
@@ -112,11 +115,17 @@ def problems_of(folder: Path) -> list[str]:
         return []
 
 
-def changed_documents(c: RunContext, base: str, commit: str) -> list[str]:
-    """Intent, research and architecture, which no attempt may change, as far as `commit` has others."""
+def changed_documents(c: RunContext, base: str, commit: str, changes: Sequence[FileChange] | None = None) -> list[str]:
+    """Intent, research and architecture, which no attempt may change, as far as `commit` has others.
+
+    changes: base..commit, where they are known already.
+    """
+    if base == commit:
+        return []
     feature = c.started.feature
     kinds = ("intent", "research", "architecture") if feature.folder else ()
-    paths = [document.path for document in feature.documents if document.kind in kinds]
+    differ = {change.path for change in (git.changes(c.store, base, commit) if changes is None else changes)}
+    paths = [document.path for document in feature.documents if document.kind in kinds and document.path in differ]
     return [path for path in paths if git.read_file(c.repo, base, path) != git.read_file(c.repo, commit, path)]
 
 
@@ -165,13 +174,11 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
 
 
 def _shared(c: RunContext) -> str:
-    base = c.started.repo.base
-
     def text(path: str) -> str:
-        return (git.read_file(c.repo, base, path) or b"").decode(errors="replace")
+        return c.told_of_itself.get(path, b"").decode(errors="replace")
 
-    context = [(path, text(path)) for path in ("CLAUDE.md", "AGENTS.md")]
-    patterns = text(".ropeteam/patterns.md") or prompts.default_patterns()
+    context = [(path, text(path)) for path in CONTEXT]
+    patterns = text(PATTERNS) or prompts.default_patterns()
     first = [(path, body) for path, body in context if body.strip()][:1]  # the other is mostly the same again
     return prompts.shared(c.started.feature, base_context=first, patterns=patterns)
 

@@ -53,6 +53,7 @@ class Validation:
         self._one_at_a_time = asyncio.Lock()
         self._waiting = 0
         self._canary: asyncio.Task[Baseline] | None = None
+        self._found: dict[str, tuple[CheckCommand, ...]] = {}
 
     async def baseline(self, command: ev.MeasureBaseline, state: RunState, emit: Emit) -> ev.AnyEvent:
         """Every check on `commit`, then each with its canary, while agents may be at work elsewhere.
@@ -60,7 +61,7 @@ class Validation:
         With several agents candidates go first: what the checks say is told before the canaries are tried.
         """
         c = self._c
-        commands = await asyncio.to_thread(commands_at, c, command.commit)
+        commands = await self._commands(command.commit)
         found: list[Baseline] = []
         if commands:
             async with self._tree(command.commit, "base") as made:
@@ -77,6 +78,12 @@ class Validation:
                 else:
                     found = [Baseline(run=run) for run in runs]
         return ev.BaselineMeasured(commit=command.commit, checks=tuple(found))
+
+    async def _commands(self, commit: str) -> tuple[CheckCommand, ...]:
+        """The checks of the project at `commit`: looked for once, so that a candidate gets those of its baseline."""
+        if commit not in self._found:
+            self._found[commit] = await asyncio.to_thread(commands_at, self._c, commit)
+        return self._found[commit]
 
     async def _base(self, command: CheckCommand, made: _Made) -> CheckRun:
         if made.problem:
@@ -120,7 +127,7 @@ class Validation:
     async def validate(self, command: ev.Validate) -> ev.AnyEvent:
         """The checks on a candidate, a failing one once more, each held against its baseline."""
         c = self._c
-        commands = {x.name: x for x in await asyncio.to_thread(commands_at, c, command.base)}
+        commands = {x.name: x for x in await self._commands(command.base)}
         results: list[CheckResult] = []
         holding: list[CheckResult] = []
         if command.baseline:

@@ -39,13 +39,14 @@ class Outcome:
     """tree: what merged; a file in conflict has marks in it there. conflicts: the paths, none when all merged.
 
     stages: what the base (1), ours (2) and theirs (3) have at a path in conflict. kinds: git's word for each conflict
-    that names a path; `several` where it names other paths too.
+    that names a path; `several` where it names other paths too. onto: the tree of ours.
     """
 
     tree: str
     conflicts: tuple[str, ...] = ()
     stages: Mapping[str, Mapping[int, Entry]] = field(default_factory=dict)
     kinds: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    onto: str = ""
 
     def only_contents(self, path: str) -> bool:
         """Both sides have a plain file there, and differ in nothing but what is in it."""
@@ -60,11 +61,11 @@ def tree_of(git: Git, commit: str) -> str:
 
 def three_way(git: Git, onto: str, tip: str, base: str) -> Outcome:
     """The tree of `onto` with the changes base..tip. git: writes where its identity is in the environment."""
-    ours, theirs, old = (tree_of(git, commit) for commit in (onto, tip, base))
+    ours, theirs, old = git.text("rev-parse", *(f"{commit}^{{tree}}" for commit in (onto, tip, base))).split()
     if ours in (old, theirs):
-        return Outcome(theirs)
+        return Outcome(theirs, onto=ours)
     if theirs == old:
-        return Outcome(ours)
+        return Outcome(ours, onto=ours)
     # merge-tree looks for the base by itself (`--merge-base` is newer than what we require): give it three commits
     # with no other history, so that there is only one to find.
     root = commit_tree(git, old, None, b"base")
@@ -73,10 +74,10 @@ def three_way(git: Git, onto: str, tip: str, base: str) -> Outcome:
         done = git.having(config).call("merge-tree", "--write-tree", "--messages", "-z", left, right, ok=(0, 1))
     parts = [os.fsdecode(part) for part in done.stdout.split(b"\0")]
     if done.returncode == 0:
-        return Outcome(parts[0])
+        return Outcome(parts[0], onto=ours)
     if not parts[0]:
         raise failure(("merge-tree", onto, tip), done)
-    return _conflicted(parts[0], parts[1:])
+    return replace(_conflicted(parts[0], parts[1:]), onto=ours)
 
 
 def _conflicted(tree: str, parts: list[str]) -> Outcome:

@@ -52,7 +52,7 @@ def merge(
         tree, conflicts, united = resolve(git, outcome, union=union, given=given)
         if conflicts:
             return Merge(None, conflicts)
-        if tree == tree_of(git, onto):
+        if tree == outcome.onto:
             return Merge(onto, united=united)
         return Merge(commit_tree(git, tree, onto, message.encode(errors="replace")), united=united)
 
@@ -69,7 +69,7 @@ def rebase(store: Store, *, head: str, base: str, onto: str, facts: RepoFacts) -
             outcome = three_way(git, current, commit, f"{commit}^")
             if outcome.conflicts:
                 return Merge(None, outcome.conflicts)
-            if outcome.tree != tree_of(git, current):
+            if outcome.tree != outcome.onto:
                 current = commit_tree(git, outcome.tree, current, message)
     return Merge(current)
 

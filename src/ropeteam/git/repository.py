@@ -226,9 +226,9 @@ def commit_of(git: Git, rev: str) -> str | None:
     return name if done.returncode == 0 and name else None
 
 
-def refs(repo: Repo, prefix: str) -> dict[str, str]:
-    """Refs below `prefix` (whole names) and what they point at."""
-    return refs_of(repo.git, prefix)
+def refs(repo: Repo, *prefixes: str) -> dict[str, str]:
+    """Refs below these prefixes (whole names) and what they point at."""
+    return refs_of(repo.git, *prefixes)
 
 
 def refs_of(git: Git, *prefixes: str) -> dict[str, str]:

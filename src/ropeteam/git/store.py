@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -166,18 +166,22 @@ def _forget_stale_keeps(repo: Repo) -> None:
 def keep(store: Store, commit: str, ref: str, *, expected: str | None = None) -> None:
     """Make `commit` and all it needs part of U under `ref`. expected: what the ref must point at now (zeros: must not
     exist). Done already is fine. Incomplete: objects are missing, nothing was moved."""
-    if commit_of(store.repo.git, ref) == commit:
+    held = refs_of(store.repo.git, OURS)
+    if held.get(ref) == commit:
         return
-    with full_disk(), carried(store, [commit]):
+    with full_disk(), carried(store, [commit], held=held):
         move_ref(store.git, ref, commit)
         move_ref(writing(store.repo), ref, commit, expected)
 
 
 @contextmanager
-def carried(store: Store, commits: Sequence[str], *, extra: Sequence[Path] = ()) -> Iterator[None]:
+def carried(
+    store: Store, commits: Sequence[str], *, extra: Sequence[Path] = (), held: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """The objects of `commits` are in U, complete and checked, and no prune can take them before the block is left:
-    move refs inside. extra: further object folders to find them in (the agent's own)."""
-    rest = _walk(store.repo, commits)
+    move refs inside. extra: further object folders to find them in (the agent's own). held: refs of ours in U, where
+    they are known."""
+    rest = "\n".join(commits).encode() + b"\n" + held_lines(store.repo, held)
     keeps = _send(replace(store.git, alternates=tuple(extra)), store.repo, rest)
     try:
         done = store.repo.git.call("rev-list", "--objects", "--quiet", "--stdin", input=rest, ok=range(256))
@@ -189,14 +193,13 @@ def carried(store: Store, commits: Sequence[str], *, extra: Sequence[Path] = ())
             path.unlink(missing_ok=True)
 
 
-def _walk(repo: Repo, commits: Sequence[str]) -> bytes:
-    return "\n".join(commits).encode() + b"\n" + held_lines(repo)
-
-
-def held_lines(repo: Repo) -> bytes:
+def held_lines(repo: Repo, refs: Mapping[str, str] | None = None) -> bytes:
     """Lines for a rev-list's input that leave out what U holds for certain: what refs of ours (checked when they were
-    made) and the user's HEAD reach. Their other branches may be broken, and are not needed to say what is new."""
-    held = set(refs_of(repo.git, OURS).values())
+    made) and the user's HEAD reach. Their other branches may be broken, and are not needed to say what is new.
+
+    refs: of ours, where they are known.
+    """
+    held = set((refs_of(repo.git, OURS) if refs is None else refs).values())
     if (tip := commit_of(repo.git, "HEAD")) is not None:
         held.add(tip)
     return "".join(f"^{oid}\n" for oid in sorted(held)).encode()

@@ -174,7 +174,8 @@ def fill(store: Store, tree: Tree, place: Path, commit: str, *, known: Path | No
 
 def gitlinks(store: Store, commit: str) -> list[str]:
     """Paths of the submodules in a commit."""
-    entries = store.git.names("ls-tree", "-r", "-z", "--full-tree", commit)
+    listed = store.git.call("ls-tree", "-r", "-z", "--full-tree", commit).stdout
+    entries = split(listed) if b"160000 commit " in listed else []
     return [entry.partition("\t")[2] for entry in entries if entry.startswith("160000 ")]
 
 
