@@ -202,7 +202,7 @@ def _disowned(state: RunState, commit: str) -> tuple[str, ...]:
     for a in pieces(state):
         if a.stage == "validated" or a.id in inside:
             for change in a.result.changes:
-                if owns(_writes(state, a), change.path):
+                if owns(state.plan_unit(a.unit).writes, change.path):
                     owned.add(change.path)
                 elif change.kind != "created":
                     others.add(change.path)
