@@ -78,11 +78,17 @@ def attempt_ended(state: RunState, event: ev.AttemptSucceeded | ev.AttemptFailed
             else:
                 state = _piece_failed(state, a, event.outcome, event.at)
     if event.result.checkout:
-        seen = "; ".join(event.result.checkout[:5])
-        state = state.pend(
-            Trigger(id="checkout_changed", unit=a.unit, attempt=a.id, at=event.at, evidence=seen, action="notice")
-        )
+        state = _checkout_changed(state, a, event.at)
     return watch_budget(watch_context(state, a.id, event.at), event.at)
+
+
+def _checkout_changed(state: RunState, a: AttemptState, at: float) -> RunState:
+    """Told once: all that were at work then have seen it."""
+    seen = "; ".join(a.result.checkout[:5])
+    if any(t.id == "checkout_changed" and t.evidence == seen for t in (*state.triggers, *state.pending)):
+        return state
+    t = Trigger(id="checkout_changed", unit=a.unit, attempt=a.id, at=at, evidence=seen, action="notice")
+    return state.pend(t)
 
 
 def _stopped(state: RunState, a: AttemptState, problem: str) -> RunState:
