@@ -27,8 +27,8 @@ PLAN = Path(__file__).parent / "plan.json"
 WORKERS = 4
 GATE_QUANTILE = 0.25
 VALIDATION_SECONDS = 30.0
-"""Of the feature's time. The sample's tests take about 0.5 s, a candidate with its tree about a second; the demo plays
-25 seconds of the feature in one."""
+"""Of the feature's time. A candidate of the sample takes about a second; 25 seconds of the feature go by in it while
+other agents are at work."""
 SIGMA = 0.3
 """Of the logarithm of a unit's time. Published for real agents is 0.4 to 1.2; a recording plays nearly the same every
 time, and only the machine differs."""

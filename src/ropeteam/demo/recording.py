@@ -45,7 +45,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A stretch of work: what is said, then seconds go by, then files change, then the tests are run.
+    """A stretch of work: what is said, what is written in its time, and whether the tests are run at its end.
 
     reading: nothing is written yet, what is there is read in.
     """
@@ -152,9 +152,7 @@ def write(path: Path, script_: script.Script) -> Path:
 def _steps(recording: Recording, play: Play, python: str) -> Iterator[script.AnyStep]:
     used = Tokens(input=0, cached=0, output=0)
     for stage in play.stage:
-        yield from _said(stage.says, stage.seconds)
-        for path in stage.files:
-            yield from change(path, play.unit)
+        yield from _worked(stage, play.unit) if stage.files else _said(stage.says, stage.seconds)
         if stage.tests:
             yield script.Command(argv=(python, *TESTS))
         used = used.plus(stage.usage)
@@ -165,14 +163,15 @@ def _steps(recording: Recording, play: Play, python: str) -> Iterator[script.Any
 def _rest(recording: Recording, python: str) -> Iterator[script.AnyStep]:
     """One agent that finishes whatever is missing: each unit's part takes time only as far as it is not there."""
     first, last = (recording.play_of(SINGLE).stage[n] for n in (0, -1))
-    yield from _said(("Reading what is validated, and what went wrong",), first.seconds)
+    yield from _said(("Reading what is validated", "Reading what went wrong, and what it left"), first.seconds)
     yield _used(first.usage, recording)
     for play in recording.units[1:]:  # what the contract declares, the others fill in; the rest of it is validated
-        yield script.Bring(
-            files={path: final(path) for path in play.files},
-            text=f"Finishing {play.unit}: {play.stage[-1].says[0]}",
-            seconds=play.seconds(reading=False),
-        )
+        for path in play.files:
+            yield script.Bring(
+                files={path: final(path)},
+                text=f"Finishing {play.unit}: {play.stage[-1].says[0]}",
+                seconds=play.seconds(reading=False) / len(play.files),
+            )
     yield script.Bring(files={path: final(path) for path in recording.purposes})
     yield from _said(last.says, last.seconds)
     yield script.Command(argv=(python, *TESTS))
@@ -185,6 +184,17 @@ def _said(says: Sequence[str], seconds: float) -> Iterator[script.AnyStep]:
     for text in says:
         yield script.Progress(text=text)
         yield script.Pause(seconds=seconds / len(says))
+
+
+def _worked(stage: Stage, unit: str) -> Iterator[script.AnyStep]:
+    """Files are written one after the other, and looked over for a while. How long an agent read in is measured as the
+    time until it writes for the first time."""
+    files = len(stage.files)
+    for index, path in enumerate(stage.files):
+        for text in stage.says[-(-index * len(stage.says) // files) : -(-(index + 1) * len(stage.says) // files)]:
+            yield script.Progress(text=text)
+        yield from change(path, unit)
+        yield script.Pause(seconds=stage.seconds / files)
 
 
 def _used(used: Tokens, recording: Recording) -> script.Used:
