@@ -228,7 +228,7 @@ def merged(state: RunState, event: ev.Merged | ev.MergeConflicted) -> RunState:
     if alone or a.unit == "belay":
         return state
     if event.commit == state.ground:  # what it wrote is in the checkpoint already, so it is validated
-        return state.with_attempt(replace(a, stage="validated"))
+        return state.with_attempt(replace(a, stage="validated", validated_at=event.at))
     return replace(state, line=(*state.line, a.id))
 
 

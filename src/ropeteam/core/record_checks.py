@@ -53,7 +53,7 @@ def validated(state: RunState, event: ev.CandidatePassed | ev.CandidateFailed) -
 
 def _whole(state: RunState, a: AttemptState, event: ev.CandidatePassed | ev.CandidateFailed) -> RunState:
     if isinstance(event, ev.CandidatePassed):
-        state = replace(state.with_attempt(replace(a, stage="validated")), checks=event.checks)
+        state = replace(state.with_attempt(replace(a, stage="validated", validated_at=event.at)), checks=event.checks)
         return replace(state, tip=event.commit, ending=state.ending or won(state))
     t = Trigger(id="batch_validation_failed", at=event.at, evidence=failing(event.checks), action="retry")
     problem = f"The project's checks fail with its work.\n\n{_output(event.checks)}"
@@ -91,7 +91,7 @@ def _holds(state: RunState, event: ev.CandidatePassed, *, last: bool) -> RunStat
         return state
     count = max(here, default=-1) + 1
     for id in state.line[:count]:
-        state = state.with_attempt(replace(state.attempt(id), stage="validated"))
+        state = state.with_attempt(replace(state.attempt(id), stage="validated", validated_at=event.at))
     suspects = max(0, state.suspects - count)
     state = replace(
         state,

@@ -60,6 +60,7 @@ class AttemptState(Value, frozen=True, kw_only=True):
     usage: Usage = Usage()
     merged: str = ""
     merged_at: float = 0.0
+    validated_at: float = 0.0
     findings: tuple[Finding, ...] = ()
     resolved: tuple[str, ...] = ()
     counted: bool = False

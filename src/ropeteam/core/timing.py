@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ropeteam.core.graph import needs
 from ropeteam.core.model import Value
 from ropeteam.core.progress import pieces
 from ropeteam.core.state import AttemptState, RunState, spent
@@ -140,19 +141,34 @@ def spans(state: RunState) -> tuple[SpanLine, ...]:
 
 
 def critical_attempts(state: RunState) -> frozenset[str]:
-    """Attempts on the chain that the run's end hung on: the last one to end, then of what its unit needs the one that
-    ended last, and so on to the beginning."""
-    counting = {a.unit: a for a in pieces(state) if a.stage in ("validated", "merged", "ended", "running")}
-    rest = state.newest("rest")
-    chain: list[AttemptState] = []
-    if rest is not None:
-        chain.append(rest)
-        before = [a for a in pieces(state) if a.ended_at and a.ended_at <= rest.started_at]
-        here = max(before, key=lambda a: a.ended_at, default=None)
-    else:
-        here = max(counting.values(), key=lambda a: a.ended_at or float("inf"), default=None)
-    while here is not None:
-        chain.append(here)
-        needs = state.plan_unit(here.unit).needs
-        here = max((counting[n] for n in needs if n in counting), key=lambda a: a.ended_at, default=None)
-    return frozenset(a.id for a in chain)
+    """Attempts on the chain that the run's end hung on: the last one to end, before it what it waited for, and so on to
+    the beginning. A further try waited for the one before it; a unit for the last of what it needs to be validated, or
+    for the attempt whose end freed a worker; `rest` for everything else to be over."""
+    if state.plan is None or not state.together:
+        return frozenset()
+    belay, rest = state.newest("belay"), state.newest("rest")
+    if belay is not None and belay.stage == "validated":
+        return frozenset(a.id for a in state.attempts if a.unit == "belay")
+    counting = [a for a in pieces(state) if a.stage in ("validated", "merged", "ended", "running")]
+    here = rest or max(counting, key=lambda a: (a.ended_at or float("inf"), a.merged_at), default=None)
+    waits = needs(state.plan)
+    chain: dict[str, AttemptState] = {}
+    while here is not None and here.id not in chain:
+        chain[here.id] = here
+        here = _waited_for(state, here, waits)
+    return frozenset(chain)
+
+
+def _waited_for(state: RunState, a: AttemptState, waits: dict[str, tuple[str, ...]]) -> AttemptState | None:
+    """The attempt without whose end this one would have begun earlier."""
+    if a.n > 1:
+        return next((x for x in reversed(state.attempts) if x.unit == a.unit and x.n == a.n - 1), None)
+    before = [x for x in pieces(state) if 0 < x.ended_at <= a.started_at]
+    last = max(before, key=lambda x: x.ended_at, default=None)
+    if a.unit not in waits:  # the rest
+        return last
+    done = [x for x in before if x.stage == "validated" and x.unit in waits[a.unit]]
+    needed = max(done, key=lambda x: x.validated_at, default=None)
+    ready = needed.validated_at if needed is not None else state.begun.at
+    busy = [x for x in pieces(state) if x.started_at <= ready < (x.ended_at or float("inf")) and x.id != a.id]
+    return last if len(busy) >= state.begun.settings.workers else needed

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from worlds import BASE, CHECKS, FAILED, PASSED, answered
 from worlds_together import NEW_TEST_FAILS, Rope, parts, together
 
 from ropeteam.core import events as ev
+from ropeteam.core import graph
 from ropeteam.core.model import (
     AgentReport,
     FileChange,
@@ -23,6 +25,7 @@ from ropeteam.core.model import (
     Plan,
     RequestNote,
     Trigger,
+    UnitEstimate,
     Usage,
 )
 from ropeteam.core.plan_batches import layered
@@ -30,6 +33,7 @@ from ropeteam.core.progress import left, pieces, units
 from ropeteam.core.report import exit_code, report
 from ropeteam.core.schedule import fold
 from ropeteam.core.settings import Limits
+from ropeteam.core.timing import critical_attempts
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)[1:]  # all but ok
 REASONS: tuple[LandedReason, ...] = get_args(LandedReason)[2:]  # of a refusal
@@ -438,3 +442,164 @@ def check_outcome(w: RandomRope) -> None:
         assert not left(state)
     if not fell:
         assert {a.unit for a in pieces(state) if a.stage == "validated"} == {u.id for u in units(state)}
+
+
+# ---- a crash changes nothing
+
+
+class ScriptedRope(RandomRope):
+    """Who answers next and what comes of it depends only on how many answers there were before: not on crashes."""
+
+    def __init__(self, turns: list[int], ways: dict[str, list[int]], crashes: set[int], first: ev.RunStarted) -> None:
+        self.turns = list(reversed(turns))
+        self.ways = {kind: list(reversed(some)) for kind, some in ways.items()}
+        self.crashes = crashes
+        super().__init__([], first)
+
+    def answers(self, chaos: bool) -> list[Callable[[], Any]]:
+        working = [c for c in self.state.open.values() if not isinstance(c, ev.Stop)]
+        c = working[(self.turns.pop() if self.turns else 0) % len(working)]
+        ways = [*self.good(c), lambda: self.happen(ev.CommandFailed(key=c.key, error="git ended with 128"))]
+        if f"stop:{c.key}" in self.state.open:
+            ways = [lambda: self._stopped(c), *self.good(c)]
+        some = self.ways.get(type(c).__name__, [])
+        return [ways[some.pop() % len(ways) if some else 0]]
+
+    def go(self) -> ScriptedRope:
+        for i in range(300):
+            if self.state.phase in STANDING:
+                return self
+            self.move(chaos=False)
+            # A resume of a run that is about to park is the resume that it would have waited for.
+            quiet = not self.state.stop and not self.state.parking
+            if i in self.crashes and self.state.phase not in STANDING and quiet:
+                self.resume()
+        raise AssertionError("it does not end")
+
+
+KINDS = ["MeasureBaseline", "RunAgent", "Keep", "Merge", "Validate", "Compose", "Ask", "Land", "LeaveBranch"]
+ways = st.fixed_dictionaries({kind: st.lists(st.integers(0, 11), max_size=8) for kind in KINDS})
+turns = st.lists(st.integers(0, 7), max_size=30)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(turns=turns, ways=ways, crashes=st.sets(st.integers(0, 60), min_size=1, max_size=12), first=firsts)
+def test_a_run_of_several_killed_and_resumed_ends_as_if_it_had_not_been(
+    turns: list[int], ways: dict[str, list[int]], crashes: set[int], first: ev.RunStarted
+) -> None:
+    check_resumed(turns, ways, crashes, first)
+
+
+def check_resumed(turns: list[int], ways: dict[str, list[int]], crashes: set[int], first: ev.RunStarted) -> None:
+    straight = ScriptedRope(turns, ways, set(), first).go()
+    killed = ScriptedRope(turns, ways, crashes, first).go()
+    one, other = straight.state, killed.state
+    assert (other.phase, other.outcome, other.tip) == (one.phase, one.outcome, one.tip)
+    assert (other.landed, other.branch, other.checkpoint) == (one.landed, one.branch, one.checkpoint)
+    assert [(a.id, a.stage, a.merged) for a in other.attempts] == [(a.id, a.stage, a.merged) for a in one.attempts]
+    assert killed.fell() == straight.fell()
+    keys = [[c.key for c in w.issued if not isinstance(c, ev.Stop)] for w in (straight, killed)]
+    assert keys[0] == keys[1]
+
+
+# ---- checks that tell the truth find who is at fault, and nobody else
+
+
+class Truthful(RandomRope):
+    """Everything goes well but for the work of some units, which fails the checks wherever it is."""
+
+    def __init__(self, numbers: list[int], first: ev.RunStarted, culprits: frozenset[str]) -> None:
+        self.culprits = culprits
+        super().__init__(numbers, first)
+
+    def go(self) -> Truthful:
+        for _ in range(300):
+            if self.state.phase in STANDING:
+                return self
+            told = [c for c in self.state.open.values() if f"stop:{c.key}" in self.state.open]
+            working = told or [c for c in self.state.open.values() if not isinstance(c, ev.Stop)]
+            c = working[self.pick(len(working))]
+            if told:
+                self._stopped(c)
+            elif isinstance(c, ev.Validate):
+                here = {id.partition("/")[0] for id in parts(c.commit)}
+                self.validate(not here & self.culprits)
+            else:
+                self.good(c)[0]()
+            self.check_standing()
+        raise AssertionError("it does not end")
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(numbers=numbers, first=firsts, guilty=st.sets(st.integers(0, 6), max_size=3))
+def test_whoever_is_at_fault_is_found_and_nobody_else(
+    numbers: list[int], first: ev.RunStarted, guilty: set[int]
+) -> None:
+    check_truth(numbers, first, guilty)
+
+
+def check_truth(numbers: list[int], first: ev.RunStarted, guilty: set[int]) -> None:
+    assert first.plan is not None
+    ids = [u.id for u in first.plan.units]
+    culprits = frozenset(ids[g] for g in guilty if g < len(ids))
+    plain = replace(first.settings, limits=Limits())
+    answers = replace(first.answers, belay=False, land="yes")
+    w = Truthful(numbers, replace(first, settings=plain, answers=answers), culprits).go()
+    state = w.state
+    ejected = {a.unit for a in pieces(state) if a.stage == "ejected" and a.counted}
+    assert ejected <= culprits, "taken out, and not at fault"
+    assert {t.id for t in state.triggers} <= {"batch_validation_failed"}
+    good = {p.partition("/")[0] for p in parts(state.ground)}
+    if not culprits:
+        assert state.outcome == "delivered_parallel"
+        assert good == set(ids)
+        assert not any(isinstance(e, ev.CandidateFailed) for e in w.events)
+        return
+    assert state.outcome == "delivered_after_fallback"
+    assert ejected
+    assert parts(state.tip) == (*parts(state.ground), "rest/1")
+    assert not good & culprits
+    assert len(state.triggers) == len(ejected)
+    looks = len(w.asked_for(ev.Validate))
+    assert looks <= len(ids) * 3 + 3, "more looks than halving needs"
+
+
+# ---- nobody waits who need not
+
+
+class Timed(Rope):
+    """Agents take exactly as long as was estimated; merges and checks take no time."""
+
+    tick = 0.0
+
+    def go(self) -> float:
+        began, ends = self.now, dict[str, float]()
+        while self.state.phase not in STANDING:
+            c = next((c for c in self.state.open.values() if c.key not in ends), None)
+            if c is None:
+                key = min(ends, key=ends.__getitem__)
+                agent = self.state.open[key]
+                assert isinstance(agent, ev.RunAgent)
+                self.at(agent.unit).succeed(seconds=ends.pop(key) - self.now)
+                last = self.now
+                continue
+            if isinstance(c, ev.RunAgent):
+                assert self.state.plan is not None
+                ends[c.key] = self.now + graph.weights(self.state.plan)[c.unit]
+            self.go_on_with(c)
+        return last - began
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(plan=laid_out(), workers=st.integers(1, 4), seconds=st.permutations(range(7)))
+def test_with_checks_that_take_no_time_a_run_is_as_long_as_the_list_schedule(
+    plan: Plan, workers: int, seconds: list[int]
+) -> None:
+    """Fractions that differ in every sum, so that no two attempts end at once."""
+    estimates = (UnitEstimate(seconds_p50=float(s + 1) + 2.0 ** -(s + 3)) for s in seconds)
+    plan = replace(plan, units=tuple(replace(u, estimate=e) for u, e in zip(plan.units, estimates, strict=False)))
+    w = Timed(together(plan, workers=workers, land="no"))
+    assert w.go() == pytest.approx(graph.list_schedule(plan, workers).makespan)
+    assert w.state.outcome == "delivered_parallel"
+    chain = [w.state.attempt(id) for id in critical_attempts(w.state)]
+    assert sum(a.ended_at - a.started_at for a in chain) == pytest.approx(graph.list_schedule(plan, workers).makespan)

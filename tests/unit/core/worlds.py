@@ -77,7 +77,10 @@ def started(
 
 
 class World:
-    """One run. events: its journal; issued: every command that was ever asked for, in order."""
+    """One run. events: its journal; issued: every command that was ever asked for, in order. tick: seconds between two
+    events."""
+
+    tick = 1.0
 
     def __init__(self, first: ev.RunStarted | None = None, *, plan_at_once: bool = True) -> None:
         self.state = RunState()
@@ -90,9 +93,9 @@ class World:
 
     # ---- the door
 
-    def happen(self, event: ev.AnyEvent, after: float = 1.0) -> list[ev.AnyCommand]:
+    def happen(self, event: ev.AnyEvent, after: float | None = None) -> list[ev.AnyCommand]:
         """The event, `after` seconds later, and all that follows from it at once. The commands that came of it."""
-        self.now += after
+        self.now += self.tick if after is None else after
         fresh: list[ev.AnyCommand] = []
         queue = [event]
         while queue:

@@ -168,7 +168,7 @@ class Rope(World):
     def finish(self) -> Rope:
         """From a validated result to the end of the run."""
         for _ in range(30):
-            self._go_on()
+            self.go_on_with(next(iter(self.state.open.values())))
             if self.state.phase == "ended":
                 return self
         raise AssertionError(f"it does not end: {sorted(self.state.open)}")
@@ -185,9 +185,8 @@ class Rope(World):
         else:
             self.happen(ev.CommandStopped(key=c.key))
 
-    def _go_on(self) -> None:
-        """One step in which all goes well."""
-        c = next(iter(self.state.open.values()))
+    def go_on_with(self, c: ev.AnyCommand) -> None:
+        """What goes well."""
         match c:
             case _ if f"stop:{c.key}" in self.state.open:
                 self._stopped(c)
