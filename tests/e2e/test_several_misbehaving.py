@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from driving import wait_until
-from several import LOG, RESULT, UNITS, Several, delivered, fell_back, several, told
+from several_world import LOG, RESULT, UNITS, Several, delivered, fell_back, several, told
 
 from repositories import git
 from ropeteam import sandbox

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from driving import FEATURE, wait_until
-from several import INTENT, LOG, RESULT, UNITS, WORK, Several, delivered, fell_back, plan, several, told
+from several_world import INTENT, LOG, RESULT, UNITS, WORK, Several, delivered, fell_back, plan, several, told
 
 from repositories import commit_all, files_of, git, write_files
 

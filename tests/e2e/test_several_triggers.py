@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from driving import Done, wait_until
-from several import INTENT, NEEDS, UNITS, WORK, Several, delivered, fell_back, plan, several, told
+from several_world import INTENT, NEEDS, UNITS, WORK, Several, delivered, fell_back, plan, several, told
 
 from repositories import git
 
