@@ -6,6 +6,7 @@ user's side is as it was (`Several.end`), but for what they did to it with their
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from driving import wait_until
-from several import LOG, RESULT, UNITS, Several, delivered, fell_back, several, told
+from several_world import LOG, RESULT, UNITS, Several, delivered, fell_back, several, told
 
 from repositories import git
 from ropeteam import sandbox
@@ -182,6 +183,7 @@ def test_they_have_nothing_to_show_and_lie(p: Several) -> None:
 # ---- the user's side
 
 REACHES = """
+wait_for("taken")
 top = pathlib.Path(TOP)
 ran = "touch " + str(GATES / "ran") + "\\n"
 for name, text in {
@@ -204,7 +206,7 @@ try:
     git("-C", TOP, "update-ref", "-d", "refs/ropeteam/" + task["run"] + "/01-contract/1")
 except (OSError, subprocess.CalledProcessError):
     note("denied", "branch")
-works(); report()
+opens("taken"); works(); report()
 """
 
 
@@ -212,13 +214,14 @@ def test_they_reach_into_the_users_repository(p: Several) -> None:
     """Without a sandbox they can. It is told; what they plant is not run; the result is what was validated."""
     p.plays({"02-hello": REACHES, "03-bye": TAKES})
     child = p.begin()
+    child.wait(150)
+    assert not (p.gates / "ran").exists()  # before any call of git by the test itself
     done = p.end(child, apart=False)
     report = delivered(p, done, "delivered_parallel")
     told(
         p, done, "checkout_changed", "hooks/post-checkout", ".git/config was changed", action="notice", unit="02-hello"
     )
     assert any("refs/heads/evil is new" in t["evidence"] for t in report["triggers"]), report["triggers"]
-    assert not (p.gates / "ran").exists()
     assert (p.top / "new.txt").read_text() == "mine\n"
     assert "new.txt" not in git(p.top, "ls-tree", "-r", "--name-only", "main").split("\n")
 
@@ -246,7 +249,7 @@ def test_a_sandbox_keeps_them_out(tmp_path: Path) -> None:
     if not sandbox.available().ok:
         pytest.skip("bubblewrap does not run here")
     with several(tmp_path, sandbox=True) as p:
-        wall = f"sandbox.writable={str([str(p.gates)])!s}".replace("'", '"')
+        wall = f"sandbox.writable={json.dumps([str(p.gates), str(p.folder / 'agent')])}"
         p.plays({"02-hello": REACHES, "03-bye": TAKES})
         done = p.ran("--set", wall)
         report = delivered(p, done, "delivered_parallel")

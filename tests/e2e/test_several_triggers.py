@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 from driving import Done, wait_until
-from several import INTENT, NEEDS, UNITS, WORK, Several, delivered, fell_back, plan, several, told
+from several_world import INTENT, NEEDS, UNITS, WORK, Several, delivered, fell_back, plan, several, told
 
 from repositories import git
 
 SLOW = pytest.mark.slow
-HELD = 'wait_for("go"); works(); report()'
+WORKS = "works(); report()"
+HELD = f'wait_for("go"); {WORKS}'
 BESIDE = {"02-hello": HELD, "04-polite": HELD}
 """Those that are at work when 03-bye fails."""
 
@@ -225,6 +226,21 @@ def test_two_units_change_the_same_lines(p: Several) -> None:
     told(p, done, "undeclared_write", "menu.py", action="notice", unit="03-bye")
     assert '"02-hello"' in (p.top / "menu.py").read_text()
     assert '"03-bye"' not in (p.top / "menu.py").read_text()
+
+
+@SLOW
+def test_two_units_write_the_same_list(p: Several) -> None:
+    """The lines of both are kept, which is told and validated like the rest."""
+    adds = 'works(); write("CHANGELOG.md", open("CHANGELOG.md").read() + f"- {me}\\n"); report()'
+    p.plays({"02-hello": adds, "03-bye": f'wait_for("second"); {adds}', "04-polite": f'wait_for("second"); {WORKS}'})
+    child = p.begin()
+    p.wait_event("Merged", 2)
+    p.open("second")
+    done = p.end(child)
+    report = delivered(p, done, "delivered_parallel")
+    assert [t["action"] for t in report["triggers"]] == ["notice", "notice"]
+    assert "CHANGELOG.md is a list that both changed" in done.err
+    assert (p.top / "CHANGELOG.md").read_text() == "# Changes\n\n- first\n- 02-hello\n- 03-bye\n"
 
 
 @SLOW

@@ -256,9 +256,11 @@ def _new_limits(state: RunState, event: ev.Resumed) -> RunState:
 
 def _one_more(state: RunState) -> RunState:
     """A run that was not delivered gets one more attempt, from the newest snapshot; a valid result is delivered. One
-    that had no budget to begin with begins."""
+    that had no budget to begin with begins. After a fall it is the one agent's attempt: units that were stopped when
+    the budget was gone are left to it."""
     return replace(
         state,
+        attempts=tuple(replace(a, again=a.again and not state.fallen) for a in state.attempts),
         phase="running" if state.decision else "planning",
         outcome=None,
         ending=won(state) if state.tip else None,

@@ -18,7 +18,7 @@ from ropeteam.core.model import (
     UnitEstimate,
     Usage,
 )
-from ropeteam.core.settings import AgentSettings, Settings
+from ropeteam.core.settings import AgentSettings, Limits, Settings
 
 HOLDS = (CheckResult(name="pytest", state="passed", baseline="passed", tests=12, added=3),)
 BREAKS = (CheckResult(name="pytest", state="failed", baseline="passed", failing=("test_total",), output="3 != 4"),)
@@ -61,10 +61,12 @@ class Several(World):
         land: str = "yes",
         time_scale: float = 1.0,
         fallback: str = "salvage",
+        budget_usd: float | None = None,
     ) -> None:
         settings = Settings(
             workers=workers,
             fallback=fallback,  # type: ignore[arg-type]
+            limits=Limits(budget_usd=budget_usd),
             agents={"scripted": AgentSettings(time_scale=time_scale)},
         )
         feature = Feature(name="checkout", source="workspace", folder=".workspace/features/checkout", title="Checkout")

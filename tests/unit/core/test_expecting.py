@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plans import plans
 from several import Several, shop, unit
@@ -54,6 +54,7 @@ def test_a_scripted_agent_lives_in_real_seconds() -> None:
     assert ahead(Several(shop(60.0), time_scale=60.0).begins("01-contract")) == 3.0
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(plans(), st.integers(1, 4))
 def test_at_the_beginning_it_is_what_the_list_schedule_says(plan: Plan, workers: int) -> None:
     if not any(u.estimate for u in plan.units):
