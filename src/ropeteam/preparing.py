@@ -41,9 +41,9 @@ async def make_tree(c: RunContext, command: ev.RunAgent, folder: Path, stopped: 
     async with _turn(c, stopped):
         tree, before = await asyncio.gather(
             in_thread(lambda left: _make(c, command, folder, lambda: left() or stopped(), tell)),
-            asyncio.to_thread(git.fingerprint, c.repo),
+            c.checkout.now(),
         )
-        (folder / "before.json").write_bytes(msgspec.json.encode(before))
+        (folder / "before.json").write_bytes(before)
     await _set_up(c, command, tree.path, folder, stopped)
     return tree
 
