@@ -16,9 +16,6 @@ import shutil
 import subprocess
 import sys
 
-# ruff: noqa: PTH
-# A program of its own that starts for every call: `pathlib` alone would take as long as git does.
-
 LARGE = 1_000_000
 OWN = "RECORDING_FOLDER"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +78,11 @@ class RunContext:
     @cached_property
     def checkout(self) -> CheckoutLook:
         return CheckoutLook(self.repo)
+
+    @cached_property
+    def untracked(self) -> Sequence[str]:
+        """What `trees.copy` names of the user's checkout; looked for once, so that all trees get the same."""
+        return git.untracked(self.repo, self.started.settings.trees.copy)
 
     @cached_property
     def told_of_itself(self) -> Mapping[str, bytes]:

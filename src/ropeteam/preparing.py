@@ -82,7 +82,7 @@ def _make(
     for path in changed_documents(c, command.base, command.start):
         git.put_back(tree, path, git.read_file(c.repo, command.base, path))
     how = git.Copying(seconds=settings.limits.check_seconds, stopped=stopped, tell=tell)
-    missing = git.copy_untracked(c.store, tree, git.untracked(c.repo, settings.trees.copy), how)
+    missing = git.copy_untracked(c.store, tree, c.untracked, how)
     (folder / _PROBLEMS).unlink(missing_ok=True)
     _note(folder, (f"In its work tree {problem.text}" for problem in missing))
     return tree
