@@ -26,7 +26,9 @@ NPM_AGENTS := .agents/.made
 # Most of a test is waiting for a process: two workers a core. WORKERS="-n 0" runs them one after the other.
 WORKERS ?= -n 4
 
-.PHONY: print-bin help demo test test-slow test-all test-agents check format bench lock wheel setup
+BENCHES := $(filter-out plays git_recording kills,$(basename $(notdir $(wildcard bench/*.py))))
+
+.PHONY: print-bin help demo test test-slow test-all test-agents check format bench bench-kills lock wheel setup
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -56,7 +58,10 @@ format: $(DEV) ## put the code into its canonical form
 	@$(BIN)/ruff format $(SOURCES)
 
 bench: $(DEV) ## measure what docs/guide/evidence.md states
-	@for program in bench/*.py; do echo "== $$program"; $(BIN)/python "$$program" || exit 1; done
+	@for name in $(BENCHES); do echo "== bench/$$name.py"; $(BIN)/python "bench/$$name.py" || exit 1; done
+
+bench-kills: $(DEV) ## kill a run of nine units at 200 random moments, and resume it each time
+	@$(BIN)/python bench/kills.py
 
 wheel: $(DEV) ## build the wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .

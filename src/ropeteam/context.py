@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from ropeteam import git, sandbox
 from ropeteam.core.events import RunStarted
@@ -21,6 +23,24 @@ _NO_AGENT = Launch(argv=())
 
 CONTEXT = ("CLAUDE.md", "AGENTS.md")
 PATTERNS = ".ropeteam/patterns.md"
+
+
+class CheckoutLook:
+    """How the user's checkout is now, as attempts need it when they begin. Those that begin together look once: each
+    look reads the state of every file."""
+
+    def __init__(self, repo: git.Repo) -> None:
+        self._repo = repo
+        self._under_way: asyncio.Task[bytes] | None = None
+
+    async def now(self) -> bytes:
+        """A `git.Fingerprint` as JSON, of this moment or of one a little later."""
+        if self._under_way is None or self._under_way.done():
+            self._under_way = asyncio.ensure_future(asyncio.to_thread(self._look))
+        return await asyncio.shield(self._under_way)
+
+    def _look(self) -> bytes:
+        return msgspec.json.encode(git.fingerprint(self._repo))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +74,15 @@ class RunContext:
     @property
     def run(self) -> str:
         return self.started.run
+
+    @cached_property
+    def checkout(self) -> CheckoutLook:
+        return CheckoutLook(self.repo)
+
+    @cached_property
+    def untracked(self) -> Sequence[str]:
+        """What `trees.copy` names of the user's checkout; looked for once, so that all trees get the same."""
+        return git.untracked(self.repo, self.started.settings.trees.copy)
 
     @cached_property
     def told_of_itself(self) -> Mapping[str, bytes]:

@@ -56,17 +56,19 @@ class Merging:
 
         Repeated, it is the same commit: what a tool wrote the first time is taken from under that ref.
         """
-        plain = await asyncio.to_thread(self._merge, command, {})
-        locks = await asyncio.to_thread(self._locks, command)
+        plain, locks = await asyncio.gather(
+            asyncio.to_thread(self._merge, command, {}), asyncio.to_thread(self._locks, command)
+        )
         left = tuple(path for path in plain.conflicts if path not in locks)
         if left:
             return ev.MergeConflicted(attempt=command.attempt, onto=command.onto, paths=left)
         if not locks:
-            return await asyncio.to_thread(self._answer, command, plain, ())
+            return await self._answer(command, plain, ())
         made = await asyncio.to_thread(self._made_before, command, locks)
         if made is None:
             made = await self._anew(command, locks)
-        return await asyncio.to_thread(self._with_locks, command, plain, locks, made)
+        merged, said = await asyncio.to_thread(self._with_locks, command, plain, locks, made)
+        return merged if isinstance(merged, ev.MergeConflicted) else await self._answer(command, merged, said)
 
     def _merge(self, command: ev.Merge, given: Mapping[str, bytes]) -> git.Merge:
         c = self._c
@@ -85,15 +87,18 @@ class Merging:
     def _ref(self, command: ev.Merge) -> str:
         return self._c.ref(f"{command.attempt}-merged")
 
-    def _answer(self, command: ev.Merge, merged: git.Merge, said: Sequence[str]) -> ev.AnyEvent:
+    async def _answer(self, command: ev.Merge, merged: git.Merge, said: Sequence[str]) -> ev.AnyEvent:
         assert merged.commit is not None
-        git.keep(self._c.store, merged.commit, self._ref(command))
+        _, findings = await asyncio.gather(
+            asyncio.to_thread(git.keep, self._c.store, merged.commit, self._ref(command)),
+            asyncio.to_thread(self._validation.inspect, command.onto, merged.commit),
+        )
         lists = [f"{path} is a list that both changed: the lines of both are kept." for path in merged.united]
         return ev.Merged(
             attempt=command.attempt,
             onto=command.onto,
             commit=merged.commit,
-            findings=self._validation.inspect(command.onto, merged.commit),
+            findings=findings,
             resolved=(*lists, *said),
         )
 
@@ -146,17 +151,21 @@ class Merging:
         check = c.checks(CheckCommand(name=argv[0], argv=argv, cwd=path.rpartition("/")[0], env=dict(_ENVIRONMENT)))
         return _problem(argv[0], await check.run(place, argv[0]))
 
-    def _with_locks(self, command: ev.Merge, plain: git.Merge, locks: Mapping[str, bytes], made: _Anew) -> ev.AnyEvent:
+    def _with_locks(
+        self, command: ev.Merge, plain: git.Merge, locks: Mapping[str, bytes], made: _Anew
+    ) -> tuple[git.Merge | ev.MergeConflicted, tuple[str, ...]]:
+        """What came of it, and what to tell of the lock files."""
         left = tuple(path for path in plain.conflicts if path not in made.contents)
         merged = plain if left else self._merge(command, made.contents)
         if left or merged.commit is None:
             paths = left or merged.conflicts
-            return ev.MergeConflicted(
+            conflicted = ev.MergeConflicted(
                 attempt=command.attempt,
                 onto=command.onto,
                 paths=paths,
                 reasons=tuple(f"{path} could not be made anew: {why}." for path, why in made.problems.items()),
             )
+            return conflicted, ()
         configured = self._c.started.settings.merge.locks
         said = []
         for path, before in locks.items():
@@ -168,7 +177,7 @@ class Merging:
                     f"{path} was changed by both and merged line by line: it could not be made anew"
                     f" ({made.problems[path]})."
                 )
-        return self._answer(command, merged, said)
+        return merged, tuple(said)
 
     @asynccontextmanager
     async def _tree(self, command: ev.Merge, commit: str) -> AsyncIterator[tuple[git.Tree, Place]]:

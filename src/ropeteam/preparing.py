@@ -41,9 +41,9 @@ async def make_tree(c: RunContext, command: ev.RunAgent, folder: Path, stopped: 
     async with _turn(c, stopped):
         tree, before = await asyncio.gather(
             in_thread(lambda left: _make(c, command, folder, lambda: left() or stopped(), tell)),
-            asyncio.to_thread(git.fingerprint, c.repo),
+            c.checkout.now(),
         )
-        (folder / "before.json").write_bytes(msgspec.json.encode(before))
+        (folder / "before.json").write_bytes(before)
     await _set_up(c, command, tree.path, folder, stopped)
     return tree
 
@@ -82,7 +82,7 @@ def _make(
     for path in changed_documents(c, command.base, command.start):
         git.put_back(tree, path, git.read_file(c.repo, command.base, path))
     how = git.Copying(seconds=settings.limits.check_seconds, stopped=stopped, tell=tell)
-    missing = git.copy_untracked(c.store, tree, git.untracked(c.repo, settings.trees.copy), how)
+    missing = git.copy_untracked(c.store, tree, c.untracked, how)
     (folder / _PROBLEMS).unlink(missing_ok=True)
     _note(folder, (f"In its work tree {problem.text}" for problem in missing))
     return tree

@@ -221,6 +221,9 @@ def _mounts_of(path: Path, access: Access) -> Iterator[Mount]:
             real = real.parent
             continue
         step = real / part
+        if not os.path.islink(step):  # noqa: PTH114 - never raises. What is above is resolved: one look is enough
+            real = step
+            continue
         real = step.resolve()  # never raises for what is missing or may not be seen
         if real != step:
             yield Mount(str(step), Access.LINK, str(real))

@@ -204,7 +204,7 @@ class Validation:
         output.mkdir(parents=True)
         tree = c.trees.make(folder / "tree" / c.repo.top.name, commit, index=folder / "index")
         how = git.Copying(seconds=settings.limits.check_seconds, stopped=stopped)
-        missing = git.copy_untracked(c.store, tree, git.untracked(c.repo, settings.trees.copy), how)
+        missing = git.copy_untracked(c.store, tree, c.untracked, how)
         place = Place(
             tree=tree.path,
             folder=output,

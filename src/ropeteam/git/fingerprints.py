@@ -87,8 +87,13 @@ def _name(path: str | Path) -> str:
 
 
 def _changed(git: Git) -> list[str]:
+    """Tracked files that differ from the index. Each call looks at every file, so that one is made where none seems to
+    differ; only where some do are they read, to see whether they were merely touched."""
+    compared = ("diff-files", "--name-only", "-z", "--ignore-submodules=dirty")
+    if not git.names(*compared):
+        return []
     git.call("update-index", "-q", "--refresh", ok=(0, 1))
-    return git.names("diff-files", "--name-only", "-z", "--ignore-submodules=dirty")
+    return git.names(*compared)
 
 
 def _entries(git: Git) -> str:

@@ -169,19 +169,29 @@ def keep(store: Store, commit: str, ref: str, *, expected: str | None = None) ->
     held = refs_of(store.repo.git, OURS)
     if held.get(ref) == commit:
         return
-    with full_disk(), carried(store, [commit], held=held):
+    with full_disk(), carried(store, [commit], held=held, based=f"{_run_of(ref)}/base" in held):
         move_ref(store.git, ref, commit)
         move_ref(writing(store.repo), ref, commit, expected)
 
 
+def _run_of(ref: str) -> str:
+    """`refs/ropeteam/RUN` of a ref of ours."""
+    return "/".join(ref.split("/")[:3])
+
+
 @contextmanager
 def carried(
-    store: Store, commits: Sequence[str], *, extra: Sequence[Path] = (), held: Mapping[str, str] | None = None
+    store: Store,
+    commits: Sequence[str],
+    *,
+    extra: Sequence[Path] = (),
+    held: Mapping[str, str] | None = None,
+    based: bool = False,
 ) -> Iterator[None]:
     """The objects of `commits` are in U, complete and checked, and no prune can take them before the block is left:
     move refs inside. extra: further object folders to find them in (the agent's own). held: refs of ours in U, where
-    they are known."""
-    rest = "\n".join(commits).encode() + b"\n" + held_lines(store.repo, held)
+    they are known. based: as in `held_lines`."""
+    rest = "\n".join(commits).encode() + b"\n" + held_lines(store.repo, held, based=based)
     keeps = _send(replace(store.git, alternates=tuple(extra)), store.repo, rest)
     try:
         done = store.repo.git.call("rev-list", "--objects", "--quiet", "--stdin", input=rest, ok=range(256))
@@ -193,14 +203,14 @@ def carried(
             path.unlink(missing_ok=True)
 
 
-def held_lines(repo: Repo, refs: Mapping[str, str] | None = None) -> bytes:
+def held_lines(repo: Repo, refs: Mapping[str, str] | None = None, *, based: bool = False) -> bytes:
     """Lines for a rev-list's input that leave out what U holds for certain: what refs of ours (checked when they were
     made) and the user's HEAD reach. Their other branches may be broken, and are not needed to say what is new.
 
-    refs: of ours, where they are known.
+    refs: of ours, where they are known. based: the commit that everything was built on is among them.
     """
     held = set((refs_of(repo.git, OURS) if refs is None else refs).values())
-    if (tip := commit_of(repo.git, "HEAD")) is not None:
+    if not based and (tip := commit_of(repo.git, "HEAD")) is not None:
         held.add(tip)
     return "".join(f"^{oid}\n" for oid in sorted(held)).encode()
 
