@@ -261,8 +261,10 @@ def _unit_state(state: RunState, attempts: list[AttemptState]) -> UnitState:
     if not attempts:
         return "pending"
     last = attempts[-1]
-    if last.stage == "running" or last.again:
+    if last.stage == "running":
         return "running" if state.outcome is None else "failed"
+    if last.again:  # another try is due
+        return "pending" if state.outcome is None else "failed"
     if last.stage in ("ended", "merged"):
         return "ended"
     if last.stage == "ejected":

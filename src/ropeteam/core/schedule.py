@@ -97,7 +97,7 @@ def due(state: RunState) -> list[ev.AnyCommand]:
 
 def _without_snapshot(state: RunState) -> list[AttemptState]:
     """Attempts that ended in a way that left their work in their tree alone."""
-    ended = [a for a in state.attempts if a.stage in ("failed", "lost", "stopped")]
+    ended = [a for a in state.attempts if a.stage in ("failed", "lost", "stopped", "ejected")]
     return [a for a in ended if a.result.commit is None and not a.unkept]
 
 
