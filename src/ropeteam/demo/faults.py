@@ -21,12 +21,14 @@ Change = Callable[[Steps], Steps]
 @dataclass(frozen=True)
 class Fault:
     """unit: whose play is changed. says: what goes wrong, one sentence. trigger: what ropeteam makes of it. changes: of
-    the steps of its first attempt, of its second and so on; later ones are as recorded."""
+    the steps of its first attempt, of its second and so on; later ones are as recorded. hangs: whoever plays it
+    should not wait as long as usual for a sign of life."""
 
     unit: str
     says: str
     trigger: TriggerId
     changes: tuple[Change, ...]
+    hangs: bool = False
 
 
 def apply(fault: Fault, played: script.Script) -> script.Script:
@@ -108,6 +110,7 @@ FAULTS: Mapping[str, Fault] = {
         says="07-desk stops giving any sign of life.",
         trigger="agent_crashed",
         changes=(_after_reading(script.Hang(), then_end=True),),
+        hangs=True,
     ),
     "syntax": Fault(
         unit="02-reservations",

@@ -22,8 +22,8 @@ TIME_SCALE = 25.0
 Faster, the time that git and the checks really take would look like minutes of the feature."""
 
 STALL_SECONDS = 180.0
-"""Of the feature's time, without a sign of life. The recording is never silent for so long."""
-LEAST_STALL_SECONDS = 6.0
+"""Of the feature's time, without a sign of life, where an agent hangs. The recording is never silent for so long."""
+LEAST_STALL_SECONDS = 10.0
 """Real ones: starting a program takes a moment however fast the recording is played, and more on a busy machine."""
 
 PARKINGS = 3
@@ -47,14 +47,15 @@ def prepare(
     repo = repository.make(folder / "library")
     played = recording.record(sys.executable)
     script = recording.write(folder / "recording.json", faults.apply(fault, played) if fault else played)
-    flags = {
+    flags: dict[str, object] = {
         "agent": "scripted",
         "agent.scripted.script": str(script),
         "agent.scripted.time_scale": time_scale,
         "trees.folder": str(folder / "trees"),
         "workers": estimates.WORKERS,
-        "limits.stall_seconds": max(LEAST_STALL_SECONDS, STALL_SECONDS / time_scale),
     }
+    if fault is not None and fault.hangs:
+        flags["limits.stall_seconds"] = max(LEAST_STALL_SECONDS, STALL_SECONDS / time_scale)
     request = app.Request(
         repo=repo,
         feature=repository.FEATURE,
