@@ -31,10 +31,15 @@ def _let_go(state: RunState) -> RunState:
     """Strict: what is not validated is for reference only."""
     for a in pieces(state):
         if a.stage in ("ended", "merged"):
-            state = state.with_attempt(replace(a, stage="ejected", problem="Everything was stopped by a fall."))
+            state = state.with_attempt(let_go(a))
         elif a.again:
             state = state.with_attempt(replace(a, again=False))
     return replace(state, line=(), suspects=0)
+
+
+def let_go(a: AttemptState) -> AttemptState:
+    """Of no fault of its own, and not to be merged."""
+    return replace(a, stage="ejected", problem="Everything was stopped by a fall.")
 
 
 def eject(state: RunState, a: AttemptState, trigger: Trigger, problem: str) -> RunState:

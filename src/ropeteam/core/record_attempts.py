@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from ropeteam.core import events as ev
 from ropeteam.core.budget import exhausted, raised, watch_budget, watch_context
-from ropeteam.core.falling import drop, eject, fall
+from ropeteam.core.falling import drop, eject, fall, let_go
 from ropeteam.core.model import Outcome, Trigger
 from ropeteam.core.progress import ALONE, outside, pieces, top
 from ropeteam.core.record_checks import reject
@@ -62,7 +62,10 @@ def attempt_ended(state: RunState, event: ev.AttemptSucceeded | ev.AttemptFailed
         case ev.AttemptSucceeded():
             a = replace(a, stage="ended", outcome="ok")
             state = state.with_attempt(a)
-            state = _unit_done(state, a, event.at) if a.kind in PIECES else state
+            if a.kind in PIECES and state.fallen == "strict":  # it was told to stop
+                state = state.with_attempt(let_go(a))
+            elif a.kind in PIECES:
+                state = _unit_done(state, a, event.at)
         case ev.AttemptLost():
             a = replace(a, stage="lost", outcome="killed", problem="It was cut off from outside before it was done.")
             state = state.with_attempt(replace(a, again=goes_on(state, a)))

@@ -109,15 +109,13 @@ def _not_begun(state: RunState) -> list[ev.AnyCommand]:
 
 
 def _stopped_by_strictness(state: RunState) -> list[ev.AnyCommand]:
+    """The plan's units, and the candidate of what was let go."""
     if state.fallen != "strict":
         return []
     known = {u.id for u in units(state)}
     stops: list[ev.AnyCommand] = [ev.Stop(target=c.key, why="strict") for c in state.under_way() if c.unit in known]
-    belay = state.newest("belay")
-    for c in state.open.values():
-        if isinstance(c, ev.Validate) and c.keep and not (belay and belay.merged == c.commit) and left(state):
-            stops.append(ev.Stop(target=c.key, why="strict"))
-    return stops
+    candidates = [c for c in state.open.values() if isinstance(c, ev.Validate) and c.keep]
+    return [*stops, *(ev.Stop(target=c.key, why="strict") for c in candidates if c.commit != state.ground)]
 
 
 # ---- merging and validating

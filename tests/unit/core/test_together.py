@@ -228,6 +228,13 @@ def test_strict_does_not_take_what_passes_after_all() -> None:
     assert w.at("rest").find(ev.RunAgent).start == BASE
 
 
+def test_what_succeeds_although_it_was_told_to_stop_is_let_go_too() -> None:
+    w = going("a b", "a", "b", fallback="strict").at("a").fail("crashed").at("b").succeed()
+    assert w.stage("b/1") == "ejected"  # type: ignore[attr-defined]
+    assert w.kinds() == {"RunAgent"}
+    assert w.agents() == ["rest/1"]  # type: ignore[attr-defined]
+
+
 def test_a_merge_that_strictness_let_go_is_no_part_of_anything_and_keeps_rest_from_merging_beside_it() -> None:
     w = going("a b", "a", "b", fallback="strict").at("a").succeed().at("b").fail("crashed")
     assert [c.attempt for c in w.all(ev.Merge)] == ["a/1"]

@@ -72,6 +72,8 @@ class RandomRope(Rope):
             assert c.key not in self.busy, f"{c.key} is asked for while it is under way"
             self.busy.add(c.key)
             self._check_command(c)
+        keys = {c.key for c in commands}
+        assert not {f"stop:{key}" for key in keys} & keys, "asked for and told to stop at once"
         now = self.state
         assert set(now.open) == self.busy, "what is under way is not what was asked for and not answered"
         self._check_agents()
@@ -144,6 +146,7 @@ class RandomRope(Rope):
             assert a.stage == "merged"
             assert a.merged in (f"{under}>{id}", under), "the line is not one line"
             under = a.merged
+        assert not now.line or now.fallen != "strict"
         assert now.suspects <= len(now.line)
         assert now.suspects != 1
         merged = {a.id for a in pieces(now) if a.stage == "merged"}
