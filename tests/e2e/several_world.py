@@ -359,8 +359,8 @@ def log_of(p: Several, done: Done) -> str:
 
 
 def flat(text: str) -> str:
-    """Without line ends and marks, so that words are found wherever a line was broken."""
-    return " ".join(text.replace("\\", "").split())
+    """Without white space and marks, so that words are found wherever a line was broken."""
+    return "".join(text.replace("\\", "").split())
 
 
 def delivered(

@@ -218,9 +218,7 @@ def test_they_reach_into_the_users_repository(p: Several) -> None:
     assert not (p.gates / "ran").exists()  # before any call of git by the test itself
     done = p.end(child, apart=False)
     report = delivered(p, done, "delivered_parallel")
-    told(
-        p, done, "checkout_changed", "hooks/post-checkout", ".git/config was changed", action="notice", unit="02-hello"
-    )
+    told(p, done, "checkout_changed", "hooks/post-checkout", ".git/config was changed", "02-hello/1", action="notice")
     assert any("refs/heads/evil is new" in t["evidence"] for t in report["triggers"]), report["triggers"]
     assert (p.top / "new.txt").read_text() == "mine\n"
     assert "new.txt" not in git(p.top, "ls-tree", "-r", "--name-only", "main").split("\n")
@@ -238,7 +236,7 @@ def test_they_commit_on_the_users_branch(p: Several) -> None:
     done = p.end(p.begin(), 1, apart=False)
     report = delivered(p, done, "delivered_parallel", landed=False)
     assert report["landed_reason"] == "moved"
-    told(p, done, "checkout_changed", "refs/heads/main", action="notice", unit="03-bye")
+    told(p, done, "checkout_changed", "refs/heads/main", "03-bye/1", action="notice", unit="")
     assert git(p.top, "log", "-1", "--format=%s", "main") == "on your branch"
     done = p.ropeteam("land", "--json")
     assert done.json["landed"], done

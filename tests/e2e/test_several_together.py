@@ -375,12 +375,12 @@ def test_two_runs_on_one_repository(p: Several) -> None:
     runs = {run for run, _, _ in p.rows()}
     assert len(runs) == 2
     p.open("other")
-    done = p.ended(second)
+    done = p.ended(second, 150.0)
     assert done.code == 0, done
     assert (done.json["outcome"], done.json["landed"]) == ("delivered_parallel", True)
     landed = git(p.top, "rev-parse", "main")
     p.open("go")
-    done = p.ended(first)
+    done = p.ended(first, 150.0)
     assert done.code == 1, done
     report = done.json
     assert (report["outcome"], report["landed_reason"]) == ("delivered_parallel", "moved")

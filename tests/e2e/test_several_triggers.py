@@ -256,12 +256,10 @@ def test_a_file_that_nobody_owns_is_a_notice(p: Several) -> None:
 def test_the_checkout_is_changed(p: Several) -> None:
     """Without a sandbox an agent can: it is told, it is left as it is, and the result waits on its branch."""
     p.plays({"03-bye": 'works(); open(TOP + "/menu.py", "a").write("# mine\\n"); report()'})
-    child = p.begin()
-    done = p.ended(child)
-    assert done.code == 1, done
+    done = p.end(p.begin(), 1, apart=False)
     report = delivered(p, done, "delivered_parallel", landed=False)
     assert report["landed_reason"] == "dirty"
-    told(p, done, "checkout_changed", "menu.py was changed", action="notice", unit="03-bye")
+    told(p, done, "checkout_changed", "menu.py was changed", "03-bye/1", action="notice", unit="")
     assert (p.top / "menu.py").read_text().endswith("# mine\n")
     assert git(p.top, "rev-parse", "main") == p.before["head"]
 

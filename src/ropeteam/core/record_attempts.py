@@ -86,11 +86,14 @@ def attempt_ended(state: RunState, event: ev.AttemptSucceeded | ev.AttemptFailed
 
 
 def _checkout_changed(state: RunState, a: AttemptState, at: float) -> RunState:
-    """Told once: all that were at work then have seen it."""
+    """Told once: all that were at work then have seen it. Which of them did it cannot be told: no unit is blamed."""
     seen = "; ".join(a.result.checkout[:5])
-    if any(t.id == "checkout_changed" and t.evidence == seen for t in (*state.triggers, *state.pending)):
+    if any(t.id == "checkout_changed" and t.evidence.startswith(seen) for t in (*state.triggers, *state.pending)):
         return state
+    beside = [x.id for x in state.attempts if x.id != a.id and (not x.ended_at or x.ended_at > a.started_at)]
     t = Trigger(id="checkout_changed", unit=a.unit, attempt=a.id, at=at, evidence=seen, action="notice")
+    if beside:
+        t = replace(t, unit="", evidence=f"{seen} At work meanwhile: {', '.join((*beside, a.id))}.")
     return state.pend(t)
 
 

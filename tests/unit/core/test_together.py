@@ -618,10 +618,13 @@ def test_too_many_files_that_nobody_declared_take_it_out() -> None:
     assert w.stage("a/1") == "ejected"
 
 
-def test_a_changed_checkout_is_told() -> None:
-    w = going("a b", "a", "b").at("a").succeed(checkout=("app.py was changed",))
-    assert w.fell() == [("checkout_changed", "a", "notice")]
+def test_a_changed_checkout_is_told_once_and_nobody_is_blamed() -> None:
+    w = going("a b", "a", "b").at("a").succeed(checkout=("app.py was changed.",))
+    assert w.fell() == [("checkout_changed", "", "notice")]
+    assert w.state.triggers[0].evidence == "app.py was changed. At work meanwhile: b/1, a/1."
     assert w.agents() == ["b/1"]
+    w.at("b").succeed(checkout=("app.py was changed.",))
+    assert len(w.state.triggers) == 1
 
 
 def test_a_candidate_is_told_which_files_were_changed_by_nobody_who_owns_them() -> None:
