@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from git_world import World, world
 
 from repositories import write_files
 from ropeteam import git
+from ropeteam.context import CheckoutLook
+from ropeteam.errors import GitFailed
 
 pytestmark = pytest.mark.usefixtures("users_home")
 
@@ -107,3 +110,32 @@ def test_it_can_be_written_down(tmp_path: Path) -> None:
     before = git.fingerprint(w.repo)
     text = msgspec.json.encode(before)
     assert git.compare_fingerprint(w.repo, msgspec.json.decode(text, type=git.Fingerprint)) == []
+
+
+def test_those_that_begin_together_look_once_and_later_ones_again(tmp_path: Path) -> None:
+    w = world(tmp_path, FILES)
+
+    async def looks() -> list[bytes]:
+        look = CheckoutLook(w.repo)
+        one, other = await asyncio.gather(look.now(), look.now())
+        write_files(w.top, {"a.txt": "changed\n"})
+        return [one, other, await look.now()]
+
+    one, other, later = asyncio.run(looks())
+    assert one is other
+    before, after = (msgspec.json.decode(seen, type=git.Fingerprint) for seen in (one, later))
+    assert (before.changed, list(after.changed)) == ({}, ["a.txt"])
+
+
+def test_a_look_that_fails_is_made_again(tmp_path: Path) -> None:
+    w = world(tmp_path, FILES)
+
+    async def looks() -> bytes:
+        look = CheckoutLook(w.repo)
+        (w.top / ".git" / "HEAD").rename(tmp_path / "HEAD")
+        with pytest.raises(GitFailed):
+            await look.now()
+        (tmp_path / "HEAD").rename(w.top / ".git" / "HEAD")
+        return await look.now()
+
+    assert msgspec.json.decode(asyncio.run(looks()), type=git.Fingerprint).changed == {}

@@ -22,11 +22,13 @@ OPENED = frozenset({".gitignore", ".gitattributes", ".gitmodules", ".mailmap"})
 AT_ONCE = ("HEAD", "commondir")  # opened to see whether a folder is a repository at all
 
 
-def move_aside(tree: Tree) -> tuple[str, ...]:
-    """Clear a tree of them. A sentence for each, also for those of earlier calls. 0.4 s for 130,000 files."""
+def move_aside(tree: Tree) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Clear a tree of them. A sentence for each, also for those of earlier calls; and the folders in the tree that hold
+    something of the name `.git`, which the same walk has seen. 0.4 s for 130,000 files."""
     moved = tree.noted("aside")
     problems = []
-    for path in dict.fromkeys(_obstacles(tree.path)):
+    repositories: list[Path] = []
+    for path in dict.fromkeys(_obstacles(tree.path, repositories)):
         name = os.path.relpath(path, tree.path)
         try:
             _move(path, tree.index.with_name(f"{tree.index.name}.aside-{secrets.token_hex(4)}"))
@@ -38,7 +40,8 @@ def move_aside(tree: Tree) -> tuple[str, ...]:
         moved.append(name)
         tree.note("aside", moved)
     told = "was a pipe or a device, which git waits for: it was moved out of the tree."
-    return (*(f"{name} {told}" for name in dict.fromkeys(moved)), *problems)
+    nested = frozenset(os.path.relpath(path, tree.path) for path in repositories if path != tree.path)
+    return (*(f"{name} {told}" for name in dict.fromkeys(moved)), *problems), nested
 
 
 def _move(path: Path, target: Path) -> None:
@@ -60,9 +63,10 @@ def _move_out(path: Path, target: Path) -> None:
     path.unlink()
 
 
-def _obstacles(top: Path) -> Iterator[Path]:
+def _obstacles(top: Path, repositories: list[Path]) -> Iterator[Path]:
     for entry in _walk(top, without=".git"):
         if entry.name == ".git":
+            repositories.append(Path(entry.path).parent)
             yield from _of_repository(Path(entry.path), top)
         elif entry.name in OPENED and not entry.is_symlink() and _holds(entry):
             yield Path(entry.path)

@@ -54,8 +54,8 @@ def snapshot(store: Store, tree: Tree, *, start: str, ref: str, message: str, at
     for number in range(TRIES):
         try:
             with full_disk():
-                moved = move_aside(tree)
-                taken = _snapshot(store, tree, start, ref, message, at, facts)
+                moved, nested = move_aside(tree)
+                taken = _snapshot(store, tree, nested, start, ref, message, at, facts)
                 tree.note("unkept", taken.problems)
                 return replace(taken, problems=(*moved, *taken.problems))
         except GitFailed:
@@ -85,11 +85,13 @@ def _open_up(top: Path) -> None:
                     path.chmod(stat.S_IMODE(mode) | wanted)
 
 
-def _snapshot(store: Store, tree: Tree, start: str, ref: str, message: str, at: float, facts: RepoFacts) -> Snapshot:
+def _snapshot(
+    store: Store, tree: Tree, nested: frozenset[str], start: str, ref: str, message: str, at: float, facts: RepoFacts
+) -> Snapshot:
     git = tree.git(store)
     if not tree.index.is_file():
         git.call("read-tree", start)
-    inner = _Nested(store, tree, git)
+    inner = _Nested(store, tree, git, nested)
     inner.find()
     problems = list(_add(git, [*inner.apart, *tree.noted("copied")]))
     inner.add()
@@ -211,13 +213,15 @@ def _keep_all(store: Store, agents: Found, commits: Sequence[str], prefix: str) 
 class _Nested:
     """Repositories inside the tree. git would record them as bare links, and their content would be lost.
 
-    paths: of all of them. apart: what must be left out when everything is added. repositories: their own histories.
+    folders: those with a `.git` in them. paths: of all of them. apart: what must be left out when everything is added.
+    repositories: their own histories.
     """
 
-    def __init__(self, store: Store, tree: Tree, git: Git) -> None:
+    def __init__(self, store: Store, tree: Tree, git: Git, folders: frozenset[str]) -> None:
         self.store = store
         self.tree = tree
         self.git = git
+        self.folders = folders
         self.paths: list[str] = []
         self.apart: list[str] = []
         self.repositories: list[tuple[str, Found]] = []
@@ -230,8 +234,8 @@ class _Nested:
                 self._submodules.append(path)
                 self.apart.append(path)
                 self._note(path)
-        for path in _folders(self.git.names("ls-files", "-z")):
-            if os.path.lexists(self.tree.path / path / ".git"):
+        for path in _folders(self.git.names("ls-files", "-z")) if self.folders else ():
+            if path in self.folders and os.path.lexists(self.tree.path / path / ".git"):
                 self._note(path)  # made around tracked files: git sees these as before
         for path in self.git.names("ls-files", "-o", "--exclude-standard", "-z"):
             if path.endswith("/"):
