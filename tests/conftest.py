@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says something of the machine, not of the code: nothing here asserts a duration.
+settings.register_profile("ropeteam", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ropeteam")
 
 ALLOWED = ("PATH", "LANG", "TMPDIR", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
