@@ -256,7 +256,7 @@ def test_the_report_after_a_fall() -> None:
     differently = dict(text_of(page, "What went differently"))
     assert differently["file_conflict (03-api)"] == (
         f"{SENTENCES['file_conflict']} Conflicts with 02-models in app/routes.py."
-        " What is validated was kept; one agent did the rest."
+        " What is validated was kept; what was left went to one agent."
     )
     commands = [row.cells[0] for row in page.next if row.code]
     assert "git show --stat -p refs/ropeteam/run/03-api/1" in commands

@@ -15,7 +15,7 @@ MARKS: Final = {"created": "+", "modified": "~", "deleted": "-"}
 
 ACTIONS: Final = {
     "single": "One agent did it from the start.",
-    "salvage": "What is validated was kept; one agent did the rest.",
+    "salvage": "What is validated was kept; what was left went to one agent.",
     "strict": "Everything was stopped; one agent went on from the last checkpoint.",
     "retry": "It was tried again.",
     "notice": "Nothing was done about it: you should know it.",
