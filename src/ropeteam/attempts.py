@@ -55,9 +55,17 @@ class Attempts:
         self._c = context
         self._ahead = Lookahead(context, integration)
         self._stops: dict[str, str] = {}
+        self._not_to_begin: set[str] = set()
 
-    def stop(self, command: ev.RunAgent, why: str) -> None:
-        self._stops.setdefault(command.attempt, why)
+    def stop(self, command: ev.RunAgent, stop: ev.Stop) -> None:
+        if stop.unless_begun:
+            self._not_to_begin.add(command.attempt)
+        else:
+            self._stops.setdefault(command.attempt, stop.why)
+
+    def _stopped(self, command: ev.RunAgent) -> bool:
+        """Before it has begun."""
+        return command.attempt in self._stops or command.attempt in self._not_to_begin
 
     async def perform(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
         self._ahead.was_told(state.foreseen)
@@ -78,7 +86,7 @@ class Attempts:
         self._stop_here(command)
 
     def _stop_here(self, command: ev.RunAgent) -> None:
-        if command.attempt in self._stops:
+        if self._stopped(command):
             raise Stopped
 
     # ---- begin
@@ -86,7 +94,7 @@ class Attempts:
     async def _begin(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
         c = self._c
         folder = c.attempt_folder(command.attempt)
-        tree = await make_tree(c, command, folder, lambda: command.attempt in self._stops)
+        tree = await make_tree(c, command, folder, lambda: self._stopped(command))
         self._stop_here(command)
         task, spec = await asyncio.to_thread(self._ready, command, folder, tree, state)
         emit(

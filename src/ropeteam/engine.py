@@ -41,7 +41,7 @@ class Performer(Protocol):
         """Do it, once more if it was begun before a crash, and say what came of it."""
         ...
 
-    def stop_agent(self, command: ev.RunAgent, why: str) -> None:
+    def stop_agent(self, command: ev.RunAgent, stop: ev.Stop) -> None:
         """Ask an attempt under way to stop; `perform` then returns what came of it."""
         ...
 
@@ -63,7 +63,7 @@ class Engine:
         self._watch = watch
         self.state: RunState = fold(journal.events(run))
         self._tasks: dict[str, asyncio.Task[ev.AnyEvent]] = {}
-        self._stopping: set[str] = set()
+        self._stopping: set[tuple[str, bool]] = set()
         self._changed = asyncio.Event()
         self._broken: BaseException | None = None
 
@@ -118,12 +118,13 @@ class Engine:
                 task.add_done_callback(lambda done, key=key: self._done(key, done))  # type: ignore[misc]
 
     def _stop(self, stop: ev.Stop) -> None:
-        if stop.target in self._stopping:
+        asked = (stop.target, stop.unless_begun)
+        if asked in self._stopping:
             return
-        self._stopping.add(stop.target)
+        self._stopping.add(asked)
         target, task = self.state.open.get(stop.target), self._tasks.get(stop.target)
         if isinstance(target, ev.RunAgent):
-            self._performer.stop_agent(target, stop.why)
+            self._performer.stop_agent(target, stop)
         elif task is not None:
             task.cancel()
 
@@ -132,7 +133,7 @@ class Engine:
 
     def _done(self, key: str, task: asyncio.Task[ev.AnyEvent]) -> None:
         self._tasks.pop(key, None)
-        self._stopping.discard(key)
+        self._stopping -= {(key, True), (key, False)}
         self._changed.set()
         if self._broken is not None or key not in self.state.open:
             return

@@ -57,8 +57,8 @@ class RunPerformer:
             case _:
                 assert_never(command)
 
-    def stop_agent(self, command: ev.RunAgent, why: str) -> None:
-        self._attempts.stop(command, why)
+    def stop_agent(self, command: ev.RunAgent, stop: ev.Stop) -> None:
+        self._attempts.stop(command, stop)
 
     def free_bytes(self) -> int:
         return free_bytes(self._c.folder, self._c.repo.common_dir)

@@ -72,8 +72,8 @@ class Play:
                 return ev.AttemptKept(attempt=command.attempt, result=AttemptResult())
         raise AssertionError(command)
 
-    def stop_agent(self, command: ev.RunAgent, why: str) -> None:
-        self.stopped.append(f"{command.attempt} {why}")
+    def stop_agent(self, command: ev.RunAgent, stop: ev.Stop) -> None:
+        self.stopped.append(f"{command.attempt} {stop.why}")
 
     def free_bytes(self) -> int:
         return self.free

@@ -386,10 +386,13 @@ class Keep(Command, frozen=True, kw_only=True):
 
 
 class Stop(Command, frozen=True, kw_only=True):
-    """Stop what the open command `target` does. why: for people. Closed when `target` closes."""
+    """Stop what the open command `target` does. why: for people. Closed when `target` closes.
+
+    unless_begun: an attempt that is only being made ready is not begun; one that has begun goes on."""
 
     target: str
     why: str
+    unless_begun: bool = False
 
     @property
     def key(self) -> str:

@@ -212,7 +212,7 @@ def _resumed(state: RunState, event: ev.Resumed) -> RunState:
     if state.outcome not in (None, "not_delivered") and state.again is None:
         return state.forgetting(state.open.values())  # delivered or cancelled: there is nothing to go on with
     for stop in state.open.values():
-        if isinstance(stop, ev.Stop):
+        if isinstance(stop, ev.Stop) and not stop.unless_begun:
             state = _told_to_stop(state, stop.target)
     gone = [c for c in state.open.values() if isinstance(c, ev.Stop | ev.Park | ev.Interrupt)]
     state = replace(

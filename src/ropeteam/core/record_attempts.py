@@ -19,6 +19,9 @@ PIECES = ("contract", "unit")
 def attempt_started(state: RunState, event: ev.AttemptStarted) -> RunState:
     command = state.open.get(f"agent:{event.attempt}")
     assert isinstance(command, ev.RunAgent), f"{event.attempt} was started without having been asked for"
+    stop = state.open.get(f"stop:{command.key}")
+    if isinstance(stop, ev.Stop) and stop.unless_begun:  # too late: it goes on, and may be stopped for another reason
+        state = state.forgetting([stop])
     last = state.newest(command.unit)
     if last is not None and last.again:
         state = state.with_attempt(replace(last, again=False))

@@ -102,10 +102,10 @@ def _not_begun(state: RunState) -> list[ev.AnyCommand]:
     begun = {a.id for a in state.attempts}
     waiting = [c for c in state.under_way() if c.attempt not in begun]
     if state.parking:
-        return [ev.Stop(target=c.key, why="park") for c in waiting]
+        return [ev.Stop(target=c.key, why="park", unless_begun=True) for c in waiting]
     known = {u.id for u in units(state)}
     new = [c for c in waiting if c.unit in known and c.unit not in tried]
-    return [ev.Stop(target=c.key, why="fall") for c in new if state.fallen]
+    return [ev.Stop(target=c.key, why="fall", unless_begun=True) for c in new if state.fallen]
 
 
 def _stopped_by_strictness(state: RunState) -> list[ev.AnyCommand]:

@@ -84,6 +84,9 @@ class RandomRope(Rope):
         return commands
 
     def _forget(self, event: ev.AnyEvent) -> None:
+        if isinstance(event, ev.AttemptStarted):  # what was only not to begin goes on
+            stop = self.state.open.get(f"stop:agent:{event.attempt}")
+            self.busy -= {stop.key} if isinstance(stop, ev.Stop) and stop.unless_begun else set()
         key = answered(event)
         if key is not None:
             assert key in self.busy or key.startswith("fire:"), f"{key} was not asked for"
