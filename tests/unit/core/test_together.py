@@ -1048,3 +1048,28 @@ def test_the_checks_of_the_report_are_those_of_what_is_delivered() -> None:
     assert w.state.checks == FAILED  # of the culprit, which is found
     w.works("rest").validate().finish()
     assert [c.state for c in report(w.state).checks] == [c.state for c in PASSED]
+
+
+def test_an_attempt_that_begins_at_the_moment_of_a_fall_goes_on_and_can_still_be_stopped() -> None:
+    w = Rope("a b c")
+    w.begin("a", "b")
+    w.at("a").fail("crashed")
+    (stop,) = [c for c in w.state.open.values() if isinstance(c, ev.Stop)]
+    assert (stop.target, stop.unless_begun) == ("agent:c/1", True)
+    w.begin("c")  # it was quicker than the word
+    assert w.stops() == []
+    w.at("c").succeed()
+    assert (w.stage("c/1"), w.newest("c").n) == ("ended", 1)
+    w.cancel()
+    assert "agent:b/1" in w.stops()
+
+
+def test_a_crash_of_an_attempt_that_should_not_have_begun_is_its_own_and_nobody_tries_again() -> None:
+    w = Rope("a b c")
+    w.begin("a", "b")
+    w.at("a").fail("crashed")
+    w.begin("c")
+    w.at("c").fail("crashed")
+    assert w.stage("c/1") == "failed"
+    assert ("agent_crashed", "c", "salvage") in w.fell()
+    assert "c/2" not in w.agents()
