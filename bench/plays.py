@@ -106,8 +106,9 @@ class Place:
             check=False,
         )
         seconds = time.monotonic() - began
-        assert done.returncode == 0, f"{done.returncode}: {done.stdout}\n{done.stderr}"
         state = fold(self.events())
+        told = [(t.id, t.unit, t.evidence) for t in state.triggers] + [(a.id, a.problem) for a in state.attempts]
+        assert done.returncode == 0, f"{done.returncode}: {done.stdout}\n{done.stderr}\n{told}\n{state.crashed}"
         assert state.outcome == "delivered_parallel", f"{state.outcome}: {state.triggers}"
         assert state.landed
         return seconds, state
