@@ -93,7 +93,7 @@ async def _set_up(c: RunContext, command: ev.RunAgent, tree: Path, folder: Path,
     if not c.started.settings.checks.setup or stopped():
         return
     c.tell(command.attempt, "setting up its work tree")
-    work = asyncio.ensure_future(set_up_for_agent(c, tree, folder / "log" / "set-up"))
+    work = asyncio.ensure_future(set_up_for_agent(c, tree, folder / "log" / "set-up", command.slot))
     while not (await asyncio.wait({work}, timeout=LOOK_SECONDS))[0]:
         if stopped():
             work.cancel()

@@ -240,13 +240,13 @@ async def set_up(context: RunContext, place: Place) -> str:
     return ""
 
 
-async def set_up_for_agent(context: RunContext, tree: Path, output: Path) -> str:
-    """`set_up` in an agent's tree. output: a folder for what the lines say."""
+async def set_up_for_agent(context: RunContext, tree: Path, output: Path, slot: int) -> str:
+    """`set_up` in an agent's tree, with the agent's own slot. output: a folder for what the lines say."""
     output.mkdir(parents=True, exist_ok=True)
     place = Place(
         tree=tree,
         folder=output,
-        env=context.environment(tree, CHECK_SLOT, {}, ()),
+        env=context.environment(tree, slot, {}, ()),
         prefix=context.sandboxed(tree, (output,)),
         lock_fd=context.lock_fd,
         seconds=context.started.settings.limits.check_seconds,

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from ropeteam.cli.page_parts import Page, Row, Section
-from ropeteam.cli.plain import escaped, money, plain
+from ropeteam.cli.plain import duration, escaped, money, plain
 
 if TYPE_CHECKING:
     from ropeteam import app
@@ -118,7 +118,27 @@ def _limits(prepared: app.Prepared) -> tuple[Row, ...]:
     ]
     if prepared.agent == "claude":
         rows.append(Row(("", "With a subscription, money is API-equivalent: what the same would cost by the token.")))
-    return (*rows, Row(("predicted", "nothing can be predicted yet")))
+    return (*rows, *(Row(("predicted", line)) for line in _predicted(prepared)))
+
+
+def _predicted(prepared: app.Prepared) -> tuple[str, ...]:
+    """What the plan states of both ways; nothing else is predicted."""
+    e = prepared.plan.estimate if prepared.plan is not None else None
+    if e is None:
+        return ("nothing: there is no plan that predicts it",)
+    ways = (("several agents", e.parallel), ("one agent", e.single))
+    lines = []
+    for name, way in ways:
+        parts = []
+        if way.seconds_p50 is not None:
+            parts.append(duration(way.seconds_p50))
+        if way.tokens_p50:
+            parts.append(f"{way.tokens_p50:,.0f} tokens")
+        if way.cost_usd_p50:
+            most = f", {money(way.cost_usd_p90)} in one of ten" if way.cost_usd_p90 else ""
+            parts.append(f"{money(way.cost_usd_p50)}{most}")
+        lines += [f"{name}, as the plan states: {'; '.join(parts)}"] if parts else []
+    return tuple(lines) or ("nothing: the plan states no times and no cost",)
 
 
 def _landing(prepared: app.Prepared) -> str:

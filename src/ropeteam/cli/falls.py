@@ -26,6 +26,8 @@ def fell(id: str, unit: str, evidence: str) -> str:
     said = whole(evidence)
     if id == "file_conflict" and unit and said.startswith("Conflicts "):
         return f"Unit {unit} conflicted {said.removeprefix('Conflicts ')}"
+    if id in ("undeclared_write", "file_conflict") and unit and said.startswith("It changed "):
+        return f"Unit {unit} {said.removeprefix('It ')}"
     if id == "undeclared_write" and unit:
         return f"Unit {unit}: {said}"
     if id == "batch_validation_failed" and not unit:

@@ -173,8 +173,12 @@ def figures(report: Report) -> Section:
         Row(("times as fast", f"{p.speedup_p50:.2f}{at_least}" if p.speedup_p50 is not None else none, speedup)),
         Row(("of the time orchestration", "", duration(a.orchestration_seconds))),
         Row(("the last validation", "", duration(a.validation_seconds))),
-        Row(("tokens", none, f"{a.tokens:,}")),
-        Row(("cost", none, money(a.cost_usd))),
+        Row(
+            ("tokens", f"{p.parallel_tokens_p50:,.0f}" if p.parallel_tokens_p50 is not None else none, f"{a.tokens:,}")
+        ),
+        Row(
+            ("cost", money(p.parallel_cost_usd_p50) if p.parallel_cost_usd_p50 is not None else none, money(a.cost_usd))
+        ),
     ]
     if any(u.id == "belay" for u in report.units):
         rows.append(Row(("of it the belay, as insurance", "", money(a.insurance_usd))))

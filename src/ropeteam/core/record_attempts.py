@@ -118,19 +118,20 @@ def goes_on(state: RunState, a: AttemptState) -> bool:
 def _unit_done(state: RunState, a: AttemptState, at: float) -> RunState:
     """Its own word is not enough: what it changed is compared with what it owns."""
     free, taken = outside(state, state.plan_unit(a.unit), (c.path for c in a.result.changes))
+    most = state.begun.settings.limits.undeclared_files
+    if free:
+        told = ", ".join(free[:5]) + _more(len(free) - 5)
+        t = Trigger(id="undeclared_write", unit=a.unit, attempt=a.id, at=at, action="notice")
+        if len(free) <= most:
+            state = state.pend(replace(t, evidence=f"It changed files that no other unit owns: {told}."))
+        else:
+            t = replace(t, evidence=f"{len(free)} files outside its own, the limit is {most}: {told}.")
+            state = eject(state, a, t, t.evidence)
     if taken:
         told = ", ".join(f"{path} of {owner}" for path, owner in taken[:5]) + _more(len(taken) - 5)
         t = Trigger(id="file_conflict", at=at, evidence=f"It changed files that another unit owns: {told}.")
-        return eject(state, a, t, t.evidence)
-    if not free:
-        return state
-    told = ", ".join(free[:5]) + _more(len(free) - 5)
-    most = state.begun.settings.limits.undeclared_files
-    t = Trigger(id="undeclared_write", unit=a.unit, attempt=a.id, at=at, action="notice")
-    if len(free) <= most:
-        return state.pend(replace(t, evidence=f"Changed outside its own files, where nobody else works: {told}."))
-    t = replace(t, evidence=f"{len(free)} files outside its own, the limit is {most}: {told}.")
-    return eject(state, a, t, t.evidence)
+        state = eject(state, a, t, t.evidence)
+    return state
 
 
 def _more(number: int) -> str:

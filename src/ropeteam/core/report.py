@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Literal
 
 from ropeteam.core.model import (
     AgentReport,
@@ -18,6 +19,7 @@ from ropeteam.core.model import (
     Phase,
     RunOutcome,
     Trigger,
+    TriggerId,
     UnitState,
     Value,
 )
@@ -109,14 +111,27 @@ class TriggerLine(Value, frozen=True, kw_only=True, omit_defaults=False):
     action: str
 
 
+class DecisionReport(Value, frozen=True, kw_only=True, omit_defaults=False):
+    """Parallel or single. triggers: what led to one agent; overridden: what `--mode parallel` outweighed."""
+
+    mode: Literal["parallel", "single"]
+    triggers: tuple[TriggerId, ...] = ()
+    overridden: tuple[TriggerId, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
 class Predicted(Value, frozen=True, kw_only=True, omit_defaults=False):
-    """Null until something can be estimated."""
+    """As the plan states it; null where it does not."""
 
     mode: str | None = None
     single_seconds_p50: float | None = None
     parallel_seconds_p50: float | None = None
     speedup_p50: float | None = None
     speedup_quantile: float | None = None
+    single_tokens_p50: float | None = None
+    parallel_tokens_p50: float | None = None
+    single_cost_usd_p50: float | None = None
+    parallel_cost_usd_p50: float | None = None
 
 
 class Report(Value, frozen=True, kw_only=True, omit_defaults=False):
@@ -132,7 +147,7 @@ class Report(Value, frozen=True, kw_only=True, omit_defaults=False):
     base: str
     head: str | None
     branch: str | None
-    decision: Decision | None
+    decision: DecisionReport | None
     units: tuple[UnitLine, ...]
     triggers: tuple[TriggerLine, ...]
     files: Files
@@ -168,7 +183,7 @@ def report(state: RunState) -> Report:
         base=begun.repo.base,
         head=state.head or state.tip or None,
         branch=state.branch or None,
-        decision=state.decision,
+        decision=_decision(state.decision),
         units=_units(state, scale),
         triggers=tuple(_trigger(t) for t in state.triggers),
         files=_files(state),
@@ -219,6 +234,17 @@ def _winner(state: RunState) -> str | None:
     return "belay" if belay is not None and belay.stage == "validated" else "parallel"
 
 
+def _decision(decision: Decision | None) -> DecisionReport | None:
+    if decision is None:
+        return None
+    return DecisionReport(
+        mode=decision.mode,
+        triggers=decision.triggers,
+        overridden=decision.overridden,
+        reasons=decision.reasons,
+    )
+
+
 def _predicted(state: RunState) -> Predicted:
     mode = state.decision.mode if state.decision else None
     e = state.plan.estimate if state.plan is not None else None
@@ -230,6 +256,10 @@ def _predicted(state: RunState) -> Predicted:
         parallel_seconds_p50=e.parallel.seconds_p50,
         speedup_p50=e.speedup_p50,
         speedup_quantile=e.speedup_quantile,
+        single_tokens_p50=e.single.tokens_p50,
+        parallel_tokens_p50=e.parallel.tokens_p50,
+        single_cost_usd_p50=e.single.cost_usd_p50,
+        parallel_cost_usd_p50=e.parallel.cost_usd_p50,
     )
 
 
