@@ -463,3 +463,15 @@ def test_a_linked_environment_that_tests_the_users_checkout(tmp_path: Path) -> N
         page = p.ropeteam("report").out
         assert "tests: no_gate" in page.split("\n")[0], page
         assert "tests other code" in " ".join(page.split())
+
+
+def test_a_set_up_has_the_slot_of_its_agent(tmp_path: Path) -> None:
+    """Set-ups of several trees run side by side: each has the database of its own agent, and checks have theirs."""
+    setup = """checks.setup=['mkdir -p __pycache__ && printf %s "$DB" > __pycache__/db']"""
+    with several(tmp_path, sets=(setup, 'trees.env={DB="app_{slot}"}')) as p:
+        done = p.end(p.begin())
+        delivered(p, done, "delivered_parallel")
+        begun = p.events("AttemptStarted")
+        assert len({event["slot"] for event in begun}) > 1
+        for event in begun:
+            assert (Path(event["tree"]) / "__pycache__" / "db").read_text() == f"app_{event['slot']}"
