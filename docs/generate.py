@@ -40,8 +40,10 @@ MEANINGS = {
     "limits.attempt_seconds": "Time of one attempt of an agent.",
     "limits.stall_seconds": "An agent that prints nothing for so long is stopped.",
     "limits.grace_seconds": "Between asking a program to stop and killing it.",
-    "limits.context_share": "A model's context that is fuller than this is noted in the report.",
-    "limits.budget_share": "A notice when more than this share of a budget is used.",
+    "limits.context_share": "When a model's context is fuller than this: with several agents a fall to one, with one"
+    " a note in the report.",
+    "limits.budget_share": "When more than this share of a budget is used: with several agents a fall to one, with"
+    " one a notice.",
     "limits.budget_usd": "Money for the whole run; when it is used up, the agent is stopped and everything kept.",
     "limits.budget_tokens": "Tokens for the whole run, cached reading included.",
     "limits.run_seconds": "Time of all attempts of a run together.",

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ropeteam.core.model import Feature, RunOutcome
 from ropeteam.core.report import CheckLine, FileLine, Report, RequestLine, TriggerLine, UnitLine
+from ropeteam.core.timing import Actual
 from ropeteam.errors import BadInput
 
 Read = Callable[[str], bytes | None]
@@ -155,7 +156,7 @@ def _one_way(report: Report) -> list[str]:
     foreseen, actual = report.predicted.single_seconds_p50, report.actual
     return [
         f"Predicted: {_duration(foreseen) if foreseen is not None else 'not estimated'}",
-        f"Actual: {_duration(actual.seconds)}, of it orchestration {_duration(actual.orchestration_seconds)}",
+        _so_far(actual),
     ]
 
 
@@ -165,10 +166,11 @@ def _both_ways(report: Report) -> list[str]:
     known = [f"{name} {_duration(seconds)}" for name, seconds in ways if seconds is not None]
     foreseen = ", ".join(known) or "not estimated"
     if p.speedup_p50 is not None:
-        foreseen += f", {p.speedup_p50:.2f} times as fast"
+        cautiously = f", cautiously {p.speedup_quantile:.2f}" if p.speedup_quantile is not None else ""
+        foreseen += f", typically {p.speedup_p50:.2f} times as fast{cautiously} (median of simulated ratios)"
     lines = [
         f"Predicted: {foreseen}",
-        f"Actual: {_duration(actual.seconds)}, of it orchestration {_duration(actual.orchestration_seconds)}",
+        _so_far(actual),
     ]
     if actual.single_seconds_estimated is not None:
         alone = f"One agent, reckoned from what was measured: {_duration(actual.single_seconds_estimated)}"
@@ -178,12 +180,21 @@ def _both_ways(report: Report) -> list[str]:
     return lines
 
 
+def _so_far(actual: Actual) -> str:
+    """The log is written, and committed, before the result lands: the report's figures have the landing too."""
+    took, ours = _duration(actual.seconds), _duration(actual.orchestration_seconds)
+    return f"Actual: {took}, of it orchestration {ours} (before landing)"
+
+
 def _duration(seconds: float) -> str:
-    if seconds < 60:
+    """As the report prints it (`cli.plain.duration`)."""
+    if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def _list(heading: str, lines: Iterable[str]) -> str:

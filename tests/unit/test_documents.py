@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ropeteam import documents
+from ropeteam.cli.plain import duration
 from ropeteam.core.model import Decision, Feature
 from ropeteam.core.report import (
     Actual,
@@ -103,17 +104,35 @@ def test_every_field_that_may_be_empty_is_said_to_be() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.0, "0.0 s"), (59.94, "59.9 s"), (60.0, "1 min 0 s"), (3661.0, "1 h 1 min")]
+    ("seconds", "words"),
+    [(0.0, "0.0 s"), (59.94, "1 min 00 s"), (42.4, "42 s"), (180.0, "3 min 00 s"), (3661.0, "1 h 01 min")],
 )
 def test_times(seconds: float, words: str) -> None:
     text = documents.section(replace(REPORT, actual=Actual(seconds=seconds)))
-    assert f"- Actual: {words}, of it" in text
+    assert f"- Actual: {words}, of it orchestration 0.0 s (before landing)" in text
+    assert words == duration(seconds)  # the report says the same
 
 
 def test_predicted_times_stand_beside_the_actual_ones() -> None:
     predicted = Predicted(mode="single", single_seconds_p50=600.0, parallel_seconds_p50=300.0)
-    assert "- Predicted: 10 min 0 s\n" in documents.section(replace(REPORT, predicted=predicted))
+    assert "- Predicted: 10 min 00 s\n" in documents.section(replace(REPORT, predicted=predicted))
     assert "- Predicted: not estimated\n" in documents.section(REPORT)
+
+
+def test_how_much_faster_is_said_to_be_no_quotient_of_the_medians() -> None:
+    predicted = Predicted(
+        mode="parallel",
+        single_seconds_p50=965.0,
+        parallel_seconds_p50=525.0,
+        speedup_p50=1.69,
+        speedup_quantile=1.61,
+    )
+    decision = Decision(mode="parallel", reasons=("Several agents.",))
+    text = documents.section(replace(REPORT, decision=decision, predicted=predicted))
+    assert (
+        "- Predicted: several agents 8 min 45 s, one agent 16 min 05 s, typically 1.69 times as fast, cautiously 1.61"
+        " (median of simulated ratios)\n"
+    ) in text
 
 
 def test_what_an_agent_says_cannot_forge_a_section() -> None:

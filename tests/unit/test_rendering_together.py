@@ -18,6 +18,7 @@ from several import Several, shop, unit
 
 from ropeteam.cli import gantt, live, live_together, narration, page_markdown, page_text
 from ropeteam.cli.page_parts import Page
+from ropeteam.cli.page_together import figures
 from ropeteam.cli.plain import clock_time, tokens
 from ropeteam.cli.reporting import chart_of, page_of
 from ropeteam.core import events as ev
@@ -399,9 +400,27 @@ def test_the_section_of_the_log_tells_units_and_both_ways() -> None:
     w.ends("04-mails").settles().begins("rest").ends("rest").settles().delivered()
     text = section(report(w.state))
     assert "- Mode: parallel: Several agents, as asked (--mode parallel)" in text
-    assert "- `01-contract` The contract: validated, 1 min 0 s" in text
-    assert "- `03-api` The api: superseded, 2 min 1 s; kept: `refs/ropeteam/run/03-api/1`" in text
+    assert "- `01-contract` The contract: validated, 1 min 00 s" in text
+    assert "- `03-api` The api: superseded, 2 min 01 s; kept: `refs/ropeteam/run/03-api/1`" in text
     assert "- Cents: no rounding (01-contract)" in text
     assert "- `file_conflict` in 03-api, " in text
     assert "Conflicts with 02-models in app/routes.py. (action: salvage)" in text
     assert re.search(r"- One agent, reckoned from what was measured: .* times as fast\)", text)
+
+
+def test_how_much_faster_is_said_to_be_no_quotient_of_the_medians() -> None:
+    done = report(Several(shop(60.0)).in_parallel().state)
+    foreseen = replace(
+        done.predicted,
+        single_seconds_p50=965.0,
+        parallel_seconds_p50=525.0,
+        speedup_p50=1.69,
+        speedup_quantile=1.61,
+    )
+    rows = [row.cells[:2] for row in figures(replace(done, predicted=foreseen)).rows]
+    assert rows[:4] == [
+        ("several agents", "8 min 45 s"),
+        ("one agent", "16 min 05 s"),
+        ("times as fast", "typically 1.69, cautiously 1.61"),
+        ("", "(median of simulated ratios)"),
+    ]

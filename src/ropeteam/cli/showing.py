@@ -46,10 +46,10 @@ def demo(
     """A complete run on a small sample application, played by a recording instead of a model: planned feature, several
     agents, work trees, tests, landing, report. It needs no key and no network, and touches nothing of yours.
 
-    With --fault something goes wrong in one agent's work, and ropeteam goes on with one agent: conflict (two change the
-    same lines), crash, hang, syntax (a file that does not parse), tests (a present test fails), corrupt (a report that
-    cannot be read), budget (a model's context nearly full). With quota the provider refuses: the run parks, and goes
-    on when it can."""
+    With --fault something goes wrong in one agent's work, and ropeteam goes on with one agent: conflict (a unit writes
+    a file of another unit), crash, hang, syntax (a file that does not parse), tests (a present test fails), corrupt (a
+    report that cannot be read), budget (a model's context nearly full). With quota the provider refuses: the run parks,
+    and goes on with several when it can."""
     from ropeteam.cli.running import finish
     from ropeteam.cli.screen import Terminal
     from ropeteam.demo import playing
