@@ -32,7 +32,7 @@ from ropeteam.core.triggers import LONGEST_WAIT
 from ropeteam.core.verdict import Evidence, judge
 from ropeteam.engine import Emit, Stopped
 from ropeteam.errors import RopeteamError
-from ropeteam.finishing import to_the_end
+from ropeteam.finishing import side_by_side, to_the_end
 from ropeteam.following import Follower
 from ropeteam.lookahead import Lookahead
 from ropeteam.ports import Exit, Finish, Task
@@ -196,7 +196,7 @@ class Attempts:
             raise
         finally:
             self._ahead.forget(command.attempt)
-        ended, checkout = await asyncio.gather(
+        ended, checkout = await side_by_side(
             asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage, began),
             asyncio.to_thread(self._checkout, command),
         )
@@ -308,8 +308,8 @@ class Attempts:
             return ()
         try:
             return tuple(git.compare_fingerprint(self._c.repo, before)[:20])
-        except RopeteamError as problem:  # a look that fails must not cost the attempt
-            return (f"It could not be looked at: {problem.message}",)
+        except (RopeteamError, OSError) as problem:  # a look that fails must not cost the attempt
+            return (f"It could not be looked at: {problem}",)
 
 
 def _sweep(tree: git.Tree, folder: Path) -> None:

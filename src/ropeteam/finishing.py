@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 
 async def to_the_end(work: Coroutine[Any, Any, Result], cancelled: threading.Event | None = None) -> Result:
@@ -26,6 +27,28 @@ async def to_the_end(work: Coroutine[Any, Any, Result], cancelled: threading.Eve
         task.exception()  # looked at, so that it is not reported as forgotten
         raise asyncio.CancelledError
     return task.result()
+
+
+async def side_by_side(one: Awaitable[Result], other: Awaitable[Other]) -> tuple[Result, Other]:
+    """The results of both. When one fails the other one is waited for all the same: what is done next must not meet it
+    still at work in the same tree."""
+    first, second = asyncio.ensure_future(one), asyncio.ensure_future(other)
+    try:
+        await asyncio.wait([first, second])
+    except asyncio.CancelledError:
+        for task in (first, second):
+            task.cancel()
+        await to_the_end(_all([first, second]))
+        raise
+    problems = [task.exception() for task in (first, second)]  # both are looked at, so that neither counts as forgotten
+    for problem in problems:
+        if problem is not None:
+            raise problem
+    return first.result(), second.result()
+
+
+async def _all(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    await asyncio.wait(tasks)
 
 
 async def in_thread(work: Callable[[Callable[[], bool]], Result]) -> Result:

@@ -21,7 +21,7 @@ from ropeteam.core.lock_files import command_for, is_lock
 from ropeteam.core.model import CheckRun
 from ropeteam.core.settings import CheckCommand
 from ropeteam.errors import RopeteamError
-from ropeteam.finishing import in_thread
+from ropeteam.finishing import in_thread, side_by_side
 from ropeteam.ports import Place
 from ropeteam.validation import CHECK_SLOT, Validation
 
@@ -56,7 +56,7 @@ class Merging:
 
         Repeated, it is the same commit: what a tool wrote the first time is taken from under that ref.
         """
-        plain, locks = await asyncio.gather(
+        plain, locks = await side_by_side(
             asyncio.to_thread(self._merge, command, {}), asyncio.to_thread(self._locks, command)
         )
         left = tuple(path for path in plain.conflicts if path not in locks)
@@ -89,7 +89,7 @@ class Merging:
 
     async def _answer(self, command: ev.Merge, merged: git.Merge, said: Sequence[str]) -> ev.AnyEvent:
         assert merged.commit is not None
-        _, findings = await asyncio.gather(
+        _, findings = await side_by_side(
             asyncio.to_thread(git.keep, self._c.store, merged.commit, self._ref(command)),
             asyncio.to_thread(self._validation.inspect, command.onto, merged.commit),
         )

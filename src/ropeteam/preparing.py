@@ -22,7 +22,7 @@ from ropeteam.core.briefing import briefing
 from ropeteam.core.model import FileChange
 from ropeteam.core.state import RunState
 from ropeteam.engine import Stopped
-from ropeteam.finishing import in_thread
+from ropeteam.finishing import in_thread, side_by_side
 from ropeteam.ports import Launch, Task
 from ropeteam.validation import set_up_for_agent
 
@@ -39,7 +39,7 @@ async def make_tree(c: RunContext, command: ev.RunAgent, folder: Path, stopped: 
 
     tell("preparing its work tree")
     async with _turn(c, stopped):
-        tree, before = await asyncio.gather(
+        tree, before = await side_by_side(
             in_thread(lambda left: _make(c, command, folder, lambda: left() or stopped(), tell)),
             c.checkout.now(),
         )
@@ -66,6 +66,8 @@ async def _turn(c: RunContext, stopped: Callable[[], bool]) -> AsyncIterator[Non
 
 def give_up_trees(c: RunContext, state: RunState) -> None:
     """Trees of attempts whose work is in a checkpoint may be used for others: no next attempt begins from them."""
+    if c.started.settings.trees.reuse != "all":
+        return  # a person may want to look into them, and what they ignore is nowhere else
     for a in state.attempts:
         if a.stage == "validated" and not a.unkept and a.result.commit is not None:
             tree = git.Tree(Path(a.tree), Path(a.folder) / "index")

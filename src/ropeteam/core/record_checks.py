@@ -14,6 +14,11 @@ from ropeteam.core.state import AttemptState, RunState
 
 
 def baseline_measured(state: RunState, event: ev.BaselineMeasured) -> RunState:
+    known = {b.run.name: b for b in state.baseline or () if b.run.ran}
+    if event.commit == state.base and not state.gauged and known:
+        # Measured once more after a crash: a check that could be run then and not now has not become one that cannot.
+        again = (b if b.run.ran else known.get(b.run.name, b) for b in event.checks)
+        event = replace(event, checks=tuple(again))
     if event.final:
         state = state.closed(f"baseline:{event.commit}", event.at)
     if state.again is not None and event.commit == state.again.onto:

@@ -79,13 +79,15 @@ class Trees(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     env: variables for agents and checks; `{slot}`, `{tree}`, `{run}`, `{8100 + slot}` are filled in.
     pass_env: names of the caller's own variables that are passed through. folder: where trees live.
     method: plain: a checkout each. overlay: mounts over one checkout. auto: overlays where they can be mounted and the
-    repository has many files."""
+    repository has many files. reuse: whose trees are used once more: those of checks, or all, agents' too once their
+    work is validated."""
 
     copy: tuple[str, ...] = ("node_modules", ".venv", "venv", "vendor")
     env: dict[str, str] = {}
     pass_env: tuple[str, ...] = ()
     folder: str | None = None
     method: Literal["auto", "plain", "overlay"] = "auto"
+    reuse: Literal["checks", "all"] = "checks"
 
 
 class Sandbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -96,13 +96,15 @@ def _may_begin(state: RunState, unit: Unit, done: frozenset[str]) -> bool:
 
 
 def _not_begun(state: RunState) -> list[ev.AnyCommand]:
-    """Attempts that are being made ready when nothing may begin any more: all when the run is to park, after a fall
-    those of units that nobody has tried."""
+    """Attempts that are being made ready when nothing may begin any more: all when the run is to park or its budget is
+    used up, after a fall those of units that nobody has tried."""
     tried = {a.unit for a in state.attempts}
     begun = {a.id for a in state.attempts}
     waiting = [c for c in state.under_way() if c.attempt not in begun]
     if state.parking:
         return [ev.Stop(target=c.key, why="park", unless_begun=True) for c in waiting]
+    if exhausted(state):
+        return [ev.Stop(target=c.key, why="budget", unless_begun=True) for c in waiting]
     known = {u.id for u in units(state)}
     new = [c for c in waiting if c.unit in known and c.unit not in tried]
     return [ev.Stop(target=c.key, why="fall", unless_begun=True) for c in new if state.fallen]

@@ -56,8 +56,24 @@ def unmount_below(folder: Path) -> None:
             _call("umount", ["--lazy", place], Path("/"), Path(place))
 
 
+def foreign_below(folder: Path) -> list[str]:
+    """What somebody else has mounted at `folder` or below it: to remove the folder would remove what is in there."""
+    real = os.path.realpath(folder)
+    ours = set(_ours())
+    return [p for p in _mounted() if p not in ours and (p == real or p.startswith(real.rstrip("/") + "/"))]
+
+
 def _ours() -> list[str]:
     """Where overlays of ours are mounted, in the order in which that was done."""
+    return [place for place, ours in _table() if ours]
+
+
+def _mounted() -> list[str]:
+    return [place for place, _ in _table()]
+
+
+def _table() -> list[tuple[str, bool]]:
+    """Every mount, in order: where, and whether it is one of ours."""
     try:
         lines = _MOUNTINFO.read_bytes().split(b"\n")
     except OSError:
@@ -65,9 +81,9 @@ def _ours() -> list[str]:
     found = []
     for line in lines:
         fields, _, rest = line.partition(b" - ")
-        if rest.split(b" ")[:2] == [b"overlay", NAME.encode()]:
-            place = fields.split(b" ")[4]
-            found.append(os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), place)))
+        if rest:
+            place = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), fields.split(b" ")[4])
+            found.append((os.fsdecode(place), rest.split(b" ")[:2] == [b"overlay", NAME.encode()]))
     return found
 
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from ropeteam import process
 from ropeteam.core.model import RepoFacts
 from ropeteam.errors import RopeteamError
-from ropeteam.git.calls import full_disk
+from ropeteam.git import mounts
+from ropeteam.git.calls import full_disk, joined, split
 from ropeteam.git.store import Store, changed
 from ropeteam.git.trees import Tree, fill, forget_index, gitlinks_after, make_repository, placed, remove_folder, whole
 
@@ -48,17 +49,21 @@ def reuse_tree(store: Store, old: Tree, path: Path, commit: str, facts: RepoFact
     tree = Tree(path, index)
     if whole(tree):
         return tree
-    known = _known(store, old, commit)
-    if process.works_in(old.path):  # a shell of the user's, a viewer: the tree must not be drawn from under it
-        raise Doubtful("something is at work in it")
     try:
+        known = _known(store, old, commit)
+        if process.works_in(old.path):  # a shell of the user's, a viewer: the tree must not be drawn from under it
+            raise Doubtful("something is at work in it")
+        if mounts.foreign_below(old.path):
+            raise Doubtful("something is mounted in it")
         with full_disk(), placed(tree) as beside:
             old.path.rename(beside)
             _Clearing(known, beside).clear()
             make_repository(store, beside, commit, facts, tree, submodules=())
             _settle(old)
             fill(store, tree, beside, commit, known=old.made, reset=True)
-    except (OSError, RopeteamError, RecursionError) as error:
+    except Doubtful:
+        raise
+    except (OSError, RopeteamError, RecursionError, struct.error, IndexError, ValueError) as error:
         raise Doubtful(f"it cannot be cleared: {error}") from error
     finally:
         if not old.path.exists():
@@ -92,6 +97,12 @@ def _known(store: Store, old: Tree, commit: str) -> _Known:
     if len(sealed) != 2 or old.noted("overlay") or old.noted("unkept") or not old.path.is_dir():
         raise Doubtful("it is no plain tree that was made to its end")
     before, mode = sealed[0], int(sealed[1], 8)
+    copied = [path.rstrip("/") for path in old.noted("copied")]
+    if copied:  # what the repository does not ignore in them may be an agent's work, and is in no snapshot
+        asked = ("check-ignore", "-z", "--no-index", "--stdin")
+        ignored = old.git(store).call(*asked, input=joined(copied), ok=(0, 1))
+        if set(copied) - {path.rstrip("/") for path in split(ignored.stdout)}:
+            raise Doubtful("what was copied into it may hold work")
     if old.noted("gitlinks") or gitlinks_after(store, before, (), commit):
         raise Doubtful("there are submodules")
     if any(path.rpartition("/")[2] == ".gitattributes" for _, path in changed(store.git, before, commit)):

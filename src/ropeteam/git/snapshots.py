@@ -94,7 +94,10 @@ def _snapshot(
     inner = _Nested(store, tree, git, nested)
     inner.find()
     problems = list(_add(git, [*inner.apart, *tree.noted("copied")]))
+    problems += [f"Not in the snapshot: {path} is a repository too deep inside others." for path in inner.too_deep]
     inner.add()
+    if not tree.index.is_file():  # git would write an empty tree without a word
+        raise GitFailed(("write-tree",), -1, f"{tree.index} is gone")
     written = git.text("write-tree")
     signed = store.git.having(env=identity(facts, at))
     before = commit_of(store.repo.git, ref)
@@ -225,6 +228,7 @@ class _Nested:
         self.paths: list[str] = []
         self.apart: list[str] = []
         self.repositories: list[tuple[str, Found]] = []
+        self.too_deep: list[str] = []
         self._plain: list[str] = []
         self._submodules: list[str] = []
 
@@ -254,7 +258,10 @@ class _Nested:
         files: list[str] = []
         for name in self._list(self.tree.path / path):
             if name.endswith("/"):
-                files += self._files(path + name, depth - 1) if depth else []
+                if depth:
+                    files += self._files(path + name, depth - 1)
+                else:
+                    self.too_deep.append(path + name)
             else:
                 files.append(path + name)
         ignored = self.git.call("check-ignore", "-z", "--no-index", "--stdin", input=joined(files), ok=(0, 1))

@@ -268,8 +268,14 @@ def _pointed_at(git: Git, commit: str) -> bool:
 
 def erase(path: Path) -> None:
     """Remove a folder with all that is in it; links are not followed, folders without permissions are opened, overlays
-    of ours are unmounted first."""
+    of ours are unmounted first. RopeteamError where somebody else has mounted something in it: that is not ours."""
     mounts.unmount_below(path)
+    if foreign := mounts.foreign_below(path):
+        raise RopeteamError(
+            f"The folder {path} was not removed: something is mounted at {foreign[0]}.",
+            where=foreign[0],
+            hint="Unmount it, then remove the folder (`ropeteam clean`).",
+        )
     remove_folder(path)
 
 
