@@ -67,8 +67,8 @@ MEANINGS = {
     " filled in.",
     "trees.pass_env": "Names of your own variables that agents and checks may see.",
     "trees.folder": "Where work trees live. Without it the platform's cache folder.",
-    "trees.reuse": "Whose work trees are used once more in the same run: those of checks; or `all`: agents' too, once their"
-    " work is validated (what the repository ignores in them is gone then).",
+    "trees.reuse": "Whose work trees are used once more in the same run: those of checks; or `all`: agents' too, once"
+    " their work is validated (what the repository ignores in them is gone then).",
     "trees.method": "`plain`: each work tree is a checkout. `overlay`: mounts over one checkout (Linux, as root)."
     " `auto`: overlays where they can be mounted and the repository has 5,000 files or more.",
     "sandbox.mode": "`auto`: where it runs. `on`: refuse to start without. `off`.",

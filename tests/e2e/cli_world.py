@@ -228,3 +228,4 @@ def _controlling_terminal() -> None:
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # who starts tests in the background may have made them deaf to it

@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from driving import FEATURE, FILES, RESULT, Done, Project, alive, must_hold, wait_until
@@ -69,8 +70,10 @@ def kill_run_at(p: Project, env: Mapping[str, str], *args: str) -> bool:
 
 
 def kill(*pids: int) -> None:
+    """Those that are still there: one may have ended with the one before."""
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def kill_started(child: subprocess.Popen[bytes]) -> None:
