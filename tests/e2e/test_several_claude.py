@@ -122,6 +122,7 @@ def test_three_claudes_work_at_once_and_all_of_it_lands(c: ClaudeRun) -> None:
     assert sorted({event["slot"] for event in c.p.events("AttemptStarted")}) == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_each_is_told_its_own_part_after_what_is_the_same_for_all(c: ClaudeRun) -> None:
     for unit in UNITS:
         c.server.script_for(NAME, own_task(unit), (work(unit), said(unit)))
@@ -142,6 +143,7 @@ def test_each_is_told_its_own_part_after_what_is_the_same_for_all(c: ClaudeRun) 
     assert "# The units of this feature" in same.pop()
 
 
+@pytest.mark.slow
 def test_one_that_gives_up_leaves_the_rest_to_a_claude_that_finishes_it(c: ClaudeRun) -> None:
     c.server.script_for(NAME, own_task("farewell"), (work("farewell"), said("farewell")))
     c.server.script_for(NAME, own_task("thanks"), (), (Status(status=400),))

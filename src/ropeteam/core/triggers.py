@@ -18,7 +18,7 @@ SENTENCES: Final[dict[TriggerId, str]] = {
     "context_corrupted": "What the agent reported cannot be relied on.",
     "token_budget_exceeded": "The budget is nearly or wholly used up.",
     "syntax_error": "A changed file does not parse.",
-    "file_conflict": "Two pieces of work changed the same lines.",
+    "file_conflict": "The work of two units does not go together.",
     "speedup_below_minimum": "Working in parallel would not be enough faster.",
     "sequential_time_below_minimum": "The work is too short to be worth sharing out.",
     "unexpected_problem": "Something failed in ropeteam itself.",
