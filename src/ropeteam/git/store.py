@@ -156,7 +156,7 @@ def _replace(path: Path, content: bytes) -> None:
 def _forget_stale_keeps(repo: Repo) -> None:
     for path in (repo.objects / "pack").glob("*.keep"):
         with suppress(OSError):
-            if time.time() - path.stat().st_mtime > STALE_SECONDS and path.read_text().strip() == KEEP_WORD:
+            if time.time() - path.stat().st_mtime > STALE_SECONDS and path.read_text().startswith(KEEP_WORD):
                 path.unlink()
 
 
@@ -223,17 +223,26 @@ def _send(source: Git, repo: Repo, rest: bytes) -> list[Path]:
     if not done.stdout:
         return []
     target = Git(source.git_dir, objects=repo.objects)
+    mine = f"{KEEP_WORD} {secrets.token_hex(8)}"
     try:
         said = pipe(
             source.stage("pack-objects", "-q", "--stdout", "--delta-base-offset"),
-            target.stage("index-pack", "--stdin", f"--keep={KEEP_WORD}"),
+            target.stage("index-pack", "--stdin", f"--keep={mine}"),
             input=done.stdout,
         )
     except GitFailed as error:
+        _forget_keep(repo, mine)  # a prune of the user's took the half written pack, after its .keep was written
         raise Incomplete(error.argv, error.returncode, error.stderr) from error
     word, _, pack = said.decode().strip().partition("\t")
     # "pack" instead of "keep": the same pack is there already, and its .keep belongs to whoever made it.
     return [repo.objects / "pack" / f"pack-{pack}.keep"] if word == "keep" else []
+
+
+def _forget_keep(repo: Repo, words: str) -> None:
+    for path in (repo.objects / "pack").glob("*.keep"):
+        with suppress(OSError):
+            if path.read_text().strip() == words:
+                path.unlink()
 
 
 # ---- reading commits
