@@ -83,6 +83,7 @@ def test_a_feature_lands_with_what_it_cost_and_what_was_decided(both: ClaudeRun)
     assert "No farewell by night" in log
 
 
+@pytest.mark.slow
 def test_the_sample_application_gets_its_planned_feature(tmp_path: Path) -> None:
     with claude_run(tmp_path, sample=True) as c:
         c.model(*sample_turns())
@@ -128,6 +129,7 @@ def test_a_claude_in_a_folder_of_the_home_obeys_the_users_settings_and_cannot_ch
     assert list((folder / "home" / "projects").rglob(f"{session}.jsonl"))
 
 
+@pytest.mark.slow
 def test_all_attempts_share_the_system_prompt_and_are_told_their_own_first(c: ClaudeRun) -> None:
     c.model(Turn(calls=(*NEW, EditFile(path="app.py", find="hello", replace="goodbye"))), REPORT, mend(), REPORT)
     delivered(c, c.run(), "ok", "ok")
@@ -181,6 +183,7 @@ def test_tests_that_stay_broken_are_not_delivered_and_kept(c: ClaudeRun) -> None
 # ---- the provider
 
 
+@pytest.mark.slow
 def test_a_rate_limit_is_waited_for_once_then_parks_and_resume_goes_on(c: ClaudeRun) -> None:
     c.model(Turn(calls=NEW), faults=[None, RATE], forever=True)
     said = parked(c, c.run(), "rate", "rate")
@@ -212,6 +215,7 @@ def test_a_rate_limit_with_a_far_end_parks_at_once_and_says_until_when(c: Claude
     delivered(c, c.resume(), "rate", "ok")
 
 
+@pytest.mark.slow
 def test_an_overload_is_waited_for_once_and_not_counted(c: ClaudeRun) -> None:
     c.model(WORK, REPORT, faults=[None, OVERLOADED])
     said = delivered(c, c.run(), "overload", "ok")
@@ -266,6 +270,7 @@ def test_an_answer_that_breaks_off_or_is_none_is_asked_for_again_by_claude(c: Cl
     assert said["triggers"] == []
 
 
+@pytest.mark.slow
 def test_a_stream_that_is_cut_is_no_trigger_once_claude_has_it_whole(c: ClaudeRun) -> None:
     c.model(WORK, REPORT, faults=[Broken(kind="cut")])
     said = delivered(c, c.run())
@@ -290,6 +295,7 @@ def test_a_denied_permission_is_a_notice_and_the_tree_decides(both: ClaudeRun) -
     assert not list(both.p.trees.rglob("outside.txt"))
 
 
+@pytest.mark.slow
 def test_the_turn_limit_is_a_failed_try_and_the_next_one_goes_on(c: ClaudeRun) -> None:
     c.model(Turn(calls=NEW), Turn(calls=(GREET,)), REPORT)
     said = delivered(c, c.run("--set", "limits.turns=2"), "turns", "ok")
@@ -298,6 +304,7 @@ def test_the_turn_limit_is_a_failed_try_and_the_next_one_goes_on(c: ClaudeRun) -
     assert len(c.conversations()[1]) == 1, "the second only had to report"
 
 
+@pytest.mark.slow
 def test_the_money_limit_ends_the_run_and_more_money_goes_on(c: ClaudeRun) -> None:
     long = Turn(text="word " * 20_000, calls=(Shell(command="true"),))  # 25,000 tokens, $0.38
     c.model(WORK, long, REPORT)
@@ -318,6 +325,7 @@ def test_a_run_without_a_report_is_judged_by_its_tree(c: ClaudeRun) -> None:
     assert [file["path"] for file in said["files"]["created"]] == ["farewell.py", "tests/test_farewell.py"]
 
 
+@pytest.mark.slow
 def test_a_report_that_cannot_be_read_is_not_relied_on(c: ClaudeRun) -> None:
     bad = Turn(calls=(StructuredReport(content={"files": 3}),))
     c.model(WORK, *[bad] * 5, REPORT)
@@ -345,6 +353,7 @@ def test_nothing_done_is_a_failed_try(c: ClaudeRun) -> None:
 # ---- processes
 
 
+@pytest.mark.slow
 def test_a_hanging_agent_is_ended_and_tried_again(c: ClaudeRun) -> None:
     c.model(WORK, REPORT, faults=[None, HANG])
     said = delivered(c, c.run("--set", "limits.stall_seconds=4"), "stalled", "ok")

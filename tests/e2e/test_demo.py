@@ -99,7 +99,7 @@ def test_a_fault_needs_several_agents(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-QUICK = ("crash", "conflict")
+QUICK = ("conflict",)
 FALLS = [name for name, fault in faults.FAULTS.items() if fault.trigger != "quota_exhausted"]
 
 

@@ -159,6 +159,7 @@ def test_interrupted(make: Make) -> None:
     must_hold(p)
 
 
+@pytest.mark.slow
 def test_the_driver_is_killed(make: Make) -> None:
     p = make(does=HELD)
     detached(p)

@@ -50,6 +50,7 @@ def test_a_report_names_what_cannot_be_a_file_of_the_tree(world: Project, path: 
     assert done.json["triggers"][0]["id"] == "context_corrupted"
 
 
+@pytest.mark.slow
 def test_who_writes_faster_than_we_read_is_stopped_in_time(world: Project) -> None:
     world.agent('everything(); os.execvp("yes", ["yes"])')
     done = world.ropeteam(*world.run_args("--json", "--set", "limits.attempt_seconds=2"))

@@ -79,6 +79,7 @@ def tracked(p: Project) -> dict[str, tuple[str, bytes]]:
     return {path: what for path, what in files_of(p.top).items() if path in FILES and not path.startswith(".work")}
 
 
+@pytest.mark.slow
 def test_filters_and_drivers_for_every_file(hostile_project: Project) -> None:
     """All of it before the run, all of it again by the agent. The result has its branch: to put it into the checkout
     would mean to run a filter that only this repository has, or to write something else than git would."""
@@ -114,6 +115,7 @@ def test_filters_and_drivers_for_every_file(hostile_project: Project) -> None:
     assert canaries(p.folder)  # they do sing when git is called plainly
 
 
+@pytest.mark.slow
 def test_hooks_and_monitors_while_landing(hostile_project: Project) -> None:
     """Without filters for the files, so that the result lands: at the end of a run, and later on a newer tip."""
     p = hostile_project

@@ -258,6 +258,7 @@ def test_one_deed(w: World, deed: Callable[[Path], None], where: str) -> None:
     assert not list((w.folder / "trees/canaries").glob("*"))
 
 
+@pytest.mark.slow
 @settings(
     max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.generate,), derandomize=True
 )
