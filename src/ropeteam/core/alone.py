@@ -23,12 +23,13 @@ def work(state: RunState) -> list[ev.AnyCommand]:
         commands += overspent(state)
     elif a.stage == "ended" and not any(isinstance(c, ev.Merge) for c in state.open.values()):
         commands.append(_merge(state, a))
-    elif a.stage == "merged" and state.baseline is not None and state.gauged and not _checking(state):
+    elif a.stage == "merged" and state.baseline is not None and state.gauged and not checking(state):
         commands.append(ev.Validate(commit=a.merged, base=state.base, baseline=state.baseline))
     return commands
 
 
-def _checking(state: RunState) -> bool:
+def checking(state: RunState) -> bool:
+    """A candidate is being validated: there is one at a time."""
     return any(isinstance(c, ev.Validate) for c in state.open.values())
 
 

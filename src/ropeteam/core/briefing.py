@@ -80,7 +80,7 @@ def _of_unit(state: RunState, command: RunAgent) -> Briefing:
     assert state.plan is not None
     unit = state.plan_unit(command.unit)
     contract = state.plan.contract
-    told = contract is not None and contract != unit.id and contract in _needed(state, unit)
+    told = contract is not None and contract != unit.id and contract in related(state, unit.id)
     done = [a for a in pieces(state) if a.unit == contract and a.stage == "validated"] if told else []
     wiring = unit.writes == ("**",)  # its goal is made of the requests
     return Briefing(
@@ -90,10 +90,6 @@ def _of_unit(state: RunState, command: RunAgent) -> Briefing:
         others=tuple(_neighbour(state, u) for u in units(state) if u.id != unit.id),
         requests=() if wiring else command.asked,
     )
-
-
-def _needed(state: RunState, unit: Unit) -> frozenset[str]:
-    return related(state, unit.id)
 
 
 def _files(a: AttemptState) -> tuple[FileNote, ...]:

@@ -163,7 +163,7 @@ def unit_message(state: RunState, a: AttemptState, title: str) -> str:
 
 def _validate(state: RunState) -> list[ev.AnyCommand]:
     """The candidate: everything that waits, or a part of it when it is looked for which of it fails."""
-    if state.baseline is None or any(isinstance(c, ev.Validate) for c in state.open.values()):
+    if state.baseline is None or alone.checking(state):
         return []
     belay = state.newest("belay")
     waiting = state.attempt(state.line[0]) if state.line else None
