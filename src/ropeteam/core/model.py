@@ -66,7 +66,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Document(Value, frozen=True, kw_only=True):
     """One file of the feature, as it was when the run began. path: relative to the repository, or a name."""
 
-    kind: Literal["intent", "research", "architecture", "overview", "implementation", "tests", "log"]
+    kind: Literal["intent", "research", "architecture", "overview", "implementation", "tests", "tasks", "log"]
     path: str
     text: str
 
@@ -82,20 +82,69 @@ class Requirement(Value, frozen=True, kw_only=True):
     line: int = 0
 
 
+class NamedFile(Value, frozen=True, kw_only=True):
+    """A file that the feature's documents name: to be created (`A`), changed (`M`) or deleted (`D`), `?` where they do
+    not say. task: id of the task that names it, empty where none does. source, line: the document, 1-based."""
+
+    path: str
+    status: Literal["A", "M", "D", "?"] = "?"
+    purpose: str = ""
+    task: str = ""
+    source: str = ""
+    line: int = 0
+
+
+class Step(Value, frozen=True, kw_only=True):
+    """A step of the documents' own sequence, or a task. number: its place, 1-based; steps of equal number may be done
+    side by side. parallel: the documents say that it may run beside others. needs: ids of steps before it, where the
+    documents name them; files: paths it names."""
+
+    id: str
+    number: int
+    text: str = ""
+    parallel: bool = False
+    needs: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+    source: str = ""
+    line: int = 0
+
+
+class Section(Value, frozen=True, kw_only=True):
+    """A part, an extension or a change, as the intent has them, in their order. name: as it is selected (`01-cart`).
+
+    needs: names of sections it depends on. requirements: ids in it. text: its own Markdown. line: of its heading.
+    """
+
+    kind: Literal["part", "extend", "change"]
+    name: str
+    status: Literal["pending", "in progress", "done", "blocked"] = "pending"
+    needs: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+    text: str = ""
+    line: int = 0
+
+
 class Feature(Value, frozen=True, kw_only=True):
     """What the user wants. folder: of a workspace feature, relative to the repository; empty for a file or stdin.
 
-    notices: what was understood leniently or could not be, one sentence each, shown to the user.
+    sections: all there are; selected: names of those that this run is about, empty for the whole feature. Then
+    `requirements`, `files` and `steps` are those of the selected sections. files, steps: what the documents say of the
+    work itself. notices: what was understood leniently or could not be, one sentence each, shown to the user.
     """
 
     name: str
-    source: Literal["workspace", "file", "stdin"]
+    source: Literal["workspace", "file", "stdin", "speckit"]
     folder: str = ""
     title: str = ""
     task_type: str = "FEATURE"
     summary: str = ""
     documents: tuple[Document, ...] = ()
     requirements: tuple[Requirement, ...] = ()
+    sections: tuple[Section, ...] = ()
+    selected: tuple[str, ...] = ()
+    files: tuple[NamedFile, ...] = ()
+    steps: tuple[Step, ...] = ()
     notices: tuple[str, ...] = ()
 
 
