@@ -32,6 +32,8 @@ class RunPerformer:
         match command:
             case ev.RunAgent():
                 return await self._attempts.perform(command, state, emit)
+            case ev.Assess():
+                return await asyncio.to_thread(assess, command, state)
             case ev.Keep():
                 return await asyncio.to_thread(self._attempts.keep, command, state)
             case ev.MeasureBaseline():

@@ -64,6 +64,8 @@ RANGES: Mapping[str, Range] = {
     "gate.min_speedup": Range(0),
     "gate.min_sequential_seconds": Range(0, LONGEST_SECONDS),
     "gate.min_confidence": _SHARE,
+    "gate.quantile": _SHARE,
+    "plan.seed": Range(0, 2**31),
     "checks.retries": Range(0, 10),
     "agent.*.time_scale": Range(0, 1_000_000, above=True),
 }

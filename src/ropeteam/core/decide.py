@@ -8,17 +8,17 @@ from ropeteam.core.settings import Gate
 
 
 def decide(answers: Answers, plan: Plan | None, gate: Gate) -> Decision:
-    """Several agents where a plan is there and nothing that it states speaks against it.
+    """Several agents where a plan is there and nothing that it predicts speaks against it.
 
-    What is tested is what the plan states, with the numbers that are shown; what it does not state is not tested.
-    `--mode parallel` overrides, and what it overrides is recorded. The first reasons belong to the triggers, in order.
+    What is tested are the numbers that are shown. `--mode parallel` overrides, and what it overrides is recorded. The
+    first reasons belong to the triggers, in order; the last one is the decision in a sentence.
     """
     if answers.mode == "single":
-        return Decision(mode="single", reasons=("One agent, as asked (--mode single).",))
+        return Decision(mode="single", reasons=(_asked_for_one(plan, gate),))
     if plan is None:
         return Decision(
             mode="single",
-            reasons=("One agent: without a plan (--plan) there is nothing that several could share out.",),
+            reasons=("One agent: there is no plan that several could share out.",),
         )
     against = _against(plan, gate)
     ids = tuple(id for id, _ in against)
@@ -32,12 +32,47 @@ def decide(answers: Answers, plan: Plan | None, gate: Gate) -> Decision:
     return Decision(mode="parallel", reasons=(f"Several agents: {_shape(plan)}.", *_for(plan)))
 
 
+def sentence(decision: Decision, plan: Plan | None) -> str:
+    """The decision in one sentence, with the two times where they are known."""
+    e = plan.estimate if plan is not None else None
+    times = ""
+    if e is not None and e.single.seconds_p50 is not None and e.parallel.seconds_p50 is not None:
+        one, several = minutes(e.single.seconds_p50), minutes(e.parallel.seconds_p50)
+        times = f": {one} with one, {several} with several"
+    if decision.mode == "parallel":
+        return f"Several agents{times}{' (you asked for it)' if decision.overridden else ''}."
+    why = {
+        "confidence_below_minimum": "it is not certain enough to gain time",
+        "speedup_below_minimum": "several would not be enough faster",
+        "sequential_time_below_minimum": "the work is too short to be worth sharing out",
+    }
+    because = [why[id] for id in decision.triggers if id in why]
+    return f"One agent{times}{': ' if because and not times else '; ' if because else ''}{', and '.join(because)}."
+
+
+def minutes(seconds: float) -> str:
+    """`45 s`, `14 min`, `1 h 05 min`: as exact as a prediction is."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    whole = round(seconds / 60)
+    return f"{whole} min" if whole < 60 else f"{whole // 60} h {whole % 60:02d} min"
+
+
+def _asked_for_one(plan: Plan | None, gate: Gate) -> str:
+    asked = "One agent, as asked (--mode single)."
+    if plan is not None and plan.estimate is not None and plan.estimate.speedup_quantile is not None:
+        if not _against(plan, gate):
+            fast = plan.estimate.speedup_quantile
+            return f"{asked} Several would probably be faster: {fast:.2f} times (the lower quantile)."
+    return asked
+
+
 def _against(plan: Plan, gate: Gate) -> list[tuple[TriggerId, str]]:
     found: list[tuple[TriggerId, str]] = []
     sure, e = plan.confidence, plan.estimate
     if sure is not None and sure.value < gate.min_confidence:
         why = f" ({'; '.join(r.rstrip('.') for r in sure.reasons)})" if sure.reasons else ""
-        text = f"The plan's confidence is {sure.value:.0%}, the least is {gate.min_confidence:.0%}{why}."
+        text = f"The plan's confidence is {sure.value:.1%}, the least is {gate.min_confidence:.0%}{why}."
         found.append(("confidence_below_minimum", text))
     fast = e.speedup_quantile if e is not None else None
     if width(plan) < 2:
@@ -57,7 +92,8 @@ def _for(plan: Plan) -> tuple[str, ...]:
     e = plan.estimate
     if e is None or e.speedup_quantile is None:
         return ("The plan predicts no times, so the gate was not applied.",)
-    return (f"Predicted speed-up {e.speedup_quantile:.2f} (its lower quantile).",)
+    sure = f", {plan.confidence.value:.1%} sure to take no longer than one agent" if plan.confidence else ""
+    return (f"Predicted speed-up {e.speedup_quantile:.2f} (its lower quantile){sure}.",)
 
 
 def _shape(plan: Plan) -> str:

@@ -30,6 +30,7 @@ from ropeteam.core.model import (
     Usage,
 )
 from ropeteam.core.settings import Settings
+from ropeteam.core.survey import Explanation, Outlook
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
@@ -41,7 +42,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=T
 class RunStarted(Event, frozen=True, kw_only=True):
     """First of all. Holds everything the run depends on, so that nothing later reads it from a place that changes.
 
-    plan: as it was given (`--plan`)."""
+    plan: as it was given (`--plan`), or made without a model; outlook: what it was made from."""
 
     run: str
     feature: Feature
@@ -49,12 +50,24 @@ class RunStarted(Event, frozen=True, kw_only=True):
     settings: Settings
     answers: Answers
     plan: model.Plan | None = None
+    outlook: Outlook | None = None
     version: str = ""
 
 
 class Planned(Event, frozen=True, kw_only=True):
+    """attempt: whose proposal the plan is; empty when it is no agent's."""
+
     decision: Decision
     plan: model.Plan | None = None
+    explanation: Explanation | None = None
+    attempt: str = ""
+
+
+class PlanRefused(Event, frozen=True, kw_only=True):
+    """What an agent proposed cannot be carried out. faults: a sentence each."""
+
+    attempt: str
+    faults: tuple[str, ...]
 
 
 class Replanned(Event, frozen=True, kw_only=True):
@@ -273,6 +286,7 @@ class RunEnded(Event, frozen=True, kw_only=True):
 AnyEvent = (
     RunStarted
     | Planned
+    | PlanRefused
     | Replanned
     | BaselineMeasured
     | AttemptStarted
@@ -320,6 +334,12 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
 
 class Plan(Command, frozen=True, kw_only=True):
     """Answered by `Planned`."""
+
+
+class Assess(Command, frozen=True, kw_only=True):
+    """Check what an agent proposed as a plan, and predict it. Answered by `Planned` or `PlanRefused`."""
+
+    attempt: str
 
 
 class Replan(Command, frozen=True, kw_only=True):
@@ -511,6 +531,7 @@ class Interrupt(Command, frozen=True, kw_only=True):
 
 AnyCommand = (
     Plan
+    | Assess
     | Replan
     | MeasureBaseline
     | RunAgent

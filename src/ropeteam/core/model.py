@@ -48,6 +48,7 @@ TriggerId = Literal[
     "unexpected_problem",
     "checkout_changed",
     "undeclared_write",
+    "plan_refused",
     "disk_nearly_full",
     "unit_failed_twice",
     "quota_exhausted",
@@ -165,7 +166,8 @@ class RepoFacts(Value, frozen=True, kw_only=True):
 
 class Answers(Value, frozen=True, kw_only=True):
     """What the user asked for or answered, which holds for `resume` too. land: `ask` only where someone can answer.
-    sandboxed: the user was told that agents and checks are confined. belay: one more agent on the whole feature."""
+    sandboxed: the user was told that agents and checks are confined. belay: one more agent on the whole feature.
+    planner: who makes the plan. until: `plan`: the run stands still once it is planned."""
 
     mode: Literal["auto", "single", "parallel"] = "auto"
     land: Literal["ask", "yes", "no"] = "no"
@@ -173,6 +175,8 @@ class Answers(Value, frozen=True, kw_only=True):
     include_dirty: bool = False
     sandboxed: bool = False
     belay: bool = False
+    planner: Literal["auto", "static", "agent"] = "auto"
+    until: Literal["end", "plan"] = "end"
 
 
 # ---- what is planned

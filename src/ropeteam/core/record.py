@@ -9,6 +9,7 @@ from typing import Final, assert_never
 
 from msgspec.structs import replace
 
+from ropeteam.core import asking
 from ropeteam.core import events as ev
 from ropeteam.core.budget import exhausted, watch_budget
 from ropeteam.core.falling import drop, eject, fall
@@ -26,12 +27,13 @@ from ropeteam.core.record_attempts import (
 )
 from ropeteam.core.record_checks import baseline_measured, validated, won
 from ropeteam.core.record_landing import landing_asked, landing_ended, rebased, refuse
+from ropeteam.core.second_look import look
 from ropeteam.core.state import RunState
 
 
 def record(state: RunState, event: ev.AnyEvent) -> RunState:
     """The state after `event`: a pure fold step, the same for a live run and for one read back from the journal."""
-    return _settle(_apply(_tick(state, event), event))
+    return _settle(look(_apply(_tick(state, event), event), event))
 
 
 def _settle(state: RunState) -> RunState:
@@ -41,8 +43,9 @@ def _settle(state: RunState) -> RunState:
             state = replace(state, tip=state.ground, ending=won(state))
         elif exhausted(state) and not _something_to_do(state):
             state = replace(state, ending="not_delivered")
-        elif state.parking and not state.under_way() and not waits(state):
-            state = replace(state, parking=False, stop="park")
+    awake = state.phase in ("planning", "running", "draining")
+    if awake and state.parking and not state.ending and not state.stop and not state.under_way() and not waits(state):
+        state = replace(state, parking=False, stop="park")
     if state.phase in ("running", "draining"):
         draining = bool(state.fallen) and state.ending is None and state.newest("rest") is None and at_work(state)
         state = replace(state, phase="draining" if draining else "running")
@@ -62,6 +65,8 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
             return _started(state, event)
         case ev.Planned():
             return _planned(state, event)
+        case ev.PlanRefused():
+            return asking.refused(state, event)
         case ev.Replanned():
             return _replanned(state, event)
         case ev.BaselineMeasured():
@@ -152,7 +157,18 @@ def _started(state: RunState, event: ev.RunStarted) -> RunState:
 
 def _planned(state: RunState, event: ev.Planned) -> RunState:
     """What led to one agent from the start is told as the triggers that it is."""
-    state = replace(state.closed("Plan", event.at), decision=event.decision, plan=event.plan, phase="running")
+    state = state.closed("Plan", event.at).closed("Assess", event.at)
+    for a in state.attempts:
+        if a.stage == "ended":  # of an agent that planned
+            state = state.with_attempt(replace(a, stage="validated" if a.id == event.attempt else "ejected"))
+    state = replace(
+        state,
+        decision=event.decision,
+        plan=event.plan,
+        explanation=event.explanation,
+        phase="running",
+        stop="interrupt" if state.begun.answers.until == "plan" else "",
+    )
     for id, why in zip(event.decision.triggers, event.decision.reasons, strict=False):
         state = state.pend(Trigger(id=id, at=event.at, evidence=why, action="single"))
     return state
@@ -300,6 +316,7 @@ def _command_failed(state: RunState, event: ev.CommandFailed) -> RunState:
     failures = {**state.failures, name: state.failures.get(name, 0) + 1}
     state = replace(state.closed(event.key, event.at), failures=failures)
     final = failures[name] > 1
+    planning = unit == asking.PLAN or isinstance(command, ev.Assess)  # without it the static plan counts
     if isinstance(command, ev.RunAgent):
         state = give_up(state, command.attempt, event, again=bool(piece) and not final)
     trigger = Trigger(
@@ -313,9 +330,9 @@ def _command_failed(state: RunState, event: ev.CommandFailed) -> RunState:
         fallen = _fall_over(state, command, piece, trigger, event.error)
         if fallen is not None:
             return fallen
-    dispensable = isinstance(command, _DISPENSABLE)
+    dispensable = isinstance(command, _DISPENSABLE) or planning
     state = state.pend(replace(trigger, action="retry" if not final else "notice" if dispensable else "stop"))
-    return _without(state, command, event.error) if final else state
+    return _without(state, command, event.error) if final and not planning else state
 
 
 def _attempt_of(state: RunState, command: ev.AnyCommand | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from ropeteam.core import asking
 from ropeteam.core import events as ev
 from ropeteam.core.budget import exhausted, raised, watch_budget, watch_context
 from ropeteam.core.falling import drop, eject, fall, let_go
@@ -79,6 +80,8 @@ def attempt_ended(state: RunState, event: ev.AttemptSucceeded | ev.AttemptFailed
                 state = _stopped(state, a, "It was stopped before it was done.")
             elif event.outcome == "budget" and isinstance(given, ev.RunAgent) and raised(state, given):
                 state = _stopped(state, a, "Its budget was used up.")
+            elif a.unit == asking.PLAN:
+                state = asking.failed(state, a, event.outcome, event.at)
             elif a.unit in ALONE:
                 state = _attempt_failed(state, a, event.outcome, event.at)
             else:

@@ -3,14 +3,15 @@
 ::
 
     RunStarted -> Plan -> Planned -> RunAgent single/1 -> Merge -> Validate -> Compose -> Ask | Land | LeaveBranch
-                            |          ^   |                          | ^        -> WriteDocuments -> Finish
-                            |          |   `-> MeasureBaseline -------' |
-                            |          `------ single/2 <-- failed      |
-                            `-> RunAgent of each unit -> Merge ... -> Validate -> checkpoint -> the next units ...
-                                       a trigger -> those that run end -> RunAgent rest/1 -> Merge ...
+        |                   | ^        ^   |                          | ^        -> WriteDocuments -> Finish
+        |                   | |        |   `-> MeasureBaseline -------' |
+        |                   | |        `------ single/2 <-- failed      |
+        |                   `-|> RunAgent of each unit -> Merge ... -> Validate -> checkpoint -> the next units ...
+        |                     |        a trigger -> those that run end -> RunAgent rest/1 -> Merge ...
+        `-> RunAgent plan/1 -> Assess -> PlanRefused -> RunAgent plan/2
 
 `step` first records what happened (`core.record`), then looks at the state alone and says what is due and not under
-way yet (`core.alone`: one agent; `core.together`: several). So there is no hidden memory: every prefix of the journal
+way yet (`core.asking`: before it is decided; `core.alone`: one agent; `core.together`: several). So there is no hidden memory: every prefix of the journal
 folds to the live state, and a resumed run does what the live one would have done.
 """
 
@@ -20,9 +21,8 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from ropeteam.core import alone, together
+from ropeteam.core import alone, asking, together
 from ropeteam.core import events as ev
-from ropeteam.core.decide import decide
 from ropeteam.core.model import LandedReason
 from ropeteam.core.record import record
 from ropeteam.core.state import AttemptState, Landing, RunState
@@ -56,8 +56,7 @@ def at_once(command: ev.AnyCommand, state: RunState) -> ev.AnyEvent | None:
         case ev.Fire():
             return ev.TriggerFired(trigger=command.trigger)
         case ev.Plan():
-            begun = state.begun
-            return ev.Planned(decision=decide(begun.answers, begun.plan, begun.settings.gate), plan=begun.plan)
+            return asking.planned_without(state)
         case ev.Replan():
             return ev.Replanned(plan=command.plan, why=command.why)
         case ev.Finish():
@@ -91,7 +90,7 @@ def due(state: RunState) -> list[ev.AnyCommand]:
             return [ev.Stop(target=c.key, why=why) for c in beside]
         return _deliver(state) if state.tip and state.ending.startswith("delivered") else _end(state)
     if state.decision is None:
-        return [ev.Plan()]
+        return asking.work(state)
     return together.work(state) if state.together else alone.work(state)
 
 

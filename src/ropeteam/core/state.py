@@ -26,6 +26,7 @@ from ropeteam.core.model import (
     Usage,
     Value,
 )
+from ropeteam.core.survey import Explanation
 
 Stage = Literal["running", "ended", "merged", "validated", "failed", "ejected", "lost", "stopped"]
 """running -> ended (it says it is done) -> merged (one commit, cheap checks clean) -> validated, or failed;
@@ -128,6 +129,7 @@ class RunState(Value, frozen=True, kw_only=True):
     phase: Phase = "planning"
     decision: Decision | None = None
     plan: Plan | None = None
+    explanation: Explanation | None = None
     checkpoint: str = ""
     line: tuple[str, ...] = ()
     suspects: int = 0

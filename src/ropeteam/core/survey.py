@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ropeteam.core.costs import Costs
 from ropeteam.core.model import Step, Value
 
 DependencyKind = Literal["declared", "import", "sequence", "sibling", "path", "test", "cochange"]
@@ -117,3 +118,19 @@ class Explanation(Value, frozen=True, kw_only=True):
     edges: tuple[EdgeNote, ...] = ()
     flips: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+
+
+# ---- all of it, as a run begins with it
+
+
+class Outlook(Value, frozen=True, kw_only=True):
+    """What a run was planned from, so that it can be planned again from the journal alone.
+
+    paths: of the survey's surroundings that exist at the base commit, which a proposal may speak of. ask_agent: why an
+    agent is to plan, a sentence; empty when none is. static_seconds: of one agent, as the static plan has it.
+    """
+
+    survey: Survey = Survey()
+    costs: Costs = Costs()
+    explanation: Explanation = Explanation()
+    ask_agent: str = ""

@@ -24,6 +24,7 @@ SENTENCES: Final[dict[TriggerId, str]] = {
     "unexpected_problem": "Something failed in ropeteam itself.",
     "checkout_changed": "Files in your checkout changed while an agent was at work.",
     "undeclared_write": "An agent wrote outside the files it was given.",
+    "plan_refused": "The plan that the agent made cannot be carried out.",
     "disk_nearly_full": "The disk is nearly full.",
     "unit_failed_twice": "A piece of work failed twice.",
     "quota_exhausted": "The provider's quota is used up for now.",
