@@ -234,7 +234,7 @@ class Attempts:
         def exists(path: str) -> bool:
             return _is_there(tree.path, path) or os.path.normpath(path) in known()
 
-        verdict = judge(finish.outcome, finish.evidence, finish.report, found, exists)
+        verdict = judge(finish.outcome, finish.evidence, finish.report, found, exists, command.kind)
         notices = [*finish.notices, *verdict.notices, *result.notices, *self._full_context(result.usage)]
         notices += problems_of(c.attempt_folder(command.attempt))
         evidence = verdict.evidence + (self._last_words(command) if verdict.outcome in ("crashed", "unknown") else "")

@@ -6,7 +6,7 @@ ignored when reading, so that a program may say more than this version understan
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -94,13 +94,13 @@ class EndLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=
 
 class ReportFile(msgspec.Struct, frozen=True, kw_only=True):
     """What a program may leave in `report_file`. requests: what a unit needs in files that it does not own. plan: a
-    plan document, for `kind: plan` only."""
+    plan document (schema: `plan.json`), for `kind: plan` only; a text that holds one will do."""
 
     files: tuple[FileNote, ...] = ()
     decisions: tuple[DecisionNote, ...] = ()
     deviations: tuple[DeviationNote, ...] = ()
     requests: tuple[RequestNote, ...] = ()
-    plan: dict[str, Any] | None = None
+    plan: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
     usage: UsageCounts | None = None
 
     def report(self) -> AgentReport:
@@ -109,5 +109,14 @@ class ReportFile(msgspec.Struct, frozen=True, kw_only=True):
             decisions=self.decisions,
             deviations=self.deviations,
             requests=self.requests,
+            plan=_text_of(self.plan),
             usage=self.usage.usage() if self.usage else None,
         )
+
+
+def _text_of(plan: msgspec.Raw) -> str:
+    """The proposed plan as text. As it was written, so that whoever checks it sees every fault in it."""
+    raw = bytes(plan)
+    if raw.startswith(b'"'):
+        return msgspec.json.decode(raw, type=str)
+    return "" if raw == b"null" else raw.decode(errors="replace")

@@ -193,6 +193,7 @@ class UnitEstimate(Value, frozen=True, kw_only=True):
 class Unit(Value, frozen=True, kw_only=True):
     """A piece of work for one agent. needs: units whose validated work it builds on. writes: gitignore-style patterns
     of the paths it owns; reads: of what it should look at. batch: 1-based; units of one batch need none of each other.
+    provides: what new it makes available to others: names or paths, in the words of who made the plan.
     """
 
     id: str
@@ -205,6 +206,7 @@ class Unit(Value, frozen=True, kw_only=True):
     writes: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
     estimate: UnitEstimate | None = None
 
 
@@ -319,12 +321,14 @@ class Asked(Value, frozen=True, kw_only=True):
 
 
 class AgentReport(Value, frozen=True, kw_only=True):
-    """What the agent says it did: shown, and checked against the tree, never believed."""
+    """What the agent says it did: shown, and checked against the tree, never believed. plan: of an attempt of kind
+    `plan`, the text of what it proposes, as it gave it (`core.proposal` reads it); empty where it gave none."""
 
     files: tuple[FileNote, ...] = ()
     decisions: tuple[DecisionNote, ...] = ()
     deviations: tuple[DeviationNote, ...] = ()
     requests: tuple[RequestNote, ...] = ()
+    plan: str = ""
     usage: Usage | None = None
 
 

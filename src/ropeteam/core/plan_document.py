@@ -37,8 +37,8 @@ class UnitEstimateDocument(_Part, frozen=True, kw_only=True):
 
 class UnitDocument(_Part, frozen=True, kw_only=True):
     """A piece of work for one agent. `goal`: what it is told. `needs`: ids of units whose work it builds on. `writes`:
-    patterns, as in `.gitignore`, of the files it owns; `reads`: of those it should look at. `batch`: given in all
-    units or found from `needs`."""
+    patterns, as in `.gitignore`, of the files it owns; `reads`: of those it should look at. `provides`: what new it
+    makes available to others, names or paths. `batch`: given in all units or found from `needs`."""
 
     id: Id
     writes: Annotated[Texts, Meta(min_length=1)]
@@ -50,14 +50,28 @@ class UnitDocument(_Part, frozen=True, kw_only=True):
     needs: Texts | None = None
     reads: Texts | None = None
     requirements: Texts | None = None
+    provides: Texts | None = None
     estimate: UnitEstimateDocument | None = None
 
 
+class FileDocument(_Part, frozen=True, kw_only=True):
+    """A file of the feature. `status`: `A` new, `M` changed, `D` deleted. `lines`: added lines, as they can be guessed.
+    `needs`: paths of files of this feature whose new content it builds on."""
+
+    path: str
+    status: Literal["A", "M", "D"] | None = None
+    lines: Annotated[int, Meta(ge=0)] | None = None
+    purpose: str | None = None
+    needs: Texts | None = None
+
+
 class PlanDocument(_Part, frozen=True, kw_only=True):
-    """`contract`: id of the unit that is done first and that all others build on. `batches`: ids, in order."""
+    """`contract`: id of the unit that is done first and that all others build on. `batches`: ids, in order. `files`:
+    what a planning agent says of single files; a plan that is given with `--plan` needs none."""
 
     units: Annotated[tuple[UnitDocument, ...], Meta(min_length=1, max_length=MAX_UNITS)]
     contract: str | None = None
+    files: tuple[FileDocument, ...] | None = None
     batches: tuple[Texts, ...] | None = None
     confidence: Confidence | None = None
     estimate: PlanEstimate | None = None

@@ -153,6 +153,7 @@ def _unit(raw: Any, place: str, faults: Faults) -> Unit | None:
         writes=writes,
         reads=_paths(value("reads") or (), f"{place}.reads", faults),
         requirements=value("requirements") or (),
+        provides=tuple(dict.fromkeys(value("provides") or ())),
         estimate=None
         if estimate is None or estimate.seconds_p50 is None
         else UnitEstimate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ropeteam.core.model import AgentReport, FileChange, Outcome, Value
+from ropeteam.core.model import AgentReport, FileChange, Kind, Outcome, Value
 
 
 class Evidence(Value, frozen=True, kw_only=True):
@@ -26,13 +26,22 @@ class Verdict(Value, frozen=True, kw_only=True):
     notices: tuple[str, ...] = ()
 
 
-def judge(said: Outcome, evidence: str, report: AgentReport, found: Evidence, exists: Callable[[str], bool]) -> Verdict:
+def judge(
+    said: Outcome,
+    evidence: str,
+    report: AgentReport,
+    found: Evidence,
+    exists: Callable[[str], bool],
+    kind: Kind = "unit",
+) -> Verdict:
     """The outcome of an attempt. said, evidence: what its adapter makes of its events. exists: whether a path is in the
     snapshot or was in the base (so: was deleted).
 
     Order matters: what the provider or we ended (auth, rate, timeout ...) is that, whatever the tree shows; a denied
-    permission is only a notice as long as the tree shows work.
+    permission is only a notice as long as the tree shows work. Of a planner the proposal counts, not the tree.
     """
+    if kind == "plan":
+        return _planned(said, evidence, report, found)
     if said == "denied" and found.changes:
         return _ok_unless(
             report, found, exists, (evidence or "A permission was denied; the work is there all the same.",)
@@ -40,6 +49,18 @@ def judge(said: Outcome, evidence: str, report: AgentReport, found: Evidence, ex
     if said != "ok":
         return Verdict(outcome=said, evidence=evidence)
     return _ok_unless(report, found, exists, ())
+
+
+def _planned(said: Outcome, evidence: str, report: AgentReport, found: Evidence) -> Verdict:
+    """Of an attempt that only plans. What it wrote is never merged, so that it does no harm: it is told."""
+    if said not in ("ok", "denied"):
+        return Verdict(outcome=said, evidence=evidence)
+    if not report.plan.strip():
+        return Verdict(outcome="empty", evidence="It said it was done, and gave no plan.")
+    if not found.changes:
+        return Verdict(outcome="ok")
+    changed = _names([change.path for change in found.changes])
+    return Verdict(outcome="ok", notices=(f"It was to plan only and changed {changed}: kept under its ref, not used.",))
 
 
 def _ok_unless(

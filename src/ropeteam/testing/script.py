@@ -103,14 +103,15 @@ class Used(Step, frozen=True, kw_only=True, tag="usage"):
 
 
 class Report(Step, frozen=True, kw_only=True, tag="report"):
-    """Write the report file: what each file is for, decisions, deviations, for a unit its requests to others, for
-    a planning unit the plan."""
+    """Write the report file: what each file is for, decisions, deviations, for a unit its requests to others.
+
+    plan: for an attempt of kind `plan`: the plan document it proposes, or anything else that it gives for one."""
 
     files: tuple[FileNote, ...] = ()
     decisions: tuple[DecisionNote, ...] = ()
     deviations: tuple[DeviationNote, ...] = ()
     requests: tuple[RequestNote, ...] = ()
-    plan: dict[str, Any] | None = None
+    plan: Any = None
 
 
 # ---- faults

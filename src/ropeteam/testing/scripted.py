@@ -89,7 +89,7 @@ class Player:
                     decisions=step.decisions,
                     deviations=step.deviations,
                     requests=step.requests,
-                    plan=step.plan,
+                    plan=msgspec.Raw(msgspec.json.encode(step.plan)),
                 )
             case steps.Lie():
                 report = self._report or ReportFile()
