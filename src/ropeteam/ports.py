@@ -36,6 +36,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     shared_prompt: the text that is the same for all attempts of a run, to the byte; own_prompt: what is particular.
     prompt_file holds both, shared first. report_file: where an agent that can write files may leave its report.
     budget_usd: what is left for this attempt, None when there is no limit. deadline: seconds since the epoch.
+    thinking: the command of an MCP server that it thinks with, for agents that attach one; empty for none.
     """
 
     run: str
@@ -57,6 +58,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     turns: int | None = None
     budget_usd: float | None = None
+    thinking: tuple[str, ...] = ()
     settings: AgentSettings = AgentSettings()
 
 
@@ -160,10 +162,12 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agent(Protocol):
-    """An adapter for one kind of coding agent. report_by: how it gives its report (`ropeteam.prompts.own`)."""
+    """An adapter for one kind of coding agent. report_by: how it gives its report (`ropeteam.prompts.own`). attaches:
+    whether it can be given an MCP server (`Task.thinking`)."""
 
     name: str
     report_by: Literal["file", "structured"]
+    attaches: bool
 
     def build(self, task: Task) -> Launch: ...
 

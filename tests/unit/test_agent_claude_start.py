@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from ropeteam.agents import claude
-from ropeteam.agents.claude import ClaudeAgent, report_schema, session_id
+from ropeteam.agents.claude import ClaudeAgent, session_id
+from ropeteam.agents.claude_report import report_schema
 from ropeteam.core.model import AgentReport
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Task
@@ -98,7 +99,7 @@ def test_keys_of_a_cloud_account_pass_only_when_claude_is_to_use_it() -> None:
 
 
 def test_the_report_schema_stands_alone_and_fits_the_report() -> None:
-    schema = report_schema()
+    schema = report_schema("unit")
     argv = ClaudeAgent().build(a_task()).argv
 
     assert json.loads(option(argv, "--json-schema") or "") == schema

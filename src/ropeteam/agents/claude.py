@@ -11,6 +11,11 @@ How it is started, and why (each seen with version 2.1.330 against the loopback 
 - Nothing can be asked in an unattended run: edits in the work tree and all shell commands are allowed, anything else
   that needs a permission is refused by claude itself, and shows as a denial. Tools that leave the work tree, wait for
   a person, speak to other sessions or start something for later are not offered.
+- Who plans, reads: the tools that edit are not offered, and shell commands are left to claude's own judgement: `ls`,
+  `find`, `git grep` run, `touch`, `sed -i`, `git log --output=x` are refused. (Allowed beforehand as `git log:*`, the
+  last one would run and write.) The MCP server for thinking is
+  attached by `--mcp-config`; beside `--strict-mcp-config` it is the only one. Without `ENABLE_TOOL_SEARCH=false` its
+  tool is named only, and has to be looked up by the model before it can be called.
 """
 
 from __future__ import annotations
@@ -22,11 +27,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
 from ropeteam import process
+from ropeteam.agents.claude_report import report_schema
 from ropeteam.agents.claude_stream import ClaudeConversation
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Conversation, HomeFolder, Launch, Probe, Task
@@ -48,6 +54,15 @@ NOT_OFFERED: Final = (
     "ScheduleWakeup",
     "SendMessage",
 )
+
+WRITING: Final = ("Edit", "MultiEdit", "NotebookEdit", "Write")
+"""Not offered to who plans."""
+
+READING: Final = ("Read", "Grep", "Glob")
+"""Allowed beforehand to who plans. Shell commands that only read claude lets through by itself."""
+
+THINKING: Final = "sequential-thinking"
+"""What we call the MCP server for thinking; its tools are `mcp__sequential-thinking__...`."""
 
 ENVIRONMENT: Final = {
     # Milliseconds. No event comes while a command runs: claude must give it up before the stall watchdog (600 s unless
@@ -118,54 +133,6 @@ _HINT_LOG_IN = "Run `claude` once and log in, or set ANTHROPIC_API_KEY or CLAUDE
 _HINT_INSTALL = "Install it (npm install -g @anthropic-ai/claude-code), or say where it is with agent.claude.argv."
 
 
-# ---- what the report must look like, as the model is told
-
-
-class ReportedFile(msgspec.Struct, frozen=True, kw_only=True):
-    path: Annotated[str, msgspec.Meta(description="relative to the root of the repository")]
-    purpose: Annotated[str, msgspec.Meta(description="what it is for, or what was changed in it, in one line")]
-
-
-class ReportedDecision(msgspec.Struct, frozen=True, kw_only=True):
-    decision: str
-    rationale: str
-
-
-class ReportedDeviation(msgspec.Struct, frozen=True, kw_only=True):
-    what: Annotated[str, msgspec.Meta(description="what was done otherwise than asked, or left undone")]
-    why: str
-
-
-class ReportedRequest(msgspec.Struct, frozen=True, kw_only=True):
-    path: Annotated[str, msgspec.Meta(description="the file, relative to the root of the repository")]
-    what: Annotated[str, msgspec.Meta(description="exactly what is needed there")]
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    files: Annotated[list[ReportedFile], msgspec.Meta(description="every file created, modified or deleted")]
-    decisions: list[ReportedDecision]
-    deviations: list[ReportedDeviation]
-    requests: Annotated[
-        list[ReportedRequest],
-        msgspec.Meta(description="what is needed in files that are not yours to write, where there are such files"),
-    ] = []
-
-
-def report_schema() -> dict[str, Any]:
-    """The JSON Schema of the report, without references: some providers refuse them in a tool's input."""
-    (reference,), definitions = msgspec.json.schema_components((Report,), ref_template="{name}")
-
-    def inlined(value: Any) -> Any:
-        if isinstance(value, dict):
-            if "$ref" in value:
-                return inlined(definitions[value["$ref"]])
-            return {key: inlined(item) for key, item in value.items() if key != "title"}
-        return [inlined(item) for item in value] if isinstance(value, list) else value
-
-    schema: dict[str, Any] = inlined(reference)
-    return schema
-
-
 class ClaudeAgent:
     """Builds command lines for claude and remembers how large its models' contexts are.
 
@@ -174,6 +141,7 @@ class ClaudeAgent:
 
     name = "claude"
     report_by: Literal["file", "structured"] = "structured"
+    attaches = True
 
     def __init__(self, *, probe_seconds: float = PROBE_SECONDS) -> None:
         self._probe_seconds = probe_seconds
@@ -184,10 +152,9 @@ class ClaudeAgent:
         shared = task.folder / "shared-prompt.md"
         files = {str(task.prompt_file): task.shared_prompt + task.own_prompt}
         argv = [*(settings.argv or ("claude",)), "-p", "--output-format", "stream-json", "--verbose"]
-        argv += ["--permission-mode", "acceptEdits", "--allowedTools", "Bash"]
-        argv += ["--disallowedTools", ",".join(NOT_OFFERED), "--strict-mcp-config"]
+        argv += [*_permissions(task), "--strict-mcp-config"]
         argv += ["--session-id", session_id(task), "--exclude-dynamic-system-prompt-sections"]
-        argv += ["--json-schema", msgspec.json.encode(report_schema()).decode()]
+        argv += ["--json-schema", msgspec.json.encode(report_schema(task.kind)).decode()]
         if task.shared_prompt:
             files[str(shared)] = task.shared_prompt
             argv += ["--append-system-prompt-file", str(shared)]
@@ -201,13 +168,13 @@ class ClaudeAgent:
         keys, folders = cloud(settings.env)
         return Launch(
             argv=tuple(argv),
-            env={**ENVIRONMENT, **settings.env},
+            env={**ENVIRONMENT, **({"ENABLE_TOOL_SEARCH": "false"} if task.thinking else {}), **settings.env},
             stdin=task.own_prompt,
             files=files,
             pass_env=(*PASSED, *keys),
             home_readonly=(SETTINGS_FILE,),
             home_folders=(SETTINGS, *folders),
-            readable=_program(argv[0]),
+            readable=tuple(dict.fromkeys(path for part in (argv[0], *task.thinking) for path in _program(part))),
         )
 
     def listen(self, task: Task) -> Conversation:
@@ -237,6 +204,23 @@ class ClaudeAgent:
         if answer.returncode != 0 or version is None:
             return "", f"`{argv[0]} --version` ended with {answer.returncode} and named no version."
         return version[0], ""
+
+
+def _permissions(task: Task) -> list[str]:
+    """What it may do, and the server that it thinks with, where there is one."""
+    allowed: tuple[str, ...] = ("Bash",)
+    refused: tuple[str, ...] = NOT_OFFERED
+    if task.kind == "plan":
+        allowed, refused = READING, (*NOT_OFFERED, *WRITING)
+    if task.thinking:
+        allowed = (*allowed, f"mcp__{THINKING}")
+    mode = "default" if task.kind == "plan" else "acceptEdits"
+    options = ["--permission-mode", mode, "--allowedTools", ",".join(allowed), "--disallowedTools", ",".join(refused)]
+    if not task.thinking:
+        return options
+    program, *arguments = task.thinking
+    server = {"command": program, "args": arguments, "env": {"DISABLE_THOUGHT_LOGGING": "true"}}
+    return [*options, "--mcp-config", msgspec.json.encode({"mcpServers": {THINKING: server}}).decode()]
 
 
 def session_id(task: Task) -> str:

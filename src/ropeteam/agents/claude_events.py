@@ -22,8 +22,16 @@ class Head(_Event, frozen=True, kw_only=True):
     session_id: str = ""
 
 
+class Server(_Event, frozen=True, kw_only=True):
+    """An MCP server. status: `connected`, `failed`, `pending` ..."""
+
+    name: str = ""
+    status: str = ""
+
+
 class Init(_Event, frozen=True, kw_only=True):
     model: str = ""
+    mcp_servers: list[Server] | None = None
 
 
 class Retry(_Event, frozen=True, kw_only=True):

@@ -55,7 +55,7 @@ class ClaudeConversation:
     def finish(self, exit: Exit, now: float) -> Finish:
         heard = self._heard
         outcome, evidence = claude_verdict.judge(exit, heard, self._task.kind)
-        report, notices = claude_verdict.report(heard)
+        report, notices = claude_verdict.report(heard, self._task.kind)
         return Finish(
             outcome=outcome,
             usage=self._usage(),
@@ -72,7 +72,9 @@ class ClaudeConversation:
     def _event(self, head: events.Head, line: bytes) -> Sequence[Said]:
         match head.type, head.subtype:
             case "system", "init":
-                self._heard.model = msgspec.json.decode(line, type=events.Init).model
+                init = msgspec.json.decode(line, type=events.Init)
+                self._heard.model = init.model
+                self._heard.failed_servers = [s.name for s in init.mcp_servers or () if s.status == "failed"]
                 self._heard.began = True
                 return (Said(kind="session", text=head.session_id),)
             case "system", "api_retry":

@@ -41,6 +41,7 @@ class Heard:
     resets_at: float | None = None
     compacted: int = 0
     denials: dict[str, str] = field(default_factory=dict)
+    failed_servers: list[str] = field(default_factory=list)
     foreign_session: str = ""
     garbled: str = ""
 
@@ -130,6 +131,8 @@ def notices(heard: Heard, outcome: Outcome) -> tuple[str, ...]:
     if heard.denials:
         tools = ", ".join(f"{tool} {count}x" for tool, count in sorted(Counter(heard.denials.values()).items()))
         found.append(f"It was not allowed {len(heard.denials)} things it tried ({tools}).")
+    if heard.failed_servers:
+        found.append(f"It worked without the MCP server {', '.join(heard.failed_servers)}, which did not start.")
     if heard.compacted:
         found.append(f"Its conversation was shortened {heard.compacted} times.")
     if heard.result is None and heard.began:
@@ -149,20 +152,33 @@ def retry_at(heard: Heard, now: float) -> float | None:
 # ---- the report
 
 
-def report(heard: Heard) -> tuple[AgentReport, tuple[str, ...]]:
-    """The report, from the structured answer, else from a fenced JSON block in the last message."""
+def report(heard: Heard, kind: Kind) -> tuple[AgentReport, tuple[str, ...]]:
+    """The report, from the structured answer, else from a fenced JSON block in the last message.
+
+    Of who plans, the plan as text: from the structured answer, else the whole last message.
+    """
     result = heard.result
     if result is None:
         return AgentReport(), ()
+    words = result.result or heard.last_text
+    if kind == "plan":
+        return AgentReport(plan=_plan(heard.report, words)), ()
     given: Any = heard.report
     if given is None:
-        found = _FENCED.findall(result.result or heard.last_text)
+        found = _FENCED.findall(words)
         given = found[-1] if found else None
     if given is None:
         return AgentReport(), () if result.is_error else ("It left no report of what it did.",)
     try:
         value = msgspec.json.decode(given) if isinstance(given, str) else given
         said = msgspec.convert(value, AgentReport, strict=False)
-        return msgspec.structs.replace(said, usage=None), ()
+        return msgspec.structs.replace(said, usage=None, plan=""), ()
     except (msgspec.MsgspecError, RecursionError) as error:
         return AgentReport(), (f"Its report cannot be read: {error}.",)
+
+
+def _plan(given: Any, words: str) -> str:
+    if given is None:
+        return words
+    plan = given.get("plan", given) if isinstance(given, dict) else given
+    return plan if isinstance(plan, str) else msgspec.json.encode(plan).decode()

@@ -20,6 +20,7 @@ class CommandAgent:
 
     name = "command"
     report_by: Literal["file", "structured"] = "file"
+    attaches = False
 
     def build(self, task: Task) -> Launch:
         if not task.settings.argv:

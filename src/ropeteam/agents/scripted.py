@@ -25,6 +25,7 @@ class ScriptedAgent:
 
     name = "scripted"
     report_by: Literal["file", "structured"] = "file"
+    attaches = False
 
     def build(self, task: Task) -> Launch:
         script = _script(task.settings)
