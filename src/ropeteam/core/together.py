@@ -13,6 +13,7 @@ from ropeteam.core.next_attempt import free_slot, next_attempt
 from ropeteam.core.patterns import owns
 from ropeteam.core.plan import with_wiring
 from ropeteam.core.progress import asked_of, at_work, left, newest, open_requests, pieces, top, units, validated
+from ropeteam.core.replanning import at_checkpoint
 from ropeteam.core.state import AttemptState, RunState
 
 INTEGRATION = "integration"
@@ -25,6 +26,8 @@ def work(state: RunState) -> list[ev.AnyCommand]:
     commands += _merge(state) + _validate(state)
     if state.parking:
         return commands
+    if (better := at_checkpoint(state)) is not None:  # answered at once; then what begins is of the new plan
+        return [*commands, better]
     commands += _starts(state) + _belay(state)
     if state.fallen and not at_work(state):
         commands += _rest(state)
