@@ -61,7 +61,7 @@ def parts(command: F) -> F:
         "parts",
         multiple=True,
         metavar="NAME",
-        help="This part of it [the first that is due]; may be repeated.",
+        help="This part [the first that is due]; may be repeated.",
     )(command)
 
 

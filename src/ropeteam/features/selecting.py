@@ -243,8 +243,8 @@ def _refuse_missing(chosen: set[str], found: Outline, feature: str) -> None:
             raise BadInput(
                 f"{found[name].titled} depends on {edge.name}, which is not done ({found[edge.name].status}).",
                 where=f"{found.shown}:{edge.line}",
-                hint=f"`ropeteam run {feature} --part {_quoted(edge.name)}` does that first. Give both with --part to have"
-                " them done together; --all-parts does everything that is left.",
+                hint=f"`ropeteam run {feature} --part {_quoted(edge.name)}` does that first."
+                " Give both with --part to have them done together; --all-parts does everything that is left.",
             )
 
 
