@@ -110,11 +110,14 @@ def open_repository(path: Path) -> Repository:
 class Request:
     """What the command line asks for. sets: `--set`; flags: dotted setting -> value of a flag of its own.
 
-    plan: the file of a plan. own_settings: whether the user's own file and environment count.
+    parts: names of parts, extensions or changes of the feature; all_parts: all that are not done. plan: the file of a
+    plan. own_settings: whether the user's own file and environment count.
     """
 
     repo: Path
     feature: str = ""
+    parts: tuple[str, ...] = ()
+    all_parts: bool = False
     stdin: str | None = None
     mode: Literal["auto", "parallel", "single"] = "auto"
     plan: Path | None = None
@@ -189,7 +192,9 @@ def prepare(request: Request) -> Prepared:
     repo = repository.repo
     loaded = load_settings(repository, request)
     settings = loaded.settings
-    feature = features.load(request.feature, top=repo.top, stdin=request.stdin)
+    feature = features.load(
+        request.feature, top=repo.top, stdin=request.stdin, parts=request.parts, all_parts=request.all_parts
+    )
     plan = _plan(request, settings)
     changed = git.dirty(repo, feature=feature.folder)
     if changed and not request.include_dirty:

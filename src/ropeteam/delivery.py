@@ -37,7 +37,7 @@ class Delivery:
         committed = {path: text.encode() for path, text in texts.items() if self._belongs_into_commit(path)}
         head = command.tip
         if committed:
-            name = c.started.feature.title or c.started.feature.name
+            name = c.started.feature.subject
             head = git.commit_files(
                 c.store,
                 parent=command.tip,

@@ -140,7 +140,7 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
     feature = c.started.feature
     told = briefing(state, command)
     piece = told.unit if told is not None else None
-    goal = (piece.goal or piece.title or piece.id) if piece is not None else feature.title or feature.name
+    goal = (piece.goal or piece.title or piece.id) if piece is not None else feature.subject
     own = prompts.own(
         kind=command.kind,
         goal=goal,

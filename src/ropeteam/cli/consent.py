@@ -51,7 +51,7 @@ def consent_page(prepared: app.Prepared) -> Page:
     )
     return Page(
         headline=f"The first run on this repository with these settings: {name} implements"
-        f" {escaped(prepared.feature.title or prepared.feature.name)}.",
+        f" {escaped(prepared.feature.subject)}.",
         tone="calm",
         below=f"{escaped(str(prepared.repository.repo.top))} · asked once; asked again when any of this changes",
         sections=tuple(section for section in sections if section.rows),

@@ -36,7 +36,7 @@ def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
             return told
     match event:
         case ev.RunStarted():
-            return f"Run {event.run}: {escaped(event.feature.title or event.feature.name)}", ""
+            return f"Run {event.run}: {escaped(event.feature.subject)}", ""
         case ev.Planned():
             return " ".join(event.decision.reasons), "dim"
         case ev.BaselineMeasured() if state.together and event.final:

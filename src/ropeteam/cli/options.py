@@ -53,6 +53,18 @@ def budgets(command: F) -> F:
     return click.option("--budget-tokens", type=int, metavar="N", help="Stop when it has used so many tokens.")(command)
 
 
+def parts(command: F) -> F:
+    """Which parts, extensions or changes of a feature: `parts` and `all_parts`."""
+    command = click.option("--all-parts", is_flag=True, help="All parts of it that are not done, in one run.")(command)
+    return click.option(
+        "--part",
+        "parts",
+        multiple=True,
+        metavar="NAME",
+        help="This part [the first that is due]; may be repeated.",
+    )(command)
+
+
 def open_repository(path: Path) -> app.Repository:
     from ropeteam import app
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Implement a planned feature.")
 @click.argument("feature")
+@options.parts
 @options.repo
 @click.option("--agent", metavar="NAME", help="Which agent [the first that answers].")
 @click.option(
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 @options.yes
 def run(
     feature: str,
+    parts: tuple[str, ...],
+    all_parts: bool,
     repo: Path,
     agent: str | None,
     mode: Literal["auto", "parallel", "single"],
@@ -55,8 +58,8 @@ def run(
     quiet: bool,
     yes: bool,
 ) -> int:
-    """Implement FEATURE: a name under .workspace/features, a path to such a folder or to a Markdown file, or - for
-    standard input. Your branch and files are not touched until the validated result lands.
+    """Implement FEATURE: a name under .workspace/features, a path to such a folder, to a spec-kit folder (its name or
+    number will do) or to a Markdown file, or - for standard input. Your branch and files are not touched until the validated result lands.
 
     Ends with 0: delivered, 1: not delivered, 2: change something first, 3: unexpected, 4: parked, 130: interrupted.
     """
@@ -73,6 +76,8 @@ def run(
     request = app.Request(
         repo=repo,
         feature=feature,
+        parts=parts,
+        all_parts=all_parts,
         stdin=_stdin() if feature.strip() == "-" else None,
         mode=mode,
         plan=plan,

@@ -60,6 +60,6 @@ def _merge(state: RunState, a: AttemptState) -> ev.AnyCommand:
 def message(state: RunState) -> str:
     """Of the commit that holds the feature, or what was left of it: its title, and where it came from."""
     f = state.begun.feature
-    paragraphs = [shorten(f.title or f.name, 72, placeholder="…"), *f.summary.strip().split("\n\n")]
+    paragraphs = [shorten(f.subject, 72, placeholder="…"), *f.summary.strip().split("\n\n")]
     text = "\n\n".join(fill(p, 72, break_long_words=False) for p in paragraphs if p.strip())
     return f"{text}\n\nRopeteam-Run: {state.begun.run}\n"

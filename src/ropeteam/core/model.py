@@ -65,9 +65,14 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Document(Value, frozen=True, kw_only=True):
-    """One file of the feature, as it was when the run began. path: relative to the repository, or a name."""
+    """One file of the feature, as it was when the run began. path: relative to the repository, or a name.
 
-    kind: Literal["intent", "research", "architecture", "overview", "implementation", "tests", "tasks", "log"]
+    context: what belongs to the design and is neither the intent nor the plan (data model, contracts).
+    """
+
+    kind: Literal[
+        "intent", "research", "architecture", "overview", "implementation", "tests", "tasks", "log", "context"
+    ]
     path: str
     text: str
 
@@ -127,7 +132,8 @@ class Section(Value, frozen=True, kw_only=True):
 
 
 class Feature(Value, frozen=True, kw_only=True):
-    """What the user wants. folder: of a workspace feature, relative to the repository; empty for a file or stdin.
+    """What the user wants. folder: of a workspace or spec-kit feature, relative to the repository; empty for a file or
+    stdin.
 
     sections: all there are; selected: names of those that this run is about, empty for the whole feature. Then
     `requirements`, `files` and `steps` are those of the selected sections. files, steps: what the documents say of the
@@ -147,6 +153,20 @@ class Feature(Value, frozen=True, kw_only=True):
     files: tuple[NamedFile, ...] = ()
     steps: tuple[Step, ...] = ()
     notices: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """What this run is about, in words: the title, with the sections that were selected."""
+        title = self.title or self.name
+        if len(self.selected) > 3:
+            return f"{title}: {len(self.selected)} parts"
+        return f"{title}: {', '.join(self.selected)}" if self.selected else title
+
+    @property
+    def chosen(self) -> tuple[Section, ...]:
+        """The selected sections, in the order in which they are done."""
+        named = {section.name: section for section in self.sections}
+        return tuple(named[name] for name in self.selected if name in named)
 
 
 class RepoFacts(Value, frozen=True, kw_only=True):

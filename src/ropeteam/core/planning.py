@@ -2,8 +2,3 @@
 agent's proposal."""
 
 from __future__ import annotations
-
-from ropeteam.core.costs import Costs
-from ropeteam.core.model import Answers, Feature, Plan
-from ropeteam.core.settings import Settings
-from ropeteam.core.survey import Explanation, Outlook, Survey

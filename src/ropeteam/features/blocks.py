@@ -52,11 +52,16 @@ Block = Heading | Line | Table
 
 def blocks(text: str) -> list[Block]:
     """What stands in the text, in order. Line numbers are 1-based and count as an editor does."""
-    plain = _NEWLINE.sub("\n", text.removeprefix("\ufeff"))
+    plain = "\n".join(lines_of(text))
     plain = _FRONT_MATTER.sub(lambda found: "\n" * found.group().count("\n"), plain)
     parser = MarkdownIt("commonmark").enable("table")
     parser.core.ruler.disable("inline")
     return list(_read(parser.parse(plain), plain.split("\n")))
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text as they are counted here, without their ends."""
+    return _NEWLINE.split(text.removeprefix("\ufeff"))
 
 
 def _read(tokens: list[Token], source: list[str]) -> Iterator[Block]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ropeteam.core.model import Requirement
@@ -27,9 +28,10 @@ _BEGINS = re.compile(
 )
 _TASK_TYPE = re.compile(r"[*_\s>-]*(?:task\s*)type[*_\s]*:[*_\s]*([A-Za-z]+)(.*)", re.IGNORECASE)
 _META = re.compile(r"\s*(?:\*\*[^*]{1,40}:\*\*|[A-Z][A-Z ]{2,30}:|\*\*[^*]{1,40}\*\*:)")
-_SECTION = re.compile(r"(part|extend|change)\s*:\s*(.+)", re.IGNORECASE)
 _REQUEST = re.compile(r"request|overview|summary|what\b|goal|intent|description", re.IGNORECASE)
-_TITLE_WORD = re.compile(r"(?:feature|intent|feature intent|feature request)\s*[:–—-]\s+(?=\S)", re.IGNORECASE)
+_TITLE_WORD = re.compile(
+    r"(?:feature|intent|feature intent|feature request|(?:feature )?specification)\s*[:–—-]\s+(?=\S)", re.IGNORECASE
+)
 
 _COLUMNS = (
     ("test_type", re.compile(r"test", re.IGNORECASE)),
@@ -49,18 +51,23 @@ class Intent:
     notices: tuple[str, ...]
 
 
-def read(text: str, shown: str) -> Intent:
-    """Understand an intent. `shown`: how to call it in the notices. Never refuses."""
+def read(text: str, shown: str, sections: Sequence[int] = ()) -> Intent:
+    """Understand an intent. shown: how to call it in the notices. sections: lines where one begins. Never refuses."""
     found = blocks(text)
     task_type, notices = _task_type(found, shown)
-    requirements, doubts = _requirements(found, shown)
+    requirements, doubts = _requirements(found, shown, sorted(sections))
     return Intent(
         title=_title(found),
         task_type=task_type,
         summary=_summary(found),
         requirements=requirements,
-        notices=(*notices, *doubts, *_sections(found, shown)),
+        notices=(*notices, *doubts),
     )
+
+
+def summary(text: str) -> str:
+    """The first paragraph that says something of what is wanted."""
+    return _summary(blocks(text))
 
 
 def _title(found: list[Block]) -> str:
@@ -109,48 +116,34 @@ def _paragraph(found: Iterable[Block]) -> str:
     return " ".join(words)
 
 
-def _sections(found: list[Block], shown: str) -> list[str]:
-    """Parts, extends and changes are run as a whole for now: say so."""
-    names: dict[str, list[str]] = {}
-    for block in found:
-        if isinstance(block, Heading) and (match := _SECTION.fullmatch(block.text)):
-            names.setdefault(match.group(1).lower(), []).append(match.group(2).strip())
-    if not names:
-        return []
-    listed = "; ".join(f"{kind}: {', '.join(those)}" for kind, those in names.items())
-    return [f"{shown} has sections ({listed}). They are not chosen one by one: the feature is run as a whole."]
-
-
-def _requirements(found: list[Block], shown: str) -> tuple[tuple[Requirement, ...], list[str]]:
-    """Every requirement with an id. An id that comes again in the same part is taken as a reference, and said."""
+def _requirements(found: list[Block], shown: str, sections: list[int]) -> tuple[tuple[Requirement, ...], list[str]]:
+    """Every requirement with an id. An id that comes again in the same section is taken as a reference, and said."""
     kept: list[Requirement] = []
     seen: dict[tuple[str, int], Requirement] = {}
     notices: list[str] = []
-    section = 0
     for block in found:
-        if isinstance(block, Heading) and _SECTION.fullmatch(block.text):
-            section += 1
         for item in _in_block(block, shown, notices):
-            earlier = seen.setdefault((item.id, section), item)
+            earlier = seen.setdefault((item.id, bisect_right(sections, item.line)), item)
             if earlier is item:
                 kept.append(item)
             elif earlier.text != item.text:
                 notices.append(f"{shown}, line {item.line}: {item.id} is also in line {earlier.line}; that one counts.")
-    notices += _twice(kept, shown)
-    if not kept:
-        notices.append(f"{shown} has no requirements with ids (REQ-001 ...): its text as a whole is the task.")
     return tuple(kept), notices
 
 
-def _twice(kept: list[Requirement], shown: str) -> list[str]:
+def doubts(kept: Sequence[Requirement], shown: str) -> list[str]:
+    """What a reader should know of the requirements that a run is about: ids that are double, none at all."""
     lines: dict[str, list[int]] = {}
     for item in kept:
         lines.setdefault(item.id, []).append(item.line)
-    return [
+    notices = [
         f"{shown}: {name} names {len(those)} requirements (lines {', '.join(map(str, those))}); all are kept."
         for name, those in lines.items()
         if len(those) > 1
     ]
+    if not kept:
+        notices.append(f"{shown} has no requirements with ids (REQ-001 ...): its text as a whole is the task.")
+    return notices
 
 
 def _in_block(block: Block, shown: str, notices: list[str]) -> list[Requirement]:

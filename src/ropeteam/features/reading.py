@@ -56,3 +56,18 @@ def checked(text: str, shown: str) -> None:
         raise BadInput(
             f"{shown} is not UTF-8 in line {line}.", where=f"{shown}:{line}", hint="Save it as UTF-8."
         ) from error
+
+
+def not_empty(text: str, shown: str) -> str:
+    """The text, or a refusal where it has nothing but white space."""
+    if not text.removeprefix("\ufeff").strip():
+        raise BadInput(f"{shown} is empty.", where=shown, hint="Write down what is wanted, in your own words.")
+    return text
+
+
+def entries(folder: Path, place: str) -> list[Path]:
+    """What is in a folder. place: how to call it in a refusal."""
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise BadInput(f"{place} cannot be read: {error.strerror or error}.", where=place) from error

@@ -12,11 +12,15 @@ from ropeteam.errors import BadInput
 FEATURES = ".workspace/features"
 INTENT = "01-intent.md"
 RESEARCH = "01-research.md"
+SPEC = "spec.md"
+SPEC_ROOTS = ("specs", ".specify/specs")
+"""Where spec-kit keeps its features; which of them depends on its version."""
 LONGEST_NAME = 200
 SHOWN_NAMES = 12  # of the features that exist, how many a refusal lists
 
 _NOT_ALLOWED = re.compile(r"[^a-z0-9/_-]")
 _DRIVE = re.compile(r"[a-z]:")
+_SPEC_NAME = re.compile(r"(\d{8}-\d{6}|\d{3,})-.")
 
 
 def normalised(text: str) -> str:
@@ -71,9 +75,12 @@ def find(text: str, top: Path) -> tuple[str, Path]:
     reason = fault(name)
     if not reason and (folder := _by_name(name, top)) is not None:
         return name, _kept_inside(folder, top, text)
+    if not reason and (folder := _by_spec(name, top)) is not None:
+        return named(folder.name), _kept_inside(folder, top, text)
     if ".." not in name.split("/") and (folder := _by_path(text.strip(), top)) is not None:
         folder = _kept_inside(folder, top, text)
-        if reason or name_in_workspace(folder, top) or (folder / INTENT).exists():
+        known = name_in_workspace(folder, top) or (folder / INTENT).exists() or is_spec_folder(folder, top)
+        if reason or known:
             return name_in_workspace(folder, top) or named(folder.name), folder
     if reason:
         raise BadInput(f"{shown(text)} cannot name a feature: {reason}.", where="FEATURE", hint=listing(top, name))
@@ -83,7 +90,7 @@ def find(text: str, top: Path) -> tuple[str, Path]:
 
 def listing(top: Path, name: str) -> str:
     """A sentence that lists the features that exist, those like `name` first."""
-    names = existing(top)
+    names = [*existing(top), *(folder.name for folder in spec_folders(top))]
     if not names:
         return f"There are no features under {FEATURES} yet."
     close = difflib.get_close_matches(name[:LONGEST_NAME], names, n=3, cutoff=0.5)
@@ -113,6 +120,36 @@ def _by_name(name: str, top: Path) -> Path | None:
             raise BadInput(f"{names} differ only in upper and lower case.", where=str(folder), hint="Rename one.")
         folder = alike[0]
     return folder
+
+
+def is_spec_folder(folder: Path, top: Path) -> bool:
+    """Whether it is a feature folder of spec-kit: it has a specification, or its place and name are those of one."""
+    if (folder / INTENT).exists():
+        return False
+    roots = [(top / root).resolve() for root in SPEC_ROOTS]
+    named_so = folder.resolve().parent in roots and _SPEC_NAME.match(folder.name) is not None
+    return (folder / SPEC).exists() or named_so
+
+
+def spec_folders(top: Path) -> list[Path]:
+    """The feature folders of spec-kit in the repository at `top`, by name."""
+    found = [folder for root in SPEC_ROOTS if inside(top / root, top) for folder in _folders(top / root)]
+    return sorted((folder for folder in found if is_spec_folder(folder, top)), key=lambda folder: folder.name)
+
+
+def _by_spec(name: str, top: Path) -> Path | None:
+    """The folder of spec-kit that is named so, or numbered so (`001`)."""
+    found = []
+    for folder in spec_folders(top):
+        if folder.name.lower() == name:
+            return folder
+        number = match[1] if (match := _SPEC_NAME.match(folder.name)) else ""
+        if number == name or (name.isdigit() and number.isdigit() and int(number) == int(name)):
+            found.append(folder)
+    if len(found) > 1:
+        names = ", ".join(folder.relative_to(top).as_posix() for folder in found)
+        raise BadInput(f"{name!r} may mean {names}.", where="FEATURE", hint="Give the whole name, or the path.")
+    return found[0] if found else None
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -163,6 +200,14 @@ def inside(path: Path, top: Path) -> bool:
         return path.resolve().is_relative_to(top.resolve())
     except (OSError, RuntimeError):  # a circle of links
         return False
+
+
+def refuse_outside(path: Path, shown: str, top: Path) -> None:
+    """Raise BadInput for a file that a link leads out of the repository to."""
+    if not inside(path, top):
+        raise BadInput(
+            f"{shown} leads out of the repository.", where=shown, hint="Put the file itself there, not a link."
+        )
 
 
 def is_dir(path: Path) -> bool:

@@ -13,6 +13,7 @@ from ropeteam.core.briefing import Briefing
 from ropeteam.core.events import Earlier
 from ropeteam.core.model import Document, Feature, Kind, Requirement, Unit
 from ropeteam.prompts import others
+from ropeteam.prompts import parts as sections
 from ropeteam.prompts.markdown import fenced, fill, one_line, text, writable
 
 LONGEST_LOG = 60_000  # characters of one earlier log, about 15,000 tokens: its newest end is kept
@@ -22,6 +23,8 @@ _PARTS: tuple[tuple[str, str], ...] = (
     ("intent", "What is wanted"),
     ("research", "How this project does such things"),
     ("architecture", "The chosen design"),
+    ("context", "More of the design"),
+    ("tasks", "The tasks it was divided into"),
     ("overview", "What exists already"),
     ("implementation", "What earlier runs did"),
     ("tests", "What earlier tests showed"),
@@ -50,6 +53,8 @@ def shared(feature: Feature, *, base_context: Sequence[tuple[str, str]], pattern
         documents = [document for document in feature.documents if document.kind == kind]
         if documents:
             parts += [f"## {heading}", *(_document(document) for document in documents)]
+    if due := sections.parts(feature):
+        parts.append(due)
     return writable("\n\n".join(part.strip("\n") for part in parts) + "\n")
 
 
@@ -101,7 +106,7 @@ def _whole(
         goal=goal.strip(),
         requirements=_requirements(feature.requirements),
         before="\n\n".join(part for part in before if part),
-        order=others.order(told.batches),
+        order=others.order(told.batches, sections.whole(feature)),
         **values,
     )
 
@@ -127,7 +132,7 @@ def _unit(
         kind,
         goal=(unit.goal.strip() or one_line(unit.title) or goal.strip()),
         unit=unit.id,
-        feature=one_line(feature.title or feature.name),
+        feature=one_line(feature.subject),
         requirements=f"It serves {_names(unit.requirements)}." if unit.requirements else "",
         yours=others.yours(unit),
         reads=others.reads(unit),

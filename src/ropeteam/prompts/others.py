@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ropeteam.core.briefing import Briefing, Left, Neighbour
 from ropeteam.core.model import Unit
-from ropeteam.prompts.markdown import code, codes, fenced, fill, item, items, one_line, text
+from ropeteam.prompts.markdown import code, codes, fenced, fill, item, items, one_line
 
 SHOWN_UNITS = 30
 SHOWN_PATTERNS = 6  # of one unit, to the others
@@ -110,12 +110,14 @@ def _left(one: Left) -> str:
     return "\n\n".join(parts)
 
 
-def order(batches: Sequence[Sequence[str]]) -> str:
-    """The order of the work, for who does all of it."""
+def order(batches: Sequence[Sequence[str]], whole: str) -> str:
+    """The order of the work, for who does all of it. whole: what that is."""
     lines = ["; ".join(one_line(title) for title in batch) for batch in batches if batch]
     if not lines:
-        return text("order").strip()
-    return fill("order-planned", batches=items((f"- {line}" for line in lines), SHOWN_UNITS).replace("\n", "\n   "))
+        return fill("order", whole=whole)
+    return fill(
+        "order-planned", whole=whole, batches=items((f"- {line}" for line in lines), SHOWN_UNITS).replace("\n", "\n   ")
+    )
 
 
 def _named(unit: str, title: str) -> str:
