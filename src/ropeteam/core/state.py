@@ -40,7 +40,7 @@ class AttemptState(Value, frozen=True, kw_only=True):
 
     merged: the commit that holds its work on the integration. not_before: when a next attempt may start. unkept: it
     has no snapshot and cannot have one: its work is in its tree alone. told_to_stop: by an orchestrator that went away
-    before it saw the end.
+    before it saw the end. asked_at: since when it was being made ready (its tree, its task).
     """
 
     id: str
@@ -54,6 +54,7 @@ class AttemptState(Value, frozen=True, kw_only=True):
     folder: str = ""
     slot: int = 0
     stage: Stage = "running"
+    asked_at: float = 0.0
     started_at: float = 0.0
     ended_at: float = 0.0
     outcome: Outcome | None = None
