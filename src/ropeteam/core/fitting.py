@@ -264,7 +264,7 @@ def calibrated(runs: Sequence[PastRun]) -> Calibration:
         expected=sum(expected) / len(expected) if expected else 0.75,
         speedup_ratio=median(speedups),
         time_ratio=median(times) if times else None,
-        slower=sum(r.speedup < 1 for r in known if r.speedup),
+        slower=sum(r.slower for r in known),
         confidence=sum(sure) / len(sure) if sure else None,
         optimism=min(max(optimism, OPTIMISM[0]), OPTIMISM[1]),
     )

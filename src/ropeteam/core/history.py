@@ -18,6 +18,9 @@ TOLD = ("crashed", "stalled", "timeout", "corrupted", "empty", "context", "turns
 """Outcomes that say that an attempt came to nothing. The others say something of a provider, a limit that the user set,
 or that we stopped it."""
 
+ALIKE = 0.02
+"""Share of the time within which two ways are called equally long."""
+
 WHOLE = ("single", "rest", "belay", "plan")
 """Kinds of attempts that are not of one of several units."""
 
@@ -112,6 +115,11 @@ class PastRun(Value, frozen=True, kw_only=True):
     @property
     def scripted(self) -> bool:
         return self.agent == SCRIPTED
+
+    @property
+    def slower(self) -> bool:
+        """Several agents took longer than one would have."""
+        return bool(self.parallel and self.single_seconds and self.seconds > self.single_seconds * (1 + ALIKE))
 
     @property
     def way(self) -> SideEstimate:
