@@ -27,7 +27,7 @@ NAMES: Final = {
     "failed": "attempts that come to nothing",
     "conflict": "pairs of units that conflict",
     "broken": "merges that break a check",
-    "optimism": "times of several agents, times",
+    "optimism": "several agents' times, multiplied by",
 }
 
 
@@ -115,7 +115,7 @@ def _run(r: RunLine) -> tuple[Row, ...]:
 
 def _day(iso: str) -> str:
     """`22 Nov`."""
-    months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     return f"{int(iso[8:10])} {months[int(iso[5:7]) - 1]}"
 
 
