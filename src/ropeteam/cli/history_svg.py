@@ -12,7 +12,7 @@ from typing import Final
 from ropeteam.cli.plain import plain, shortened
 from ropeteam.core.history_chart import Column, HistoryChart
 
-LEFT: Final = 46
+LEFT: Final = 84
 RIGHT: Final = 16
 TOP: Final = 36
 HEIGHT: Final = 200

@@ -7,7 +7,8 @@ time, as in the report; what it did is never mixed with what others did.
 
 from __future__ import annotations
 
-from ropeteam.core.model import Kind, Outcome, Plan, PlanEstimate, RunOutcome, SideEstimate, TriggerId, Value
+from ropeteam.core.model import Kind, Outcome, RunOutcome, SideEstimate, TriggerId, Value
+from ropeteam.core.patterns import owns
 from ropeteam.core.progress import pieces, units
 from ropeteam.core.state import AttemptState, RunState, Span
 from ropeteam.core.timing import actual, covered, time_scale
@@ -153,7 +154,7 @@ def past(state: RunState) -> PastRun | None:
         asked=begun.answers.mode != "auto",
         outcome=state.outcome,
         triggers=tuple(dict.fromkeys(t.id for t in state.triggers)),
-        foreseen=_foreseen(planned(state)),
+        foreseen=_foreseen(state),
         seconds=took.seconds,
         single_seconds=took.single_seconds_estimated if _delivered(state) else None,
         single_measured=not state.together or (belay is not None and belay.outcome == "ok"),
@@ -170,19 +171,16 @@ def past(state: RunState) -> PastRun | None:
     )
 
 
-def planned(state: RunState) -> Plan | None:
-    """The plan as it was when the run was decided; later plans are made with what the run itself had measured."""
-    return state.begun.plan if state.begun.plan is not None else state.plan
-
-
 def _delivered(state: RunState) -> bool:
     return state.outcome is not None and state.outcome.startswith("delivered")
 
 
-def _foreseen(plan: Plan | None) -> Foreseen | None:
+def _foreseen(state: RunState) -> Foreseen | None:
+    """As the plan stated it that was decided on; later plans are made with what the run itself had measured."""
+    plan, outlook = state.planned, state.begun.outlook
     if plan is None or plan.estimate is None:
         return None
-    e: PlanEstimate = plan.estimate
+    e = plan.estimate
     return Foreseen(
         single=e.single,
         parallel=e.parallel,
@@ -190,11 +188,12 @@ def _foreseen(plan: Plan | None) -> Foreseen | None:
         speedup_quantile=e.speedup_quantile,
         quantile=0.25 if e.gate_quantile is None else e.gate_quantile,
         confidence=plan.confidence.value if plan.confidence is not None else None,
+        optimism=outlook.costs.optimism if outlook is not None else 1.0,
     )
 
 
 def _observed(state: RunState, a: AttemptState, scale: float) -> Observation:
-    files, lines = len(a.result.changes), None
+    files, lines = _size(state, a)
     estimate = next((u.estimate for u in units(state) if u.id == a.unit), None)
     return Observation(
         agent=a.agent or state.begun.answers.agent,
@@ -210,9 +209,26 @@ def _observed(state: RunState, a: AttemptState, scale: float) -> Observation:
         tokens=a.usage.tokens,
         cost_usd=a.usage.cost_usd,
         outcome=a.outcome,
-        good=a.outcome == "ok" and a.stage == "validated",
-        failed=a.stage == "failed" and a.outcome in TOLD,
+        good=a.outcome == "ok" and a.stage == "validated" and a.kind != "plan",
+        failed=a.stage == "failed" and a.outcome in TOLD and a.kind != "plan",
     )
+
+
+def _size(state: RunState, a: AttemptState) -> tuple[int, float | None]:
+    """Files and lines that were planned for what an attempt worked on; files that it changed where nothing was."""
+    outlook = state.begun.outlook
+    files = outlook.survey.files if outlook is not None else ()
+    if a.kind == "rest":  # what was left then is not known any more
+        files = ()
+    elif a.kind in ("unit", "contract"):
+        writes = next((u.writes for u in units(state) if u.id == a.unit), ())
+        files = tuple(f for f in files if owns(writes, f.path))
+    if not files:
+        return len(a.result.changes), None
+    known = [float(f.lines) for f in files if f.lines is not None]
+    if not known:
+        return len(files), None
+    return len(files), sum(known) * len(files) / len(known)
 
 
 # ---- times

@@ -117,6 +117,7 @@ class RunState(Value, frozen=True, kw_only=True):
     """tip: the validated result; head: the same with the documents on top. pending: triggers not announced yet.
 
     open: commands under way, by key; opened: when each began. failures: exceptions of ours, by kind of command.
+    planned: the plan as it was when it was decided on, whose predictions count; planning_seconds: driven until then.
     gauged: the baseline's checks have been tried with broken code. stop: what was asked for, once. answered: the user's
     answer about landing.
 
@@ -130,6 +131,8 @@ class RunState(Value, frozen=True, kw_only=True):
     phase: Phase = "planning"
     decision: Decision | None = None
     plan: Plan | None = None
+    planned: Plan | None = None
+    planning_seconds: float = 0.0
     explanation: Explanation | None = None
     checkpoint: str = ""
     line: tuple[str, ...] = ()
