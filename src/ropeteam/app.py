@@ -14,6 +14,7 @@ import msgspec
 import platformdirs
 
 from ropeteam import config, features, git, locks, sandbox
+from ropeteam import history as past
 from ropeteam.checks import CommandCheck
 from ropeteam.context import RunContext
 from ropeteam.core import plan as plans
@@ -80,6 +81,16 @@ class Repository:
             raise BadRepository(
                 f"The journal cannot be opened: {problem}.", where=str(self.home), hint="Make that folder writable."
             ) from problem
+
+    def history(self, *, remember: bool = False) -> past.History:
+        """What earlier runs came to. Without a journal nothing is made."""
+        if not (self.home / "journal.sqlite").is_file():
+            return past.History()
+        journal = self.journal()
+        try:
+            return past.read(journal, remember=remember)
+        finally:
+            journal.close()
 
     def lock_path(self, run: str) -> Path:
         folder = self.home / "runs"

@@ -3,7 +3,8 @@
 It lies in the repository's common git directory, so that it goes where the repository goes and no agent's tree holds
 it. Events are appended in a transaction that is on disk before the call returns (`synchronous=FULL`), never changed.
 Besides the events there is what is no event: an inbox (requests of other processes to the orchestrator), what agents
-do right now (for `status`, overwritten all the time), and the consents that the user gave.
+do right now (for `status`, overwritten all the time), the consents that the user gave, and what a run came to in short
+(`ropeteam.history`; it follows from the events, and is made anew where it is missing).
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ CREATE TABLE IF NOT EXISTS inbox (
 CREATE TABLE IF NOT EXISTS doing (
   run TEXT NOT NULL, attempt TEXT NOT NULL, at REAL NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, attempt));
 CREATE TABLE IF NOT EXISTS consents (what TEXT PRIMARY KEY, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS summaries (
+  run TEXT PRIMARY KEY, events INTEGER NOT NULL, form TEXT NOT NULL, body BLOB NOT NULL);
 """
 
 _decoder = msgspec.json.Decoder(AnyEvent)
@@ -162,6 +165,23 @@ class Journal:
     def doing(self, run: str) -> dict[str, tuple[float, str]]:
         rows = self._db.execute("SELECT attempt, at, text FROM doing WHERE run = ?", (run,))
         return {attempt: (at, text) for attempt, at, text in rows}
+
+    # ---- what runs came to, in short: lost without harm
+
+    def summarize(self, run: str, events: int, form: str, body: bytes) -> None:
+        """Keep what the first `events` events of a run come to, written in that form."""
+        try:
+            self._db.execute("PRAGMA synchronous=OFF")  # it can be made anew
+            self._db.execute("INSERT OR REPLACE INTO summaries VALUES (?, ?, ?, ?)", (run, events, form, body))
+        except sqlite3.Error:
+            return
+        finally:
+            self._db.execute("PRAGMA synchronous=FULL")
+
+    def summaries(self, form: str) -> dict[str, tuple[int, bytes]]:
+        """Of each run with one in that form: of how many events it is, and the summary."""
+        rows = self._db.execute("SELECT run, events, body FROM summaries WHERE form = ?", (form,))
+        return {run: (events, body) for run, events, body in rows}
 
     # ---- consents
 

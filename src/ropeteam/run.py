@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-from ropeteam import __version__, app, git, locks, process
+from ropeteam import __version__, app, git, history, locks, process
 from ropeteam.core import events as ev
 from ropeteam.core.model import Answers
 from ropeteam.core.schedule import fold
@@ -304,6 +304,8 @@ def _drive(
         with git.holding(lock.fd):
             state = drive(engine, first)
         context.trees.close()
+        if state.started is not None:
+            history.remember(journal, state)
         return state
     finally:
         journal.close()

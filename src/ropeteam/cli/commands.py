@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "cancel": ("running:cancel", "Stop a run and keep everything."),
     "land": ("running:land", "Put a kept result on the current branch."),
     "report": ("reporting:report", "What a run did, as text, Markdown, JSON or HTML."),
+    "history": ("history:history", "Predicted beside actual, of the runs here."),
     "clean": ("cleaning:clean", "Remove work trees that are no longer needed."),
     "agents": ("looking:agents", "Which agents can be used here."),
     "doctor": ("looking:doctor", "What is missing on this machine, and what is protected."),

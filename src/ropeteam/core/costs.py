@@ -18,8 +18,10 @@ class Costs(Value, frozen=True, kw_only=True):
     validation_seconds: the project's checks on one candidate. merge_seconds: one merge with its cheap checks.
     tree_seconds: until an agent's first request. planning_seconds: what the planning itself takes.
     conflict: probability that two units with owners of their own conflict all the same; broken: that a clean merge
-    breaks the checks; failed: that an attempt comes to nothing. repair_share: what one agent needs to mend such a thing,
-    as a share of the unit's own work. runs: how many runs of this repository are in it (0: priors alone).
+    breaks the checks; failed: that an attempt comes to nothing. repair_share: what one agent needs to mend such a
+    thing, as a share of the unit's own work. optimism: predicted times of several agents are multiplied by it, since
+    so many times as long as predicted, beside one agent, runs of several took here (1: nothing is known of that).
+    runs: how many runs of this repository are in it (0: priors alone).
     """
 
     reading_seconds: float = 75.0
@@ -40,5 +42,6 @@ class Costs(Value, frozen=True, kw_only=True):
     line_tokens: float = 36.0
     step_tokens: float = 30_000.0
     dollars_per_million: float = 1.0
+    optimism: float = 1.0
     runs: int = 0
     source: str = "published priors"

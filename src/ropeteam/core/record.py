@@ -165,6 +165,8 @@ def _planned(state: RunState, event: ev.Planned) -> RunState:
         state,
         decision=event.decision,
         plan=event.plan,
+        planned=event.plan,
+        planning_seconds=state.clockwork.driven,
         explanation=event.explanation,
         phase="running",
         stop="interrupt" if state.begun.answers.until == "plan" else "",

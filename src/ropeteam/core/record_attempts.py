@@ -26,6 +26,8 @@ def attempt_started(state: RunState, event: ev.AttemptStarted) -> RunState:
     last = state.newest(command.unit)
     if last is not None and last.again:
         state = state.with_attempt(replace(last, again=False))
+    c = state.clockwork
+    since = max(state.opened.get(command.key, event.at), c.since)
     attempt = AttemptState(
         id=event.attempt,
         unit=command.unit,
@@ -37,11 +39,11 @@ def attempt_started(state: RunState, event: ev.AttemptStarted) -> RunState:
         tree=event.tree,
         folder=event.folder,
         slot=event.slot,
+        asked_at=min(event.at, max(since, command.not_before)),
         started_at=event.at,
         asked=command.asked,
     )
-    c, asked = state.clockwork, state.opened.get(command.key, event.at)
-    waited = max(0.0, min(event.at, command.not_before) - max(asked, c.since))
+    waited = max(0.0, min(event.at, command.not_before) - since)
     if attempt.id == "rest/1":  # what failed in ropeteam itself for others is tried anew for it
         state = replace(state, failures={})
     return replace(state, attempts=(*state.attempts, attempt), clockwork=replace(c, waited=c.waited + waited))

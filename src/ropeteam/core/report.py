@@ -121,7 +121,8 @@ class DecisionReport(Value, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class Predicted(Value, frozen=True, kw_only=True, omit_defaults=False):
-    """As the plan states it; null where it does not."""
+    """As the plan states it that was decided on; null where it does not. speedup_quantile: the lower quantile
+    `gate_quantile`. confidence: that several agents take no longer than one. planning_seconds: until it is decided."""
 
     mode: str | None = None
     single_seconds_p50: float | None = None
@@ -132,6 +133,9 @@ class Predicted(Value, frozen=True, kw_only=True, omit_defaults=False):
     parallel_tokens_p50: float | None = None
     single_cost_usd_p50: float | None = None
     parallel_cost_usd_p50: float | None = None
+    gate_quantile: float | None = None
+    confidence: float | None = None
+    planning_seconds: float | None = None
 
 
 class Report(Value, frozen=True, kw_only=True, omit_defaults=False):
@@ -247,8 +251,9 @@ def _decision(decision: Decision | None) -> DecisionReport | None:
 
 def _predicted(state: RunState) -> Predicted:
     mode = state.decision.mode if state.decision else None
-    e = state.plan.estimate if state.plan is not None else None
-    if e is None:
+    plan, outlook = state.planned, state.begun.outlook
+    e = plan.estimate if plan is not None else None
+    if plan is None or e is None:
         return Predicted(mode=mode)
     return Predicted(
         mode=mode,
@@ -260,6 +265,9 @@ def _predicted(state: RunState) -> Predicted:
         parallel_tokens_p50=e.parallel.tokens_p50,
         single_cost_usd_p50=e.single.cost_usd_p50,
         parallel_cost_usd_p50=e.parallel.cost_usd_p50,
+        gate_quantile=e.gate_quantile,
+        confidence=plan.confidence.value if plan.confidence is not None else None,
+        planning_seconds=outlook.costs.planning_seconds if outlook is not None else None,
     )
 
 

@@ -40,7 +40,7 @@ class AttemptState(Value, frozen=True, kw_only=True):
 
     merged: the commit that holds its work on the integration. not_before: when a next attempt may start. unkept: it
     has no snapshot and cannot have one: its work is in its tree alone. told_to_stop: by an orchestrator that went away
-    before it saw the end.
+    before it saw the end. asked_at: since when it was being made ready (its tree, its task).
     """
 
     id: str
@@ -54,6 +54,7 @@ class AttemptState(Value, frozen=True, kw_only=True):
     folder: str = ""
     slot: int = 0
     stage: Stage = "running"
+    asked_at: float = 0.0
     started_at: float = 0.0
     ended_at: float = 0.0
     outcome: Outcome | None = None
@@ -116,6 +117,7 @@ class RunState(Value, frozen=True, kw_only=True):
     """tip: the validated result; head: the same with the documents on top. pending: triggers not announced yet.
 
     open: commands under way, by key; opened: when each began. failures: exceptions of ours, by kind of command.
+    planned: the plan as it was when it was decided on, whose predictions count; planning_seconds: driven until then.
     gauged: the baseline's checks have been tried with broken code. stop: what was asked for, once. answered: the user's
     answer about landing.
 
@@ -129,6 +131,8 @@ class RunState(Value, frozen=True, kw_only=True):
     phase: Phase = "planning"
     decision: Decision | None = None
     plan: Plan | None = None
+    planned: Plan | None = None
+    planning_seconds: float = 0.0
     explanation: Explanation | None = None
     checkpoint: str = ""
     line: tuple[str, ...] = ()

@@ -30,7 +30,7 @@ class Actual(Value, frozen=True, kw_only=True, omit_defaults=False):
     was neither an agent at work, nor a check that everything waited for, nor waiting for a provider.
     single_seconds_estimated: for several agents one reading-in, what the units took without their own reading-in, and
     one validation; with a belay that ended, what that took. validation_seconds: a last look at the whole, as measured.
-    insurance_usd: what the belay cost."""
+    insurance_usd: what the belay cost. planning_seconds: until it was decided how to work."""
 
     seconds: float = 0.0
     single_seconds_estimated: float | None = None
@@ -40,6 +40,7 @@ class Actual(Value, frozen=True, kw_only=True, omit_defaults=False):
     orchestration_seconds: float = 0.0
     validation_seconds: float = 0.0
     insurance_usd: float = 0.0
+    planning_seconds: float = 0.0
 
 
 def time_scale(state: RunState) -> float:
@@ -71,6 +72,7 @@ def actual(state: RunState, scale: float) -> Actual:
         orchestration_seconds=round(idle, 1),
         validation_seconds=round(_validation(state), 1),
         insurance_usd=round(sum(a.usage.cost_usd for a in state.attempts if a.unit == "belay"), 4),
+        planning_seconds=round(_planning(state, scale), 1),
     )
 
 
@@ -92,6 +94,13 @@ def _validation(state: RunState) -> float:
     """Seconds of the newest validation: of the whole, once there is one."""
     checks = [s for s in state.spans if s.kind == "validate"]
     return checks[-1].ended - checks[-1].began if checks else 0.0
+
+
+def _planning(state: RunState, scale: float) -> float:
+    """Seconds until it was decided, so far or in all. An agent that planned is at work like any other."""
+    until = state.planning_seconds if state.decision is not None else state.clockwork.driven
+    planners = [a for a in state.attempts if a.kind == "plan"]
+    return until + sum(a.result.seconds for a in planners) * (scale - 1.0)
 
 
 def _agents(state: RunState) -> list[tuple[float, float]]:
