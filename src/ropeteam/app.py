@@ -17,12 +17,13 @@ from ropeteam import config, features, git, locks, sandbox
 from ropeteam import history as past
 from ropeteam.checks import CommandCheck
 from ropeteam.context import RunContext
-from ropeteam.core import plan as plans
+from ropeteam.core.costs import Costs
 from ropeteam.core.decide import decide
 from ropeteam.core.events import RunStarted
-from ropeteam.core.model import Answers, Feature, Plan
+from ropeteam.core.model import Answers, Decision, Feature, Plan
 from ropeteam.core.settings import AgentSettings, CheckCommand, Settings
 from ropeteam.core.state import RunState
+from ropeteam.core.survey import Outlook
 from ropeteam.errors import AgentNotUsable, BadInput, BadRepository, RunBusy, UserError
 from ropeteam.journal import Journal
 from ropeteam.ports import Agent, Clock, Probe
@@ -122,7 +123,7 @@ class Request:
     """What the command line asks for. sets: `--set`; flags: dotted setting -> value of a flag of its own.
 
     parts: names of parts, extensions or changes of the feature; all_parts: all that are not done. plan: the file of a
-    plan. own_settings: whether the user's own file and environment count.
+    plan. own_settings: whether the user's own file and environment count. until: `plan`: stand still once it is planned.
     """
 
     repo: Path
@@ -138,11 +139,15 @@ class Request:
     sets: tuple[str, ...] = ()
     flags: Mapping[str, object] = field(default_factory=dict)
     own_settings: bool = True
+    until: Literal["end", "plan"] = "end"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that could begin: everything was looked at, nothing was changed."""
+    """A run that could begin: everything was looked at, nothing was changed.
+
+    plan: as it was given, or as it can be made without a model; outlook: what it was made from, and whether an agent is
+    to make a better one."""
 
     repository: Repository
     feature: Feature
@@ -157,8 +162,16 @@ class Prepared:
     include_dirty: bool
     mode: Literal["auto", "parallel", "single"]
     plan: Plan | None = None
+    outlook: Outlook = Outlook()
     belay: bool = False
     land: str | None = None
+    until: Literal["end", "plan"] = "end"
+
+    @property
+    def decision(self) -> Decision:
+        """As it is with this plan: what an agent's plan leads to is known once there is one."""
+        answers = Answers(mode=self.mode, agent=self.agent, belay=self.belay)
+        return decide(answers, self.plan, self.settings.gate)
 
     @property
     def sandboxed(self) -> bool:
@@ -167,8 +180,8 @@ class Prepared:
     @property
     def at_once(self) -> int:
         """How many agents there can be at the same time."""
-        answers = Answers(mode=self.mode, agent=self.agent, belay=self.belay)
-        alone = decide(answers, self.plan, self.settings.gate).mode == "single"
+        open_ = bool(self.outlook.ask_agent) and self.mode != "single" and self.until == "end"
+        alone = self.decision.mode == "single" and not open_
         return 1 if alone else self.settings.workers + self.belay
 
     @property
@@ -206,7 +219,7 @@ def prepare(request: Request) -> Prepared:
     feature = features.load(
         request.feature, top=repo.top, stdin=request.stdin, parts=request.parts, all_parts=request.all_parts
     )
-    plan = _plan(request, settings)
+    given = _plan(request)
     changed = git.dirty(repo, feature=feature.folder)
     if changed and not request.include_dirty:
         shown = "\n".join(f"  {p}" for p in changed[:20])
@@ -237,6 +250,7 @@ def prepare(request: Request) -> Prepared:
     head = git.facts(repo).head  # refuses where nobody is known to be the author of commits
     if not changed:  # else it may be among the changes that are taken along
         _find_program(repo, head, settings, name)
+    plan, outlook = _planned(repository, feature, settings, name, head, request.mode, given)
     return Prepared(
         repository=repository,
         feature=feature,
@@ -251,14 +265,46 @@ def prepare(request: Request) -> Prepared:
         include_dirty=bool(changed) and request.include_dirty,
         mode=request.mode,
         plan=plan,
+        outlook=outlook,
         belay=request.belay,
         land=request.land,
+        until=request.until,
     )
 
 
-def _plan(request: Request, settings: Settings) -> Plan | None:
-    """The plan that was given, laid out in batches. Raises BadInput for one that cannot be used, and where several
-    agents are asked for without one."""
+def _planned(
+    repository: Repository,
+    feature: Feature,
+    settings: Settings,
+    agent: str,
+    head: str,
+    mode: Literal["auto", "parallel", "single"],
+    given: Plan | None,
+) -> tuple[Plan, Outlook]:
+    """The plan as far as it can be made without a model, predicted with what earlier runs here took. Raises BadInput
+    where several agents are asked for and nothing can be shared out."""
+    from ropeteam.core.fitting import fitted
+    from ropeteam.core.graph import width
+    from ropeteam.core.planning import outlook_of
+    from ropeteam.planners import static
+
+    known = settings.agents.get(agent, AgentSettings())
+    costs = fitted(Costs(), repository.history(remember=True).runs, agent, known.model or "")
+    survey = static.survey(feature, repository.repo, head)
+    plan, outlook = outlook_of(feature, survey, costs, settings, mode=mode, given=given)
+    if mode == "parallel" and width(plan) < 2 and not outlook.ask_agent and given is None:
+        raise BadInput(
+            "--mode parallel: there is only one thing to do at a time, as far as the feature's documents tell.",
+            where="--mode",
+            hint="Name its files in 01-architecture.md, give a plan with --plan FILE (docs/guide/plans.md), or let an "
+            "agent plan with --planner agent.",
+            code="plan_needed",
+        )
+    return plan, outlook
+
+
+def _plan(request: Request) -> Plan | None:
+    """The plan that was given. Raises BadInput for one that cannot be used."""
     if request.belay and request.mode == "single":
         raise BadInput(
             "--belay is an agent more beside several, and --mode single asks for one.",
@@ -266,17 +312,7 @@ def _plan(request: Request, settings: Settings) -> Plan | None:
             hint="Leave out one of the two.",
             code="belay_alone",
         )
-    if request.plan is None:
-        several = "--mode parallel" if request.mode == "parallel" else "--belay" if request.belay else ""
-        if several:
-            raise BadInput(
-                f"{several} needs a plan that says what each agent does, and this version makes none itself.",
-                where=several.partition(" ")[0],
-                hint="Give one with --plan FILE (docs/guide/plans.md), or leave it to one agent with --mode single.",
-                code="plan_needed",
-            )
-        return None
-    return plans.layered(features.load_plan(request.plan), settings.plan.grouping)
+    return features.load_plan(request.plan) if request.plan is not None else None
 
 
 def checks_of(repo: git.Repo, commit: str, settings: Settings) -> tuple[CheckCommand, ...]:

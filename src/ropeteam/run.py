@@ -75,8 +75,10 @@ def begin(prepared: app.Prepared, screen: Screen, *, land: str | None, yes: bool
             include_dirty=prepared.include_dirty,
             sandboxed=prepared.sandboxed,
             belay=prepared.belay,
+            until=prepared.until,
         ),
         plan=prepared.plan,
+        outlook=prepared.outlook,
         version=__version__,
     )
     return Begun(repository, first, lock)

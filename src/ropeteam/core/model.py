@@ -187,7 +187,7 @@ class RepoFacts(Value, frozen=True, kw_only=True):
 class Answers(Value, frozen=True, kw_only=True):
     """What the user asked for or answered, which holds for `resume` too. land: `ask` only where someone can answer.
     sandboxed: the user was told that agents and checks are confined. belay: one more agent on the whole feature.
-    planner: who makes the plan. until: `plan`: the run stands still once it is planned."""
+    until: `plan`: the run stands still once it is planned."""
 
     mode: Literal["auto", "single", "parallel"] = "auto"
     land: Literal["ask", "yes", "no"] = "no"
@@ -195,7 +195,6 @@ class Answers(Value, frozen=True, kw_only=True):
     include_dirty: bool = False
     sandboxed: bool = False
     belay: bool = False
-    planner: Literal["auto", "static", "agent"] = "auto"
     until: Literal["end", "plan"] = "end"
 
 
