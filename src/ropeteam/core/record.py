@@ -169,7 +169,7 @@ def _planned(state: RunState, event: ev.Planned) -> RunState:
         planning_seconds=state.clockwork.driven,
         explanation=event.explanation,
         phase="running",
-        stop="interrupt" if state.begun.answers.until == "plan" else "",
+        stop=state.stop or ("interrupt" if state.begun.answers.until == "plan" else ""),
     )
     for id, why in zip(event.decision.triggers, event.decision.reasons, strict=False):
         state = state.pend(Trigger(id=id, at=event.at, evidence=why, action="single"))

@@ -23,6 +23,7 @@ from ropeteam.core.model import (
     LandedReason,
     Outcome,
     Plan,
+    PlanEstimate,
     RequestNote,
     Trigger,
     UnitEstimate,
@@ -354,14 +355,15 @@ class RandomRope(Rope):
         strange = [FileChange(path=f"free/{n}.py", kind="created") for n in range(count)]
         if not count:
             strange = [FileChange(path=f"{names[self.pick(len(names))]}/y.py", kind="modified")]
-        return (FileChange(path=f"{unit}/x.py", kind="created"), *strange)
+        return (FileChange(path=f"{self.folder(unit)}x.py", kind="created"), *strange)
 
 
 @st.composite
-def laid_out(draw: st.DrawFn) -> Plan:
+def laid_out(draw: st.DrawFn, predicted: bool = False) -> Plan:
+    """predicted: then it is looked again at what has not begun, which may be joined or left to one agent."""
     plan = draw(plans(most=7))
     done = layered(replace(plan, batches=(), barriers=False), "auto")
-    return replace(done, barriers=plan.barriers)
+    return replace(done, barriers=plan.barriers, estimate=PlanEstimate() if predicted else None)
 
 
 limits = st.builds(
@@ -372,26 +374,45 @@ limits = st.builds(
     run_seconds=st.sampled_from([None, None, 500.0]),
     undeclared_files=st.sampled_from([0, 5]),
 )
-firsts = st.builds(
-    together,
-    plan=laid_out(),
-    workers=st.integers(1, 6),
-    fallback=st.sampled_from(["salvage", "strict"]),
-    belay=st.booleans(),
-    limits=limits,
-    land=st.sampled_from(["yes", "no", "ask"]),
-)
+
+
+@st.composite
+def firsts_of(draw: st.DrawFn, predicted: bool = False) -> ev.RunStarted:
+    plan = draw(laid_out(predicted))
+    modes = ["parallel", "auto"] if predicted and graph.width(plan) > 1 else ["parallel"]
+    return together(
+        plan=plan,
+        workers=draw(st.integers(1, 6)),
+        fallback=draw(st.sampled_from(FALLS)),
+        belay=draw(st.booleans()),
+        limits=draw(limits),
+        land=draw(st.sampled_from(["yes", "no", "ask"])),
+        mode=draw(st.sampled_from(modes)),
+    )
+
+
+firsts = firsts_of()
 numbers = st.binary(max_size=60).map(list) | st.binary(min_size=80, max_size=400).map(list)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(numbers=numbers, first=firsts)
 def test_every_run_of_several_ends_and_keeps_its_promises(numbers: list[int], first: ev.RunStarted) -> None:
+    check_promises(numbers, first)
+
+
+def check_promises(numbers: list[int], first: ev.RunStarted) -> None:
     w = RandomRope(numbers, first)
     w.check_standing()
     while w.numbers and not over(w):
         w.move(chaos=True)
     check_ended(go_well(w))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(numbers=numbers, first=firsts_of(predicted=True))
+def test_so_does_one_that_is_looked_at_again_on_its_way(numbers: list[int], first: ev.RunStarted) -> None:
+    check_promises(numbers, first)
 
 
 def go_well(w: RandomRope) -> RandomRope:

@@ -119,8 +119,14 @@ class Rope(World):
 
     def result(self, **fields: object) -> AttemptResult:  # type: ignore[override]
         attempt = self.find(ev.RunAgent).attempt
-        change = FileChange(path=f"{attempt.partition('/')[0]}/x.py", kind="created")
+        change = FileChange(path=f"{self.folder(attempt.partition('/')[0])}x.py", kind="created")
         return super().result(**{"changes": (change,), **fields})  # type: ignore[arg-type]
+
+    def folder(self, unit: str) -> str:
+        """Where it may write: the folder of its name, or of the unit it was joined from."""
+        known = self.state.plan is not None and any(u.id == unit for u in self.state.plan.units)
+        writes = self.state.plan_unit(unit).writes[0] if known else "**"
+        return f"{unit}/" if "**" in writes else writes.lstrip("/")
 
     def asks(self, path: str, what: str) -> Rope:
         """It succeeds, and needs something in a file of another."""
