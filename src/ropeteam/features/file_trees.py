@@ -11,9 +11,24 @@ from ropeteam.features.section_words import Status, status_beside
 
 _BRANCH: Final = re.compile(r"^(?P<lead>[\s│|┃]*)(?P<fork>(?:[├└┣┗╰|+`\\]\s?[─━-]{1,3}|[├└┣┗╰])\s*)(?P<rest>.*)$")
 _COMMENT: Final = re.compile(r"\s+(?:#|//|←|<-|<--|--|—|–|;|\*|-)\s?|\s{2,}|\s+(?=[(\[])")
-_LETTER: Final = re.compile(r"^\s*(?P<letter>[AMD+~]|new:?|modified:?|deleted:?|create:?|update:?)\s+(?=\S)", re.IGNORECASE)
-_LETTERS: Final[dict[str, Status]] = {"a": "A", "+": "A", "new": "A", "create": "A", "m": "M", "~": "M", "modified": "M", "update": "M", "d": "D", "deleted": "D"}
-_CODE_LINE: Final = re.compile(r"[;{}()=]|\b(?:import|require|from|const|class|def|return|npm|git|cd|mkdir|touch|php|python)\b\s")
+_LETTER: Final = re.compile(
+    r"^\s*(?P<letter>[AMD+~]|new:?|modified:?|deleted:?|create:?|update:?)\s+(?=\S)", re.IGNORECASE
+)
+_LETTERS: Final[dict[str, Status]] = {
+    "a": "A",
+    "+": "A",
+    "new": "A",
+    "create": "A",
+    "m": "M",
+    "~": "M",
+    "modified": "M",
+    "update": "M",
+    "d": "D",
+    "deleted": "D",
+}
+_CODE_LINE: Final = re.compile(
+    r"[;{}()=]|\b(?:import|require|from|const|class|def|return|npm|git|cd|mkdir|touch|php|python)\b\s"
+)
 
 
 @dataclass(frozen=True)
@@ -115,5 +130,7 @@ def _plain_list(lines: list[str]) -> list[Leaf]:
             continue
         comment = re.sub(r"^[\s#/–—:-]+", "", rest[names[0].end :])
         said = _LETTERS.get(letter["letter"].lower().rstrip(":"), "?") if letter else _status(comment)
-        found += [Leaf(path, number, said, comment, whole="/" in path) for path in names[0].paths if not path.endswith("/")]
+        found += [
+            Leaf(path, number, said, comment, whole="/" in path) for path in names[0].paths if not path.endswith("/")
+        ]
     return found

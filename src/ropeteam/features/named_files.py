@@ -26,9 +26,13 @@ Wanted = Callable[[Document, int], bool]
 LONGEST_PURPOSE: Final = 300
 LONGEST_SHOWN: Final = 80
 _LABEL: Final = re.compile(r"^\W*(?:files?|paths?|location|modules?|source|target)\b[^:`]{0,20}:", re.IGNORECASE)
-_SEPARATOR: Final = re.compile(r"\s[-–—]+\s|:\s|:$|\s(?:→|->|=>|\|)\s|\t|\s\((?!(?:new|create|modif|updat|delet|remov|edit|exist))")
+_SEPARATOR: Final = re.compile(
+    r"\s[-–—]+\s|:\s|:$|\s(?:→|->|=>|\|)\s|\t|\s\((?!(?:new|create|modif|updat|delet|remov|edit|exist))"
+)
 _ARROW: Final = re.compile(r"\s*(?:→|->|=>|➜|to)\s*")
-_IDS: Final = re.compile(r"\b([A-Z][A-Z0-9]{0,9}(?:-[A-Z0-9]{1,10})?-)(\d{1,5})\b(?:\s*(?:to|through|until|\.\.\.?|–|—|-)\s*(?:\1)?(\d{1,5})\b)?")
+_IDS: Final = re.compile(
+    r"\b([A-Z][A-Z0-9]{0,9}(?:-[A-Z0-9]{1,10})?-)(\d{1,5})\b(?:\s*(?:to|through|until|\.\.\.?|–|—|-)\s*(?:\1)?(\d{1,5})\b)?"
+)
 _STORY: Final = re.compile(r"\[(US\d{1,3})\]")
 _DO: Final = re.compile(
     r"\b(?:create|add|introduce|implement|write|build|extend|modify|change|update|edit|adjust|refactor|rename|move|delete|remove"
@@ -186,7 +190,9 @@ class _Reader:
         self._leave(10 + entry.depth)
         if self.mode == "sequence":
             return
-        nested = isinstance(following, (Item, Words, Code)) and following.depth > entry.depth - isinstance(following, (Words, Code))
+        nested = isinstance(following, (Item, Words, Code)) and following.depth > entry.depth - isinstance(
+            following, (Words, Code)
+        )
         label = section_words.mode_of(entry.text) if nested or entry.text.rstrip("* ").endswith(":") else ""
         names = named_in(entry.text, expected=self.lists_files or bool(label))
         if label and not names:
@@ -223,7 +229,11 @@ class _Reader:
             return
         cell = entry.cells[at] if at < len(entry.cells) else ""
         others = [text for n, text in enumerate(entry.cells) if n not in (at, status_at) and text.strip()]
-        said = section_words.status_cell(entry.cells[status_at]) if status_at is not None and status_at < len(entry.cells) else "?"
+        said = (
+            section_words.status_cell(entry.cells[status_at])
+            if status_at is not None and status_at < len(entry.cells)
+            else "?"
+        )
         names = named_in(cell, expected=True)
         if names:
             self._take(cell, entry.line, names, said=said, purpose=" - ".join(others))
@@ -238,7 +248,11 @@ class _Reader:
         return at, status if status != at else None
 
     def _file_table(self, entry: Cells) -> bool:
-        return self.document.kind == "architecture" and section_words.column("path", entry.header) is not None and self.mode != "context"
+        return (
+            self.document.kind == "architecture"
+            and section_words.column("path", entry.header) is not None
+            and self.mode != "context"
+        )
 
     def _code(self, entry: Code) -> None:
         if self.mode in ("sequence", "context"):
@@ -256,7 +270,11 @@ class _Reader:
     def _text(self, text: str, line: int, *, item: bool) -> None:
         label = _LABEL.match(text) if self.document.kind != "research" else None
         said = _label_mode(text)
-        if not self.lists_files and not (said in ("A", "M", "D") or (said == "?" and label)) and not (label and self.mode != "context"):
+        if (
+            not self.lists_files
+            and not (said in ("A", "M", "D") or (said == "?" and label))
+            and not (label and self.mode != "context")
+        ):
             self._mentions(text, line)
             return
         names = named_in(text, expected=True)
@@ -277,10 +295,18 @@ class _Reader:
         for at, name in enumerate(names):
             here = line + text.count("\n", 0, name.start)
             if name.problem:
-                self.found.unresolved.append(f"{self.document.path}:{here}: {shown(name.raw)!r} is not taken: {name.problem}.")
+                self.found.unresolved.append(
+                    f"{self.document.path}:{here}: {shown(name.raw)!r} is not taken: {name.problem}."
+                )
                 continue
             marked = section_words.status_beside(text[names[at - 1].end if at else 0 : name.start], text[name.end :])
-            status = said if said != "?" else marked if marked != "?" and self._may_mark(marked, text, name) else self._status
+            status = (
+                said
+                if said != "?"
+                else marked
+                if marked != "?" and self._may_mark(marked, text, name)
+                else self._status
+            )
             if at + 1 < len(names) and _ARROW.fullmatch(text[name.end : names[at + 1].start]) and names[at + 1].paths:
                 status = "D"
             elif at and _ARROW.fullmatch(text[names[at - 1].end : name.start]) and names[at - 1].paths:
@@ -304,13 +330,23 @@ class _Reader:
             if not name.paths or not (name.coded or name.sure) or not self.wanted(self.document, here):
                 continue
             head = re.split(r"[.;!?]\s", text[: name.start])[-1]
-            to_do = self.document.kind == "intent" and self.mode != "context" and _DO.search(head) and not _NOT.search(head)
+            to_do = (
+                self.document.kind == "intent" and self.mode != "context" and _DO.search(head) and not _NOT.search(head)
+            )
             status = section_words.status_beside(head, text[name.end :]) if to_do else "?"
             for path in name.paths:
                 self._keep(path, status, plain(text), here, text=text, mentioned=not to_do)
 
     def _keep(
-        self, path: str, status: Status, purpose: str, line: int, *, text: str = "", mentioned: bool = False, created: bool = False
+        self,
+        path: str,
+        status: Status,
+        purpose: str,
+        line: int,
+        *,
+        text: str = "",
+        mentioned: bool = False,
+        created: bool = False,
     ) -> None:
         if _OWN.search(path):
             return
@@ -350,7 +386,8 @@ def _pseudo_heading(text: str) -> bool:
     """`**Files to create:**` or `New files:` alone in a paragraph."""
     words = text.strip()
     return len(words) <= 80 and (
-        re.fullmatch(r"(\*\*|__)[^*_`\n]+\1\s*:?(?:\s*\([^)]*\)\s*:?)?", words) is not None or re.fullmatch(r"[^`\n]{2,60}:\**", words) is not None
+        re.fullmatch(r"(\*\*|__)[^*_`\n]+\1\s*:?(?:\s*\([^)]*\)\s*:?)?", words) is not None
+        or re.fullmatch(r"[^`\n]{2,60}:\**", words) is not None
     )
 
 

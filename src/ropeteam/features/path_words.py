@@ -28,7 +28,9 @@ _EXTENSIONS: Final = frozenset(
     cmd tf hcl svg png jpg jpeg gif ico webp woff woff2 snap http ipynb lock mod sum env example conf neon dist stub
     service desktop plist gemspec podspec nix cmake mk wsgi asgi r jl pl pm elm hs ml""".split()  # noqa: SIM905
 )
-_ONLY_IN_FOLDERS: Final = frozenset({"env", "lock", "mod", "sum", "example", "dist", "service", "desktop", "r", "m", "c", "h"})
+_ONLY_IN_FOLDERS: Final = frozenset(
+    {"env", "lock", "mod", "sum", "example", "dist", "service", "desktop", "r", "m", "c", "h"}
+)
 _PRODUCTS: Final = re.compile(
     r"""(?:node|next|nuxt|vue|react|express|three|d3|chart|alpine|day|moment|ember|backbone|discord|p5|nest|solid|socket
     |angular|handlebars|mustache|knockout|meteor|hapi|koa|sails|bun|plotly|pixi|phaser|anime|video|stripe|stimulus
@@ -51,7 +53,9 @@ _PLACED: Final = re.compile(  # what stands for a date, a number or a name that 
     r"|(?<![A-Za-z])(?:TIMESTAMP|YYYYMMDD\w*|timestamp)(?![A-Za-z])",
 )
 _ALLOWED: Final = re.compile(r"[\w.@+$~()\[\]*?/=!%&# -]+")
-_SYSTEM: Final = re.compile(r"/(?:bin|boot|dev|etc|home|mnt|opt|private|proc|root|sbin|srv|sys|tmp|Users|usr|var)(?:/|$)")
+_SYSTEM: Final = re.compile(
+    r"/(?:bin|boot|dev|etc|home|mnt|opt|private|proc|root|sbin|srv|sys|tmp|Users|usr|var)(?:/|$)"
+)
 _VERSION: Final = re.compile(r"v?\d+(?:\.\d+)*(?:\.x)?")
 _DOMAIN: Final = re.compile(r"(?:www\.|[\w-]+\.(?:com|org|net|io|dev|app|gov|edu|de|uk|co)(?:/|$))", re.IGNORECASE)
 _ALIAS: Final = re.compile(r"(?:@|~|#)/(?=\w)")
@@ -205,7 +209,9 @@ def _one(word: str, coded: bool, expected: bool) -> Named | None:
 def _looks_so(word: str, folder: bool, coded: bool, expected: bool) -> bool:
     if not _ALLOWED.fullmatch(word) or _VERSION.fullmatch(word) or _DOMAIN.match(word):
         return False
-    if " " in word and not (coded and expected and "/" in word and _has_ending(word) and not re.search(r" -|^\w+ ", word)):
+    if " " in word and not (
+        coded and expected and "/" in word and _has_ending(word) and not re.search(r" -|^\w+ ", word)
+    ):
         return False
     if re.search(r"[=!%&]", word) or (word.startswith("#") and not word.startswith("#/")):
         return False

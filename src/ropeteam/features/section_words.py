@@ -9,13 +9,17 @@ Status = Literal["A", "M", "D", "?"]
 Mode = Literal["A", "M", "D", "?", "context", "sequence", ""]
 """`context`: files that are only to be looked at. `sequence`: the order of the work. Empty: says nothing of it."""
 
-_CREATE: Final = r"(?:to be )?(?:creat(?:e|es|ed|ing|ion)|new|add(?:s|ed|ing|itions?)?|introduc(?:e|ed|ing)|generat(?:e|ed))"
+_CREATE: Final = (
+    r"(?:to be )?(?:creat(?:e|es|ed|ing|ion)|new|add(?:s|ed|ing|itions?)?|introduc(?:e|ed|ing)|generat(?:e|ed))"
+)
 _MODIFY: Final = (
     r"(?:to be )?(?:modif(?:y|ied|ies|ying|ications?)|chang(?:e|es|ed|ing)|updat(?:e|es|ed|ing)|edit(?:s|ed|ing)?"
     r"|extend(?:s|ed|ing)?|touch(?:ed|es)?|adjust(?:ed|ments?)?|alter(?:ed)?|adapt(?:ed)?|refactor(?:ed|ings?)?|existing)"
 )
 _DELETE: Final = r"(?:to be )?(?:delet(?:e|es|ed|ing|ions?)|remov(?:e|es|ed|ing|als?)|drop(?:ped)?)"
-_THINGS: Final = r"(?:files?|modules?|components?|classes|code|scripts?|artifacts?|artefacts?|paths?|sources?|assets?|views?|tests?)"
+_THINGS: Final = (
+    r"(?:files?|modules?|components?|classes|code|scripts?|artifacts?|artefacts?|paths?|sources?|assets?|views?|tests?)"
+)
 _HAS: Final = {
     "A": re.compile(rf"\b{_CREATE}\b", re.IGNORECASE),
     "M": re.compile(rf"\b{_MODIFY}\b", re.IGNORECASE),
@@ -49,18 +53,25 @@ _SEQUENCE: Final = re.compile(
 )
 _COLUMN: Final = {
     "path": re.compile(r"\b(?:files?|paths?|file\s*names?|location|where|module)\b", re.IGNORECASE),
-    "status": re.compile(r"^\W*(?:action|status|change(?:\s*type)?|type|operation|op|new\?|kind|what to do|a/m|mode)\W*$", re.IGNORECASE),
+    "status": re.compile(
+        r"^\W*(?:action|status|change(?:\s*type)?|type|operation|op|new\?|kind|what to do|a/m|mode)\W*$", re.IGNORECASE
+    ),
 }
 _CELL: Final = {
     "A": re.compile(rf"\W*(?:{_CREATE}|a|\+|neu|yes|✚|➕|🆕)\b.*|\W*\+\W*|🆕.*", re.IGNORECASE | re.DOTALL),
     "M": re.compile(rf"\W*(?:{_MODIFY}|m|~|no)\b.*|\W*~\W*|✏.*", re.IGNORECASE | re.DOTALL),
     "D": re.compile(rf"\W*(?:{_DELETE}|d)\b.*|\W*[-−]\W*|🗑.*", re.IGNORECASE | re.DOTALL),
 }
-_MARK: Final = re.compile(r"[(\[{*_`<←#\s-]*\b(new|added?|created?|modified|modify|changed?|updated?|edit|extended?|existing|deleted?|removed?)\b\s*(?:file)?[)\]}*_`:,;>.]|^\W*\b(new|modified|updated|deleted)\b\W*$", re.IGNORECASE)
+_MARK: Final = re.compile(
+    r"[(\[{*_`<←#\s-]*\b(new|added?|created?|modified|modify|changed?|updated?|edit|extended?|existing|deleted?|removed?)\b\s*(?:file)?[)\]}*_`:,;>.]|^\W*\b(new|modified|updated|deleted)\b\W*$",
+    re.IGNORECASE,
+)
 _FROM: Final = re.compile(r"\bfrom\s+(?:the\s+)?$", re.IGNORECASE)
 _ADD: Final = re.compile(r"\badd|\bintroduc|\bnew\b", re.IGNORECASE)
 _INTO: Final = re.compile(r"\b(?:to|into|in|on|within|inside)\s+(?:the\s+)?(?:existing\s+)?$", re.IGNORECASE)
-_NOTHING: Final = re.compile(r"\W*(?:none|nothing|n/?a|no(?:\s+\w+){0,2}\s*files?|no\s+changes?|not\s+applicable|tbd|-|—)?\W*", re.IGNORECASE)
+_NOTHING: Final = re.compile(
+    r"\W*(?:none|nothing|n/?a|no(?:\s+\w+){0,2}\s*files?|no\s+changes?|not\s+applicable|tbd|-|—)?\W*", re.IGNORECASE
+)
 
 
 def mode_of(heading: str) -> Mode:

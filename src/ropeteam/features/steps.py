@@ -22,7 +22,8 @@ from ropeteam.features.path_words import named_in
 _TASK: Final = re.compile(r"^(?:\*\*|`)?(T\d{1,4}[a-z]?)(?:\*\*|`)?[\s:.–—-]+(.*)$", re.DOTALL)
 _TAG: Final = re.compile(r"\[(P|US\d{1,3}|Story\s?\d+)\]\s*", re.IGNORECASE)
 _PHASE: Final = re.compile(
-    r"^\W*(?:phase|step|stage|milestone|iteration|wave|batch)\s+(?P<id>\d{1,3}[a-z]?|[A-Z])\b\W*(?P<text>.*)$", re.IGNORECASE
+    r"^\W*(?:phase|step|stage|milestone|iteration|wave|batch)\s+(?P<id>\d{1,3}[a-z]?|[A-Z])\b\W*(?P<text>.*)$",
+    re.IGNORECASE,
 )
 _STORY: Final = re.compile(r"\buser stor(?:y|ies)\b|\bUS\d", re.IGNORECASE)
 _LATE: Final = re.compile(r"\b(?:polish|cross-cutting|cleanup|clean-up|final|finish|release)\b", re.IGNORECASE)
@@ -36,7 +37,10 @@ _NO_NEEDS: Final = re.compile(
     r"\b(?:needs?|requires?|depends?\s+on|dependencies|prerequisites?)\s*[:=]?\s*(?:nothing|none|no\s+(?:other|step)\w*)\b|\bno\s+dependenc|\bindependent\b(?!\s+of\s+\w+\s+\w+ing)",
     re.IGNORECASE,
 )
-_PARALLEL: Final = re.compile(r"\[P\]|\(parallel\b|\bin\s+parallel\b|\bparallel(?:izable|isable)\b|\bside\s+by\s+side\b|\bconcurrently\b", re.IGNORECASE)
+_PARALLEL: Final = re.compile(
+    r"\[P\]|\(parallel\b|\bin\s+parallel\b|\bparallel(?:izable|isable)\b|\bside\s+by\s+side\b|\bconcurrently\b",
+    re.IGNORECASE,
+)
 _NUMBER: Final = re.compile(r"(?:(T)?(\d{1,4})([a-z]?))")
 _ARROWS: Final = re.compile(r"\s*(?:→|->|=>|➜|⟶)\s*")
 _LIST_COLUMNS: Final = {
@@ -78,7 +82,9 @@ def sequence(documents: Iterable[Document], wanted: Wanted) -> Sequence:
         entries = outline(document.text)
         drafts = _tasks(entries, document, wanted, found)
         if len(drafts) + len(found.done) < 2 or document.kind != "tasks":
-            drafts = drafts if document.kind == "tasks" and (drafts or found.done) else _sequence(entries, document, wanted)
+            drafts = (
+                drafts if document.kind == "tasks" and (drafts or found.done) else _sequence(entries, document, wanted)
+            )
         if drafts or found.done:
             _finish(drafts, document, found)
             return found
@@ -148,7 +154,12 @@ def _begins(entry: Entry) -> int:
     """The level of a heading (7: a label) that announces an order of work; 0: it does not."""
     if isinstance(entry, Heading) and section_words.mode_of(entry.text) == "sequence":
         return entry.level
-    label = isinstance(entry, Words) and not entry.depth and len(entry.text) <= 80 and entry.text.strip().endswith((":", "**"))
+    label = (
+        isinstance(entry, Words)
+        and not entry.depth
+        and len(entry.text) <= 80
+        and entry.text.strip().endswith((":", "**"))
+    )
     return 7 if label and isinstance(entry, Words) and section_words.mode_of(entry.text) == "sequence" else 0
 
 
@@ -158,7 +169,12 @@ def _section(entries: list[Entry], start: int, level: int) -> list[Entry]:
         entry = entries[end]
         if isinstance(entry, Heading) and entry.level <= level:
             break
-        if level == 7 and isinstance(entry, Words) and not entry.depth and re.fullmatch(r"\*\*[^*]+\*\*:?", entry.text.strip()):
+        if (
+            level == 7
+            and isinstance(entry, Words)
+            and not entry.depth
+            and re.fullmatch(r"\*\*[^*]+\*\*:?", entry.text.strip())
+        ):
             break
         end += 1
     return entries[start:end]
@@ -216,17 +232,26 @@ def _rank(entry: Entry) -> int:
 
 
 def _bare(text: str) -> str:
-    return re.sub(r"[*_`]{1,3}", "", text).strip() if not named_in(text) else re.sub(r"\*\*|__(?!init)", "", text).strip()
+    return (
+        re.sub(r"[*_`]{1,3}", "", text).strip() if not named_in(text) else re.sub(r"\*\*|__(?!init)", "", text).strip()
+    )
 
 
 def _rows(rows: list[Cells]) -> list[_Draft]:
     drafts = []
     for count, row in enumerate(rows, 1):
-        at = {kind: next((n for n, words in enumerate(row.header) if p.search(words)), None) for kind, p in _LIST_COLUMNS.items()}
+        at = {
+            kind: next((n for n, words in enumerate(row.header) if p.search(words)), None)
+            for kind, p in _LIST_COLUMNS.items()
+        }
         id = _cell(row, at["id"])
         number = _NUMBER.fullmatch(re.sub(r"[*_`#]|step|phase", "", id, flags=re.IGNORECASE).strip())
         needs = _cell(row, at["needs"])
-        rest = [cell for n, cell in enumerate(row.cells) if n != at["needs"] and (n != at["id"] or number is None) and n != at["parallel"]]
+        rest = [
+            cell
+            for n, cell in enumerate(row.cells)
+            if n != at["needs"] and (n != at["id"] or number is None) and n != at["parallel"]
+        ]
         parallel = re.match(r"\W*(?:y|yes|true|✓|x)\b|.*\[P\]", _cell(row, at["parallel"]), re.IGNORECASE) is not None
         drafts.append(
             _Draft(
@@ -234,7 +259,9 @@ def _rows(rows: list[Cells]) -> list[_Draft]:
                 row.line,
                 [(" - ".join(cell for cell in rest if cell), row.line)],
                 parallel=parallel,
-                needs_text=f"needs {needs}" if needs and not section_words.nothing(needs) else "needs nothing" * (at["needs"] is not None),
+                needs_text=f"needs {needs}"
+                if needs and not section_words.nothing(needs)
+                else "needs nothing" * (at["needs"] is not None),
             )
         )
     return _renumbered(drafts)
@@ -267,7 +294,9 @@ def _finish(drafts: list[_Draft], document: Document, found: Sequence) -> None:
         needs, unknown = _needs(whole, draft.id, known)
         stated = stated or bool(needs) or _NO_NEEDS.search(whole) is not None
         if unknown:
-            found.notices.append(f"{document.path}, line {draft.line}: it needs {', '.join(unknown)}, which is no step; not counted.")
+            found.notices.append(
+                f"{document.path}, line {draft.line}: it needs {', '.join(unknown)}, which is no step; not counted."
+            )
         files = _files(draft, document, found)
         steps.append(
             Step(
@@ -327,7 +356,11 @@ def _files(draft: _Draft, document: Document, found: Sequence) -> tuple[str, ...
                 found.unresolved.append(f"{document.path}:{here}: {shown(name.raw)!r} is not taken: {name.problem}.")
                 continue
             head = text[about[at - 1].end if at else 0 : name.start]
-            passing = re.search(r"\b(?:see|like|as in|similar to|from|per|according to|following|using)\s+(?:the\s+)?[`(]?$", head, re.IGNORECASE)
+            passing = re.search(
+                r"\b(?:see|like|as in|similar to|from|per|according to|following|using)\s+(?:the\s+)?[`(]?$",
+                head,
+                re.IGNORECASE,
+            )
             for path in name.paths:
                 if passing or re.match(r"specs/\d{3}|\.workspace/", path) or (path in _PLANNING and "/" not in path):
                     continue
