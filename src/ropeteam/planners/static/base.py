@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from ropeteam.git import list_files, read_files
 from ropeteam.git.repository import HasGit
 
 LARGEST: Final = 400_000  # bytes of one file that is looked at; larger ones are generated
-COMMITS: Final = 500  # of the history that is looked at
 
 
 class Base:
@@ -22,6 +21,13 @@ class Base:
         self.files: Sequence[str] = list_files(place, commit)
         self.names = frozenset(self.files)
         self._contents: dict[str, bytes] = {}
+        self._remembered: dict[str, Any] = {}
+
+    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
+        """What was worked out of the commit once: the first `make` for a key counts."""
+        if key not in self._remembered:
+            self._remembered[key] = make()
+        return self._remembered[key]
 
     @cached_property
     def folders(self) -> frozenset[str]:

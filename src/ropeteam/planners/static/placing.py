@@ -47,6 +47,9 @@ _IDLE: Final = frozenset(
     update change file step phase first second implement implementation need nothing their them they when where which
     can has have no not one two src lib app main index init ts js py php""".split()  # noqa: SIM905
 )
+_WORTH: Final = {(True, True): 4.0, (True, False): 3.0, (False, True): 1.5, (False, False): 1.0}
+"""Of a word that a step and a file share, by whether it is in the file's path and in its purpose."""
+
 LEAST_FOR_REQUIREMENT: Final = 0.34  # of a requirement's words that the file's own must cover
 
 
@@ -57,7 +60,7 @@ def by_words(files: Sequence[PlannedFile], steps: Sequence[Step]) -> dict[str, S
     weight = _weights(bags)
     placed: dict[str, Step] = {}
     for file in files:
-        name, about = _of_file(file)
+        name, about, kind = _of_file(file)
         scores = [
             sum(
                 (3.0 if w in name else 1.0) * (2.0 if w in head else 1.0) * weight[w]
@@ -102,16 +105,13 @@ def _weights(bags: Sequence[set[str]]) -> Counter[str]:
     return weight
 
 
-def _of_file(file: PlannedFile) -> tuple[set[str], set[str]]:
-    """Words of its path with what they usually stand for, and words of its purpose."""
-    folders, _, name = file.path.rpartition("/")
-    said = _bag(name) | _bag(folders)
-    for word in list(said) + [file.category]:
-        said.update(_SYNONYMS.get(word, ()))
-    said.add(file.category)
-    if file.hub:
-        said.update(_HUB_WORDS)
-    return said, _bag(file.purpose)
+def _of_file(file: PlannedFile) -> tuple[set[str], set[str], set[str]]:
+    """Words of its path, of its purpose, and what files of its kind are usually called."""
+    name = _bag(file.path.replace("/", " "))
+    kind = {file.category, *(_HUB_WORDS if file.hub else ())}
+    for word in [*name, file.category]:
+        kind.update(_SYNONYMS.get(word, ()))
+    return name, _bag(file.purpose), kind
 
 
 def _bag(text: str) -> set[str]:

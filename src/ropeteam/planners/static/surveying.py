@@ -9,7 +9,7 @@ import msgspec
 from ropeteam.core.model import Feature, NamedFile, Step
 from ropeteam.core.survey import PlannedFile, Survey
 from ropeteam.git.repository import HasGit
-from ropeteam.planners.static import dependencies, kinds, placing, sizes
+from ropeteam.planners.static import dependencies, kinds, path_rules, placing, sizes
 from ropeteam.planners.static.base import Base
 from ropeteam.planners.static.finding import Finder, Found
 from ropeteam.planners.static.history import History, history
@@ -163,7 +163,7 @@ def _placed(
             by_step.setdefault(path, step)
     loose = [file for file in files if file.path not in by_step]
     tasks = any(step.phase for step in steps)
-    guessed = {} if tasks else placing.by_words(loose, steps)
+    guessed = {} if tasks else _with_tested(placing.by_words(loose, steps), loose, files, by_step)
     placed = []
     for file in files:
         step_of = by_step.get(file.path) or guessed.get(file.path)
@@ -179,6 +179,21 @@ def _placed(
         fitting = [path for path, other in guessed.items() if other is step]
         grown.append(msgspec.structs.replace(step, files=tuple(dict.fromkeys((*named, *fitting)))))
     return placed, tuple(grown)
+
+
+def _with_tested(
+    guessed: dict[str, Step], loose: Sequence[PlannedFile], files: Sequence[PlannedFile], named: dict[str, Step]
+) -> dict[str, Step]:
+    """A test belongs to the step of what it tests, whatever its words; of several the last."""
+    known = {**guessed, **named}
+    for test in loose:
+        if test.category != "test":
+            continue
+        tested = [file for file in files if kinds.stem(file.path) == kinds.stem(test.path)]
+        steps = [known[file.path] for file in tested if path_rules.likelihood(test, file) and file.path in known]
+        if steps:
+            guessed[test.path] = max(steps, key=lambda step: step.number)
+    return guessed
 
 
 def _serving(files: list[PlannedFile], feature: Feature) -> tuple[list[PlannedFile], tuple[str, ...]]:
