@@ -11,32 +11,22 @@ import re
 import tomllib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ropeteam.core.model import Finding
 from ropeteam.core.paths import is_fixture, suffix
+from ropeteam.grammars import GRAMMARS, parsed
 
 if TYPE_CHECKING:
-    from tree_sitter import Language, Node
+    from tree_sitter import Node
 
 Confirm = Callable[[str, bytes], bool | None]
 """Asks the language's own checker about (path, contents): True it is wrong, False it is fine, None nobody can say."""
 
 _MOST_BYTES = 1_000_000  # a larger file is generated or bundled, and slow to parse
 _BINARY_LOOK = 8000
-_TREE_SITTER = {
-    **dict.fromkeys(("js", "mjs", "cjs", "jsx"), "javascript"),
-    **dict.fromkeys(("ts", "mts", "cts"), "typescript"),
-    "tsx": "tsx",
-    "php": "php",
-    "go": "go",
-    "java": "java",
-    "rb": "ruby",
-}
 _WITH_COMMENTS = re.compile(r"(^|/)(\.vscode/|\.devcontainer/|[tj]sconfig[^/]*\.json$|\.[\w.-]+$|devcontainer\.json$)")
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{%|\.(tmpl|tpl|template|j2|jinja2?|erb|ejs|stub)(\.|$)|\.blade\.php$")
 _DECLARATIONS = re.compile(r"\.d\.([\w-]+\.)?[cm]?ts$")  # no code; 2 % of whole ones are beyond the grammar
@@ -123,7 +113,7 @@ def _fault(path: str, content: bytes) -> _Fault | None:
         return _toml(content)
     if kind == "vue":
         return _component(content)
-    grammar = _TREE_SITTER.get(kind)
+    grammar = GRAMMARS.get(kind)
     return _grammar(grammar, content) if grammar else None
 
 
@@ -187,9 +177,9 @@ def _component(content: bytes) -> _Fault | None:
     for found in _SCRIPT.finditer(content):
         language = re.search(rb"\blang=[\"']?(\w+)", found[1])
         kind = language[1].decode() if language else "js"
-        if kind not in _TREE_SITTER:
+        if kind not in GRAMMARS:
             continue
-        fault = _grammar(_TREE_SITTER[kind], found[2])
+        fault = _grammar(GRAMMARS[kind], found[2])
         if fault:
             line = fault.line + content.count(b"\n", 0, found.start(2))
             return _Fault(line=line, message=fault.message)
@@ -212,9 +202,7 @@ def _grammar(grammar: str, content: bytes) -> _Fault | None:
 
 
 def _parsed(grammar: str, content: bytes) -> _Fault | None:
-    from tree_sitter import Parser
-
-    root = Parser(_language(grammar)).parse(content).root_node
+    root = parsed(grammar, content).root_node
     if not root.has_error:
         return None
     node = _first_error(root)
@@ -230,12 +218,3 @@ def _first_error(node: Node) -> Node:
             return node
         node = inner
     return node
-
-
-@cache
-def _language(grammar: str) -> Language:
-    from tree_sitter import Language
-
-    module = import_module("tree_sitter_typescript" if grammar == "tsx" else f"tree_sitter_{grammar}")
-    entry = {"typescript": "language_typescript", "tsx": "language_tsx", "php": "language_php"}.get(grammar, "language")
-    return Language(getattr(module, entry)())

@@ -90,12 +90,19 @@ class Requirement(Value, frozen=True, kw_only=True):
 
 class NamedFile(Value, frozen=True, kw_only=True):
     """A file that the feature's documents name: to be created (`A`), changed (`M`) or deleted (`D`), `?` where they do
-    not say. task: id of the task that names it, empty where none does. source, line: the document, 1-based."""
+    not say. task: id of the task that names it, empty where none does. source, line: the document, 1-based.
+
+    path: as it is written there, cleaned: `/` at its end for a folder; with `*` where it stands for several files or its
+    name is known only in part. mentioned: named in passing, not as something to be done (with `A`: drawn in a tree of
+    files, so it is to be created unless it is there). requirements: ids that stand beside it.
+    """
 
     path: str
     status: Literal["A", "M", "D", "?"] = "?"
     purpose: str = ""
     task: str = ""
+    requirements: tuple[str, ...] = ()
+    mentioned: bool = False
     source: str = ""
     line: int = 0
 
@@ -103,7 +110,8 @@ class NamedFile(Value, frozen=True, kw_only=True):
 class Step(Value, frozen=True, kw_only=True):
     """A step of the documents' own sequence, or a task. number: its place, 1-based; steps of equal number may be done
     side by side. parallel: the documents say that it may run beside others. needs: ids of steps before it, where the
-    documents name them; files: paths it names."""
+    documents name them; files: paths it names. phase: heading of the phase or story it is in; stories may be done side
+    by side."""
 
     id: str
     number: int
@@ -112,6 +120,7 @@ class Step(Value, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
+    phase: str = ""
     source: str = ""
     line: int = 0
 
@@ -137,7 +146,8 @@ class Feature(Value, frozen=True, kw_only=True):
 
     sections: all there are; selected: names of those that this run is about, empty for the whole feature. Then
     `requirements`, `files` and `steps` are those of the selected sections. files, steps: what the documents say of the
-    work itself. notices: what was understood leniently or could not be, one sentence each, shown to the user.
+    work itself. unresolved: what they name as a file and no path could be made of, a sentence each with its line.
+    notices: what was understood leniently or could not be, one sentence each, shown to the user.
     """
 
     name: str
@@ -152,6 +162,7 @@ class Feature(Value, frozen=True, kw_only=True):
     selected: tuple[str, ...] = ()
     files: tuple[NamedFile, ...] = ()
     steps: tuple[Step, ...] = ()
+    unresolved: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
     @property

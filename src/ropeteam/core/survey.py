@@ -22,7 +22,9 @@ class PlannedFile(Value, frozen=True, kw_only=True):
     `view`, `test`, `docs` or `locale`. step: place in the documents' own sequence, 1-based, 0: not in it; task: the id
     that names it there. requirements: ids that name it. hub: many parts of a feature want a line in it (routes, an
     index, settings, texts of a language). hot: share of the last 500 commits that touched it; prior: commits that ever
-    did. source: document and line, or what else it was found by.
+    did among those that were looked at. source: document and line, or what else it was found by. pattern: of
+    `.gitignore`, owns it, where `path` is not the name of one file: a folder (`/` at its end), or a name known only in
+    part (`migrations/*_create_orders.php`); empty otherwise.
     """
 
     path: str
@@ -39,6 +41,7 @@ class PlannedFile(Value, frozen=True, kw_only=True):
     hot: float = 0.0
     prior: int = 0
     source: str = ""
+    pattern: str = ""
 
 
 class Dependency(Value, frozen=True, kw_only=True):

@@ -50,10 +50,15 @@ class Table:
 Block = Heading | Line | Table
 
 
+def prepared(text: str) -> str:
+    """The text without byte order mark and front matter, its lines as many as before and ended by newlines."""
+    plain = "\n".join(lines_of(text))
+    return _FRONT_MATTER.sub(lambda found: "\n" * found.group().count("\n"), plain)
+
+
 def blocks(text: str) -> list[Block]:
     """What stands in the text, in order. Line numbers are 1-based and count as an editor does."""
-    plain = "\n".join(lines_of(text))
-    plain = _FRONT_MATTER.sub(lambda found: "\n" * found.group().count("\n"), plain)
+    plain = prepared(text)
     parser = MarkdownIt("commonmark").enable("table")
     parser.core.ruler.disable("inline")
     return list(_read(parser.parse(plain), plain.split("\n")))

@@ -9,7 +9,7 @@ from typing import Literal
 
 from ropeteam.core.model import Document, Feature, Requirement
 from ropeteam.features import intent as intents
-from ropeteam.features import sections, selecting, speckit
+from ropeteam.features import sections, selecting, speckit, work
 from ropeteam.features.blocks import lines_of
 from ropeteam.features.selecting import Outline
 
@@ -48,6 +48,7 @@ def understood(
     chosen = [section for section in values if section.name in selected]
     only = chosen[0] if len(chosen) == 1 else None
     kinds = {section.kind for section in chosen}
+    named = work.read(documents, work.about(selected, found))
     return Feature(
         name=name,
         source=source,
@@ -59,6 +60,9 @@ def understood(
         requirements=mine,
         sections=values,
         selected=selected,
+        files=named.files,
+        steps=named.steps,
+        unresolved=named.unresolved,
         notices=(
             *notices,
             *(
@@ -68,6 +72,7 @@ def understood(
             ),
             *said.notices,
             *found.notices,
+            *named.notices,
             *(_inside(intent) if found.sections else ()),
             *(_outside(every, own, found) if selected else ()),
             *intents.doubts(mine, f"{intent.path}: {', '.join(selected)}" if selected else intent.path),

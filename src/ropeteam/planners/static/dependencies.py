@@ -1,0 +1,209 @@
+"""What of the planned files builds on what, from each kind of evidence, with how often such evidence was right.
+
+The likelihood is that of a binding need: what one file adds uses what the other adds. It was counted on 1,280 real
+features (`docs/design/0018`). That one file imports another says less than it seems: in 30 of 100 cases the new lines
+of the one need new lines of the other.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from ropeteam.core import paths
+from ropeteam.core.model import Step
+from ropeteam.core.survey import Dependency, DependencyKind, PlannedFile
+from ropeteam.planners.static import kinds, path_rules
+from ropeteam.planners.static.base import Base
+from ropeteam.planners.static.history import History
+from ropeteam.planners.static.imports import Imports
+
+IMPORT: Final = 0.30
+SIBLING: Final = 0.40  # times the share of files beside it that import that file
+COCHANGE: Final = 0.10  # times the share of its earlier commits that changed the other too
+REGISTERED: Final = 0.70  # times the share of files beside a new one that the other imports already; not measured
+DECLARED: Final = 0.90  # the documents say so, and each step is one or two files
+DECLARED_MANY: Final = 0.60  # the same, of steps with many files: not each needs each
+PLACED: Final = 0.75  # times that, for each file that is in a step only because its words fit
+SEQUENCE: Final = 0.15  # one step after another says little: half of what follows could go beside; not measured
+MOST_SIBLINGS: Final = 12  # files that are read beside one new file
+MOST_READ: Final = 400  # files beside new ones that are read in all
+LEAST_COMMITS: Final = 3  # that changed both, for co-change to be listed
+MANY: Final = 4  # pairs between two steps
+
+
+def between(files: Sequence[PlannedFile], steps: Sequence[Step], base: Base, past: History) -> list[Dependency]:
+    """Every dependency there is evidence for, those of one pair and kind once, in the order of the files."""
+    found: dict[tuple[str, str, DependencyKind], Dependency] = {}
+    sources = (
+        _imports(files, base),
+        _rules(files),
+        _declared(files, steps),
+        _sequence(files, steps),
+        _together(files, past),
+    )
+    for source in sources:
+        for one in source:
+            key = (one.path, one.on, one.kind)
+            if one.path != one.on and (key not in found or found[key].likelihood < one.likelihood):
+                found[key] = one
+    place = {file.path: n for n, file in enumerate(files)}
+    return sorted(found.values(), key=lambda d: (place[d.path], place[d.on], d.kind))
+
+
+# ---- what the base commit imports
+
+
+def _imports(files: Sequence[PlannedFile], base: Base) -> Iterator[Dependency]:
+    wanted = frozenset(file.path for file in files if file.status != "A")
+    beside = {file.path: _siblings(file, base) for file in files if file.status == "A" and _is_code(file.path)}
+    read = list(dict.fromkeys([*wanted, *(path for those in beside.values() for path in those)]))[
+        : MOST_READ + len(wanted)
+    ]
+    base.load(read)
+    near = frozenset(path for those in beside.values() for path in those) & frozenset(read)
+    imports = Imports(base, wanted | near)
+    for path in wanted:
+        for on in imports.of(path) & wanted:
+            yield Dependency(
+                path=path, on=on, kind="import", likelihood=IMPORT, evidence=f"{path} imports {on} already."
+            )
+    for path, those in beside.items():
+        yield from _as_siblings_do(path, [one for one in those if one in near], imports, wanted)
+
+
+def _is_code(path: str) -> bool:
+    return paths.is_code(path) or path.endswith(".blade.php")
+
+
+def _siblings(file: PlannedFile, base: Base) -> list[str]:
+    """Files beside a new one that are of its kind: same ending, in its folder, else of its name in folders beside."""
+    folder, _, name = file.path.rpartition("/")
+    ending = name.partition(".")[2]
+    alike = [
+        path
+        for path in base.inside.get(folder, [])
+        if path.endswith("." + ending) and paths.is_test(path) == paths.is_test(file.path) and not kinds.is_hub(path)
+    ]
+    if not alike and folder:
+        above = folder.rpartition("/")[0]
+        alike = [
+            path for path in base.by_name.get(name.lower(), []) if path.rpartition("/")[0].rpartition("/")[0] == above
+        ]
+    return alike[:MOST_SIBLINGS]
+
+
+def _as_siblings_do(path: str, beside: Sequence[str], imports: Imports, wanted: frozenset[str]) -> Iterator[Dependency]:
+    """A new file will import what the files beside it import, and be imported by what imports them."""
+    if not beside:
+        return
+    counted: dict[str, int] = defaultdict(int)
+    for sibling in beside:
+        for on in imports.of(sibling) & wanted:
+            counted[on] += 1
+    total = max(len(beside), 2)  # one file beside it is half a habit
+    for on, count in counted.items():
+        share = count / total
+        yield Dependency(
+            path=path,
+            on=on,
+            kind="sibling",
+            likelihood=round(SIBLING * share, 3),
+            evidence=f"{count} of {len(beside)} files beside {path} import {on}.",
+        )
+    for other in wanted:
+        known = len(imports.of(other) & frozenset(beside))
+        if known * 2 >= total and not paths.is_test(other):
+            yield Dependency(
+                path=other,
+                on=path,
+                kind="path",
+                likelihood=round(REGISTERED * known / total, 3),
+                evidence=f"{other} imports {known} of {len(beside)} files beside {path}: it will import this one too.",
+            )
+
+
+# ---- what paths, documents and history say
+
+
+def _rules(files: Sequence[PlannedFile]) -> Iterator[Dependency]:
+    by_stem: dict[str, list[PlannedFile]] = defaultdict(list)
+    for file in files:
+        by_stem[kinds.stem(file.path)].append(file)
+    for stem, those in by_stem.items():
+        if not stem or len(those) > path_rules.MOST_ALIKE:
+            continue
+        for one in those:
+            for on in those:
+                if one is not on and (likelihood := path_rules.likelihood(one, on)):
+                    kind: DependencyKind = "test" if one.category == "test" else "path"
+                    said = path_rules.sentence(one, on)
+                    yield Dependency(path=one.path, on=on.path, kind=kind, likelihood=likelihood, evidence=said)
+
+
+def _declared(files: Sequence[PlannedFile], steps: Sequence[Step]) -> Iterator[Dependency]:
+    """A step says which others it needs. Tests are left to the files that they test, and nothing waits for documents."""
+    of_step = _files_of(files, steps)
+    named = {file.path for file in files if file.task}
+    for step in steps:
+        for need in step.needs:
+            pairs = _pairs(of_step.get(step.id, ()), of_step.get(need, ()))
+            for path, on in pairs:
+                likelihood = DECLARED if len(pairs) <= MANY else DECLARED_MANY
+                likelihood *= PLACED ** ((path not in named) + (on not in named))
+                said = f"{step.source}:{step.line}: step {step.id} needs step {need}."
+                yield Dependency(path=path, on=on, kind="declared", likelihood=round(likelihood, 3), evidence=said)
+
+
+def _sequence(files: Sequence[PlannedFile], steps: Sequence[Step]) -> Iterator[Dependency]:
+    """Where steps do not say what they need: each may need the one before it."""
+    if any(step.needs for step in steps if not step.phase):
+        return
+    of_step = _files_of(files, steps)
+    for step in steps:
+        for before in _right_before(step, steps):
+            if before.id in step.needs:
+                continue
+            for path, on in _pairs(of_step.get(step.id, ()), of_step.get(before.id, ())):
+                said = f"{step.source}:{step.line}: step {step.id} comes after step {before.id}."
+                yield Dependency(path=path, on=on, kind="sequence", likelihood=SEQUENCE, evidence=said)
+
+
+def _pairs(those: Sequence[str], before: Sequence[str]) -> list[tuple[str, str]]:
+    """Which files of a step may build on which of an earlier one."""
+    own = [path for path in those if not paths.is_test(path)] or list(those)
+    earlier = [path for path in before if not paths.is_test(path) and not _waits_for_others(path)]
+    return [(path, on) for path in own for on in earlier if path != on]
+
+
+def _waits_for_others(path: str) -> bool:
+    """Documents, and files in which the others are registered: nothing builds on what is added there."""
+    category = kinds.category(path)
+    return category == "docs" or (kinds.is_hub(path) and category not in ("config", "model", "locale"))
+
+
+def _right_before(step: Step, steps: Sequence[Step]) -> list[Step]:
+    """The steps with the next lower number: of its own phase or story, else, for the first of a phase, of any other."""
+    earlier = [other for other in steps if other.number < step.number]
+    own = [other for other in earlier if other.phase == step.phase]
+    those = own or earlier
+    number = max((other.number for other in those), default=0)
+    return [other for other in those if other.number == number]
+
+
+def _files_of(files: Sequence[PlannedFile], steps: Sequence[Step]) -> Mapping[str, tuple[str, ...]]:
+    known = {file.path for file in files}
+    return {step.id: tuple(path for path in step.files if path in known) for step in steps}
+
+
+def _together(files: Sequence[PlannedFile], past: History) -> Iterable[Dependency]:
+    there = [file.path for file in files if file.status != "A"]
+    for path in there:
+        for on in there:
+            count, share = past.share(path, on)
+            if path != on and count >= LEAST_COMMITS:
+                said = f"{count} of {past.touched[path]} earlier commits to {path} changed {on} too."
+                yield Dependency(
+                    path=path, on=on, kind="cochange", likelihood=round(COCHANGE * share, 3), evidence=said
+                )

@@ -1,0 +1,82 @@
+"""Ruby: `require_relative`, `require`, constants by Rails' autoloading rules, associations, partials."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import Final
+
+from ropeteam.planners.static.base import Base
+from ropeteam.planners.static.imports.parsing import captured
+from ropeteam.planners.static.kinds import singular
+
+_QUERY: Final = """
+(scope_resolution) @constant
+(constant) @constant
+"""
+_REQUIRE: Final = re.compile(rb"""^\s*require(_relative)?\s*\(?\s*['"]([\w./-]+)['"]""", re.MULTILINE)
+_RELATION: Final = re.compile(rb"\b(?:has_many|has_one|belongs_to|has_and_belongs_to_many)\s*\(?\s*:(\w+)")
+_CLASS_NAME: Final = re.compile(rb"""class_name:\s*['"]([\w:]+)['"]""")
+_PARTIAL: Final = re.compile(rb"""\brender\s*\(?\s*(?:partial:\s*|template:\s*)?['"]([\w/]+)['"]""")
+_ROOT: Final = re.compile(r"(?:^|/)(?:app/(?:[a-z_]+)(?:/concerns)?|lib)/(?=.)")
+_MODULE: Final = re.compile(rb"^\s*(?:module|class)\s+([A-Z][\w:]*)", re.MULTILINE)
+
+
+def imported(path: str, content: bytes, base: Base, wanted: frozenset[str]) -> set[str]:
+    found = _required(path, content, base)
+    names = set(captured("ruby", content, _QUERY).get("constant", []))
+    names |= {_camel(singular(name.decode())) for name in _RELATION.findall(content)}
+    names |= {name.decode() for name in _CLASS_NAME.findall(content)}
+    names = {name.lstrip(":") for name in names}
+    spaces = {name.decode() for name in _MODULE.findall(content)}
+    for other in wanted:
+        if other.endswith(".rb") and (full := _constant_of(other)) and _means(names, spaces, full):
+            found.add(other)
+    partials = [name.decode() for name in _PARTIAL.findall(content)]
+    found |= {other for other in wanted if any(_is_partial(other, name) for name in partials)}
+    return found & wanted
+
+
+def _required(path: str, content: bytes, base: Base) -> set[str]:
+    found = set()
+    for relative, name in _REQUIRE.findall(content):
+        target = name.decode().removesuffix(".rb")
+        if relative:
+            starts = [posixpath.normpath(posixpath.join(path.rpartition("/")[0], target))]
+        else:
+            starts = [f"lib/{target}", f"app/{target}", target]
+            starts += [f"{root}lib/{target}" for root in _gem_roots(path)]
+        found |= {f"{start}.rb" for start in starts if f"{start}.rb" in base.names}
+    return found
+
+
+def _gem_roots(path: str) -> list[str]:
+    """Folders above a file that hold a `lib`, as gems inside a repository do."""
+    parts = path.split("/")
+    return ["/".join(parts[:n]) + "/" for n in range(1, len(parts)) if parts[n] in ("lib", "app", "spec", "test")]
+
+
+def _constant_of(path: str) -> str:
+    """`app/models/spree/line_item.rb` -> `Spree::LineItem`; empty outside of the folders that are autoloaded."""
+    root = _ROOT.search(path)
+    if root is None:
+        return ""
+    return "::".join(_camel(part) for part in path[root.end() :].removesuffix(".rb").split("/"))
+
+
+def _camel(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def _means(names: set[str], spaces: set[str], full: str) -> bool:
+    """Whether one of the constants is this one: by its full name, or by its last part inside the same namespace."""
+    if full in names:
+        return True
+    outer, _, last = full.rpartition("::")
+    return bool(outer) and last in names and any(outer == space or space.startswith(outer + "::") for space in spaces)
+
+
+def _is_partial(path: str, name: str) -> bool:
+    folder, _, last = name.rpartition("/")
+    start = f"{folder}/_{last}." if folder else f"/_{last}."
+    return "views/" in path and (f"/{start.lstrip('/')}" in path)
