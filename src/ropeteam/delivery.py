@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from msgspec.structs import replace
 
@@ -10,7 +11,7 @@ from ropeteam import documents, git
 from ropeteam.context import RunContext
 from ropeteam.core import events as ev
 from ropeteam.core.model import RunOutcome
-from ropeteam.core.report import report
+from ropeteam.core.report import Report, report
 from ropeteam.core.state import RunState
 from ropeteam.engine import Emit
 from ropeteam.errors import LandingStopped, RopeteamError
@@ -57,12 +58,20 @@ class Delivery:
         said = report(replace(state, outcome=outcome, phase="ended"))
         log, intent = f"{feature.folder}/{LOG}", self._intent
         before, wanted = documents.text(read(log)), documents.text(read(intent))
-        texts = {log: documents.with_section(before, feature, said.run, documents.section(said))}
+        section = documents.section(said, feature.chosen)
+        texts = {log: documents.with_section(before, feature, said.run, section)}
+        left = _named(said)
         if wanted is not None:
             reason = next((t.evidence for t in reversed(state.triggers) if t.action != "notice"), "")
-            marked = documents.with_mark(wanted, outcome, reason, said.started_at[:10])
+            marked = documents.with_mark(
+                wanted, outcome, reason, said.started_at[:10], sections=feature.selected, left=left
+            )
             if marked != wanted:
                 texts[intent] = marked
+        for tasks in (d.path for d in feature.documents if d.kind == "tasks" and outcome.startswith("delivered")):
+            listed = documents.text(read(tasks))
+            if listed is not None and (ticked := documents.with_boxes(listed, left)) != listed:
+                texts[tasks] = ticked
         return texts
 
     def _belongs_into_commit(self, path: str) -> bool:
@@ -155,6 +164,12 @@ class Delivery:
         git.keep(c.store, merged.commit, c.ref("landing", command.onto[:12]))
         findings = self._validation.inspect(command.onto, merged.commit)
         return ev.Rebased(onto=command.onto, commit=merged.commit, findings=findings)
+
+
+def _named(said: Report) -> frozenset[str]:
+    """Ids of requirements and tasks that the agents say they left the plan at: they are not marked as done for them."""
+    words = " ".join(f"{deviation.what} {deviation.why}" for deviation in said.deviations)
+    return frozenset(re.findall(r"\b[A-Z][A-Z0-9-]*\d[\w.]*\b", words))
 
 
 def _same_text(one: bytes, other: bytes) -> bool:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ropeteam import documents
+from ropeteam.documents.lines import newline_of
 from ropeteam.cli.plain import duration
 from ropeteam.core.model import Decision, Feature
 from ropeteam.core.report import (
@@ -210,7 +211,7 @@ def test_what_stands_before_and_after_a_section_stays(before: list[str], after: 
     head, tail = "x\n" + "\n".join(before).replace(" c ", ""), "\n".join(after)
     log = f"{head}\n<!-- ropeteam run c -->\nold\n<!-- ropeteam end c -->\n{tail}"
     new = documents.with_section(log, FEATURE, "c", "new\n")
-    end = documents._newline(log)
+    end = newline_of(log)
     assert new == f"{head}\n<!-- ropeteam run c -->{end}new{end}<!-- ropeteam end c -->\n{tail}"
 
 

@@ -220,7 +220,8 @@ def _all(repository: app.Repository, *, as_json: bool) -> int:
         options.print_text("There is no run in this repository yet. `ropeteam run FEATURE` starts one.")
     for line in lines:
         where = "landed" if line.landed else escaped(line.branch or "")
-        options.print_text("  ".join(p for p in (line.run, line.outcome or line.state, where) if p))
+        parts = escaped(", ".join(line.parts))
+        options.print_text("  ".join(p for p in (line.run, parts, line.outcome or line.state, where) if p))
     return 0
 
 
@@ -230,6 +231,7 @@ class RunLine:
 
     run: str
     feature: str
+    parts: tuple[str, ...]
     state: str
     outcome: str | None
     landed: bool
@@ -238,4 +240,6 @@ class RunLine:
 
 def _line(s: RunState) -> RunLine:
     begun = s.begun
-    return RunLine(begun.run, begun.feature.name, s.phase, s.outcome, s.landed, s.branch or None)
+    return RunLine(
+        begun.run, begun.feature.name, begun.feature.selected, s.phase, s.outcome, s.landed, s.branch or None
+    )

@@ -43,7 +43,7 @@ def page(report: Report, *, branch: str = "") -> Page:
     return Page(
         headline=headline,
         tone=tone,
-        below=f"{report.outcome or report.state} · feature {escaped(report.feature)} · run {report.run}"
+        below=f"{report.outcome or report.state} · feature {_feature(report)} · run {report.run}"
         f" · agent {report.agent}",
         lead=page_together.lead(report),
         sections=tuple(
@@ -66,6 +66,11 @@ def page(report: Report, *, branch: str = "") -> Page:
         ),
         next=tuple(_next(report)),
     )
+
+
+def _feature(report: Report) -> str:
+    """Its name, with the parts that the run was about."""
+    return escaped(report.feature) + (f" ({', '.join(escaped(p) for p in report.parts)})" if report.parts else "")
 
 
 # ---- the first line

@@ -59,7 +59,8 @@ def run(
     yes: bool,
 ) -> int:
     """Implement FEATURE: a name under .workspace/features, a path to such a folder, to a spec-kit folder (its name or
-    number will do) or to a Markdown file, or - for standard input. Your branch and files are not touched until the validated result lands.
+    number will do) or to a Markdown file, or - for standard input. Your branch and files are not touched until the
+    validated result lands. Of a feature with parts the first that is due is done.
 
     Ends with 0: delivered, 1: not delivered, 2: change something first, 3: unexpected, 4: parked, 130: interrupted.
     """

@@ -139,8 +139,11 @@ class Predicted(Value, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class Report(Value, frozen=True, kw_only=True, omit_defaults=False):
+    """parts: names of the parts, extensions or changes that the run was about; none: the whole feature."""
+
     run: str
     feature: str
+    parts: tuple[str, ...] = ()
     state: Phase
     outcome: RunOutcome | None
     winner: str | None
@@ -177,6 +180,7 @@ def report(state: RunState) -> Report:
     return Report(
         run=begun.run,
         feature=begun.feature.name,
+        parts=begun.feature.selected,
         state=state.phase,
         outcome=state.outcome,
         winner=_winner(state),
