@@ -38,6 +38,7 @@ class Costs(Value, frozen=True, kw_only=True):
     broken: float = 0.05
     failed: float = 0.05
     repair_share: float = 0.3
+    repair_seconds: float = 40.0
     reading_tokens: float = 40_000.0
     line_tokens: float = 36.0
     step_tokens: float = 30_000.0

@@ -35,6 +35,8 @@ FAR = 1.5
 """Of a logarithm: farther from the middle than this counts as this far (4.5 times as long)."""
 FAR_RUN = 0.7
 """The same for a run's prediction (twice as long)."""
+INSTANT = 0.001
+"""Seconds: what took less took no time, and tells nothing."""
 MOST = 20.0
 """No cost becomes more than so many times as high as published, or as low."""
 OPTIMISM = (0.8, 2.0)
@@ -76,16 +78,16 @@ def fitted(priors: Costs, runs: Sequence[PastRun], agent: str, model: str = "") 
     """What things cost here, for this agent and model. runs: oldest first; when none tells anything: `priors`."""
     runs = [r for r in runs if r.scripted == (agent == "scripted")]
     seen = [o for r in runs for o in r.observations]
-    good = [o for o in seen if o.good and o.seconds > 0]
+    good = [o for o in seen if o.good and o.seconds >= INSTANT]
     worth = _worth(good, agent, model)
     reading = _near(
-        priors.reading_seconds, [(math.log(o.reading_seconds), w) for o, w in worth if o.reading_seconds > 0]
+        priors.reading_seconds, [(math.log(o.reading_seconds), w) for o, w in worth if o.reading_seconds >= INSTANT]
     )
     paces = [(pace, w) for o, w in worth if (pace := _pace(priors, o, reading)) is not None]
     pace = math.exp(_middle(paces, PRIOR))
     spread = _spread(priors, paces)
     talk = math.exp(_middle([(t, w) for o, w in worth if (t := _talk(priors, o)) is not None], PRIOR))
-    price = [(math.log(o.cost_usd * 1e6 / o.tokens), w) for o, w in worth if o.cost_usd > 0 and o.tokens > 0]
+    price = [(math.log(o.cost_usd * 1e6 / o.tokens), w) for o, w in worth if o.cost_usd > 1e-9 and o.tokens > 0]
     own = [r for r in runs if any(o.agent == agent and o.good for o in r.observations)]
     costs = replace(
         priors,
@@ -231,7 +233,7 @@ def _pairs(units: int) -> int:
 def comparable(run: PastRun) -> bool:
     """A run of several agents whose speed-up was predicted and can be told."""
     f = run.foreseen
-    return run.parallel and f is not None and bool(f.speedup_p50) and bool(run.speedup)
+    return run.parallel and f is not None and (f.speedup_p50 or 0.0) > 0.01 and (run.speedup or 0.0) > 0.0
 
 
 def calibrated(runs: Sequence[PastRun]) -> Calibration:

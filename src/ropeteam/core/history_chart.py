@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ropeteam.core.fitting import comparable
 from ropeteam.core.history import PastRun
 from ropeteam.core.model import Value
 
@@ -48,7 +49,7 @@ def history_chart(runs: Sequence[PastRun]) -> HistoryChart | None:
 
 def _column(r: PastRun) -> Column | None:
     f = r.foreseen
-    if not r.parallel or f is None or not f.speedup_p50 or not r.speedup:
+    if not comparable(r) or f is None or f.speedup_p50 is None or r.speedup is None:
         return None
     low = f.speedup_quantile
     cautious = "" if low is None else f", cautiously {low:.2f}"
