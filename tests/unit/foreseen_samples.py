@@ -147,7 +147,6 @@ def foreseen(plan: Plan | None = None, *, mode: str = "auto", gate: Gate = Gate(
     )
     return Foreseen(
         feature="cart",
-        title="A cart",
         base="84601df1a83aaddce64e10ffb27b075c667df4f9",
         plan=plan,
         decision=decide(Answers(mode=mode, agent="claude"), plan, gate),  # type: ignore[arg-type]

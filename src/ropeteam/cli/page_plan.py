@@ -66,7 +66,8 @@ def _below(foreseen: Foreseen) -> str:
     by = by or f"planned by {plain(foreseen.agent) or 'an agent'}"
     base = f" · at {foreseen.base[:10]}" if foreseen.base else ""
     run = f" · run {plain(foreseen.run)}" if foreseen.run else ""
-    return f"feature {escaped(foreseen.feature)}{base} · {by}{run}"
+    parts = f" ({', '.join(escaped(p) for p in foreseen.parts)})" if foreseen.parts else ""
+    return f"feature {escaped(foreseen.feature)}{parts}{base} · {by}{run}"
 
 
 # ---- the decision in figures

@@ -11,11 +11,11 @@ from ropeteam.core.survey import Explanation, Outlook
 
 
 class Foreseen(Value, frozen=True, kw_only=True):
-    """feature: its name; title: for people. base: the commit it was planned at. workers: how many agents at once, at
+    """feature: its name; parts: what was selected of it. base: the commit it was planned at. workers: how many agents at once, at
     most. explanation: of this plan, else that of `outlook`. run: whose agent made the plan; empty where none did."""
 
     feature: str
-    title: str = ""
+    parts: tuple[str, ...] = ()
     base: str = ""
     plan: Plan | None = None
     decision: Decision
@@ -50,7 +50,7 @@ def of_state(state: RunState) -> Foreseen | None:
     begun = state.begun
     return Foreseen(
         feature=begun.feature.name,
-        title=begun.feature.title,
+        parts=begun.feature.selected,
         base=begun.repo.base,
         plan=state.plan,
         decision=state.decision,

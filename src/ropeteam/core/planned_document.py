@@ -32,6 +32,7 @@ class PlannedUnit(Value, frozen=True, kw_only=True, omit_defaults=False):
     writes: tuple[str, ...]
     reads: tuple[str, ...]
     requirements: tuple[str, ...]
+    provides: tuple[str, ...]
     estimate: UnitFigures | None
 
 
@@ -69,6 +70,7 @@ class PlannedDocument(Value, frozen=True, kw_only=True, omit_defaults=False):
     `ropeteam resume` carries out; null where no agent was needed. survey, costs, explanation: with `--explain`."""
 
     feature: str
+    parts: tuple[str, ...]
     base: str
     sentence: str
     decision: DecisionReport
@@ -91,6 +93,7 @@ def planned_document(foreseen: Foreseen, *, explain: bool = False) -> PlannedDoc
     sure = plan.confidence if plan is not None else None
     return PlannedDocument(
         feature=foreseen.feature,
+        parts=foreseen.parts,
         base=foreseen.base,
         sentence=foreseen.sentence,
         decision=DecisionReport(mode=d.mode, triggers=d.triggers, overridden=d.overridden, reasons=d.reasons),
@@ -121,6 +124,7 @@ def _unit(u: Unit) -> PlannedUnit:
         writes=u.writes,
         reads=u.reads,
         requirements=u.requirements,
+        provides=u.provides,
         estimate=None
         if e is None
         else UnitFigures(seconds_p50=e.seconds_p50, seconds_p90=e.seconds_p90 or None, tokens_p50=e.tokens_p50 or None),
