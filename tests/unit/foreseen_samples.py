@@ -134,13 +134,12 @@ def a_plan() -> Plan:
     )
 
 
-def foreseen(plan: Plan | None = None, *, mode: str = "auto", gate: Gate = Gate()) -> Foreseen:
+def foreseen(plan: Plan | None = None, *, mode: str = "auto", gate: Gate | None = None) -> Foreseen:
+    gate = gate or Gate()
     plan = plan or a_plan()
     survey = Survey(
         files=FILES,
-        dependencies=(
-            Dependency(path="shop/api/cart.py", on="shop/models/cart.py", kind="sibling", likelihood=0.72),
-        ),
+        dependencies=(Dependency(path="shop/api/cart.py", on="shop/models/cart.py", kind="sibling", likelihood=0.72),),
         named=True,
         unresolved=("01-architecture.md:30: `the usual place` is no path.",),
         uncovered=("REQ-009",),

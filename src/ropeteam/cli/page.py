@@ -6,8 +6,9 @@ from typing import Final
 
 from ropeteam.cli import page_together
 from ropeteam.cli.page_parts import Page, Row, Section, Tone
+from ropeteam.cli.page_plan import way_in_words
 from ropeteam.cli.plain import count, duration, escaped, money, plain, whole
-from ropeteam.core.model import LandedReason
+from ropeteam.core.model import LandedReason, SideEstimate
 from ropeteam.core.report import AttemptLine, CheckLine, FileLine, Report
 from ropeteam.core.triggers import SENTENCES
 
@@ -50,6 +51,7 @@ def page(report: Report, *, branch: str = "") -> Page:
             s
             for s in (
                 to_do,
+                _decision(report),
                 page_together.units(report),
                 _files(report),
                 _said("Decisions", [(d.decision, d.rationale) for d in report.decisions]),
@@ -109,6 +111,8 @@ def _standing(report: Report) -> str:
         case "parked":
             when = f" It can go on at {report.resume_at}." if report.resume_at else ""
             return f"Parked. Everything is kept.{when}"
+        case "interrupted" if report.decision is not None and not _begun(report):
+            return "Planned. Nothing has been begun yet."
         case "interrupted":
             return "Interrupted. Everything is kept."
         case "planning":
@@ -117,7 +121,36 @@ def _standing(report: Report) -> str:
             return "At work."
 
 
+def _begun(report: Report) -> bool:
+    return any(u.attempts for u in report.units if u.id != "plan")
+
+
 # ---- sections
+
+
+def _decision(report: Report) -> Section:
+    """Parallel or single, why, and what was predicted of both ways."""
+    d, p = report.decision, report.predicted
+    if d is None:
+        return Section("", ())
+    one = SideEstimate(
+        seconds_p50=p.single_seconds_p50,
+        seconds_p90=p.single_seconds_p90,
+        tokens_p50=p.single_tokens_p50,
+        cost_usd_p50=p.single_cost_usd_p50,
+        cost_usd_p90=p.single_cost_usd_p90,
+    )
+    several = SideEstimate(
+        seconds_p50=p.parallel_seconds_p50,
+        seconds_p90=p.parallel_seconds_p90,
+        tokens_p50=p.parallel_tokens_p50,
+        cost_usd_p50=p.parallel_cost_usd_p50,
+        cost_usd_p90=p.parallel_cost_usd_p90,
+    )
+    ways = (("predicted of one agent", one), ("predicted of several", several))
+    rows = [Row((whole(reason),)) for reason in d.reasons]
+    rows += [Row((name, said)) for name, way in ways if (said := way_in_words(way))]
+    return Section(f"Decided: {'several agents' if d.mode == 'parallel' else 'one agent'}", tuple(rows))
 
 
 def _files(report: Report) -> Section:

@@ -48,17 +48,15 @@ def in_short(foreseen: Foreseen) -> tuple[str, ...]:
 
 
 def way_in_words(way: SideEstimate) -> str:
-    """`14 min, 22 min in one of ten; $1.20, $2.10 in one of ten; 410k tokens`, as far as it is known."""
+    """`14–22 min, $1.20–2.10, 410k tokens`, as far as it is known: from the median to what one of ten exceeds."""
     parts = []
     if way.seconds_p50 is not None:
-        most = f", {minutes(way.seconds_p90)} in one of ten" if way.seconds_p90 else ""
-        parts.append(f"{minutes(way.seconds_p50)}{most}")
+        parts.append(span(way.seconds_p50, way.seconds_p90))
     if way.cost_usd_p50:
-        most = f", {money(way.cost_usd_p90)} in one of ten" if way.cost_usd_p90 else ""
-        parts.append(f"{money(way.cost_usd_p50)}{most}")
+        parts.append(dollars(way.cost_usd_p50, way.cost_usd_p90))
     if way.tokens_p50:
         parts.append(f"{amount(way.tokens_p50)} tokens")
-    return "; ".join(parts)
+    return ", ".join(parts)
 
 
 def _below(foreseen: Foreseen) -> str:
@@ -112,9 +110,7 @@ def gate(foreseen: Foreseen) -> Section:
     return Section("What several agents need", rows, head=("", "at least", "predicted", ""))
 
 
-def _asked(
-    foreseen: Foreseen, id: TriggerId, what: str, predicted: str | None, least: str, *, holds: bool
-) -> Row:
+def _asked(foreseen: Foreseen, id: TriggerId, what: str, predicted: str | None, least: str, *, holds: bool) -> Row:
     d = foreseen.decision
     holds = holds and id not in (*d.triggers, *d.overridden)
     mark = "overridden" if id in d.overridden else "" if predicted is None else "✓" if holds else "✗"
@@ -178,8 +174,10 @@ def dollars(middle: float | None, most: float | None) -> str:
     """`$1.20–2.10`."""
     if not middle:
         return ""
-    low, high = money(middle), money(most) if most else ""
-    return f"{low}–{high.removeprefix('$')}" if high and high != low else low
+    if middle < 0.01:
+        return money(middle)
+    low, high = f"${middle:.2f}", f"{most or middle:.2f}"
+    return low if low == f"${high}" else f"{low}–{high}"
 
 
 def amount(number: float) -> str:
@@ -198,13 +196,14 @@ def _units(plan: Plan) -> Section:
     for number, ids in enumerate(plan.batches or (tuple(u.id for u in plan.units),), start=1):
         if len(plan.batches) > 1:
             rows.append(Row((f"batch {number}",), tone="dim"))
-        rows += [_unit(plan, plan.unit(id), short) for id in ids]
-    most = count(width(plan), "at once", "at once")
-    title = f"{count(len(plan.units), 'unit')} in {count(len(plan.batches), 'batch', 'batches')}, at most {most}"
+        rows += [_unit(plan.unit(id), short) for id in ids]
+    title = count(len(plan.units), "unit")
+    if len(plan.units) > 1:
+        title += f" in {count(len(plan.batches), 'batch', 'batches')}, at most {width(plan)} at once"
     return Section(title, tuple(rows), head=("unit", "what", "layer", "after", "files", "minutes", "tokens"), left=4)
 
 
-def _unit(plan: Plan, u: Unit, short: dict[str, str]) -> Row:
+def _unit(u: Unit, short: dict[str, str]) -> Row:
     e = u.estimate
     time = span_in_minutes(e.seconds_p50, e.seconds_p90) if e is not None else ""
     used = amount(e.tokens_p50) if e is not None and e.tokens_p50 else ""

@@ -49,6 +49,8 @@ def plan(
     that is asked about as for a run, and `ropeteam resume` carries the plan out.
 
     What --json prints can be given to `ropeteam run --plan`. Ends with 0: planned, 2: change something first."""
+    from dataclasses import replace
+
     from ropeteam import app
 
     flags = {"agent": agent, "workers": workers, "plan.planner": planner}
@@ -60,29 +62,40 @@ def plan(
         stdin=options.text_from_stdin(feature),
         mode=mode,
         plan=plan,
-        include_dirty=include_dirty,
+        include_dirty=True,
         sets=sets,
         flags={name: value for name, value in flags.items() if value is not None},
         until="plan",
     )
-    prepared = app.prepare(request)
+    prepared = app.prepare(request)  # what is not committed is in the way of no plan
+    if prepared.outlook.ask_agent and prepared.include_dirty and not include_dirty:
+        prepared = app.prepare(replace(request, include_dirty=False))  # but of an agent's work: refused as for a run
     if not prepared.outlook.ask_agent:
-        _show(of_prepared(prepared), _run_line(feature, parts, all_parts), explain=explain, as_json=as_json, quiet=quiet)
+        _show(
+            of_prepared(prepared), _run_line(feature, parts, all_parts), explain=explain, as_json=as_json, quiet=quiet
+        )
         return 0
     return _by_agent(prepared, explain=explain, as_json=as_json, quiet=quiet, yes=yes)
 
 
 def of_prepared(prepared: app.Prepared) -> Foreseen:
     """What is foreseen of a run that could begin."""
+    from msgspec import structs
+
     from ropeteam.core.foreseen import Foreseen
 
+    outlook = prepared.outlook
+    if prepared.include_dirty and prepared.until == "plan":
+        told = "There are changes that are not committed: this is planned on the last commit, without them."
+        why = outlook.explanation
+        outlook = structs.replace(outlook, explanation=structs.replace(why, notices=(*why.notices, told)))
     return Foreseen(
         feature=prepared.feature.name,
         parts=prepared.feature.selected,
         base=prepared.head,
         plan=prepared.plan,
         decision=prepared.decision,
-        outlook=prepared.outlook,
+        outlook=outlook,
         gate=prepared.settings.gate,
         workers=prepared.settings.workers,
         agent=prepared.agent,
@@ -143,7 +156,9 @@ def _next(foreseen: Foreseen, run: str, *, explain: bool) -> tuple[Row, ...]:
         return ()
     rows = [Row((run, "decides so, and does it"), code=True)]
     if not explain:
-        rows.append(Row((f"{run.replace(' run ', ' plan ', 1)} --explain", "says why, and what would change it"), code=True))
+        rows.append(
+            Row((f"{run.replace(' run ', ' plan ', 1)} --explain", "says why, and what would change it"), code=True)
+        )
     several = foreseen.decision.mode == "parallel"
     other, what = ("single", "one agent") if several else ("parallel", "several agents")
     if not foreseen.decision.overridden and foreseen.plan is not None and len(foreseen.plan.units) > 1:

@@ -11,8 +11,8 @@ from ropeteam.core.survey import Explanation, Outlook
 
 
 class Foreseen(Value, frozen=True, kw_only=True):
-    """feature: its name; parts: what was selected of it. base: the commit it was planned at. workers: how many agents at once, at
-    most. explanation: of this plan, else that of `outlook`. run: whose agent made the plan; empty where none did."""
+    """feature: its name; parts: what was selected of it. base: the commit it was planned at. workers: how many agents
+    at once, at most. explanation: of this plan, else that of `outlook`. run: whose agent made the plan; empty where none did."""
 
     feature: str
     parts: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ def of_state(state: RunState) -> Foreseen | None:
         feature=begun.feature.name,
         parts=begun.feature.selected,
         base=begun.repo.base,
-        plan=state.plan,
+        plan=state.planned or state.plan,
         decision=state.decision,
         outlook=begun.outlook or Outlook(),
         explanation=state.explanation,
