@@ -33,6 +33,7 @@ UNPROTECTED = (
 def consent_page(prepared: app.Prepared) -> Page:
     s = prepared.settings
     name = plain(f"{prepared.agent} {prepared.probe.version}".strip())
+    does = "plans" if prepared.until == "plan" else "implements"
     sections = (
         Section("Agent", _agent(prepared)),
         Section("Predicted, from the median to what one of ten exceeds", _predicted(prepared)),
@@ -52,7 +53,7 @@ def consent_page(prepared: app.Prepared) -> Page:
         Section("The result", (Row((_landing(prepared),)),)),
     )
     return Page(
-        headline=f"The first run on this repository with these settings: {name} {'plans' if prepared.until == 'plan' else 'implements'}"
+        headline=f"The first run on this repository with these settings: {name} {does}"
         f" {escaped(prepared.feature.subject)}.",
         tone="calm",
         below=f"{escaped(str(prepared.repository.repo.top))} · asked once; asked again when any of this changes",
@@ -77,7 +78,10 @@ def _at_once(prepared: app.Prepared) -> str:
     if many == 1:
         return "one agent"
     belay = ", one of them on the whole feature as insurance (--belay)" if prepared.belay else ""
-    return f"up to {many} agents{belay}: they use up the provider's limits, and the window of a subscription, up to {many} times as fast as one"
+    return (
+        f"up to {many} agents{belay}: they use up the provider's limits, and the window of a subscription, up to"
+        f" {many} times as fast as one"
+    )
 
 
 def sandbox_row(on: bool, why: str, network: bool) -> tuple[str, str]:

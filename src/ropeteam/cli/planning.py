@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from ropeteam.cli import options
+from ropeteam.cli.plain import escaped
 
 if TYPE_CHECKING:
     from ropeteam import app
@@ -70,12 +72,13 @@ def plan(
     prepared = app.prepare(request)  # what is not committed is in the way of no plan
     if prepared.outlook.ask_agent and prepared.include_dirty and not include_dirty:
         prepared = app.prepare(replace(request, include_dirty=False))  # but of an agent's work: refused as for a run
-    if not prepared.outlook.ask_agent:
-        _show(
-            of_prepared(prepared), _run_line(feature, parts, all_parts), explain=explain, as_json=as_json, quiet=quiet
-        )
-        return 0
-    return _by_agent(prepared, explain=explain, as_json=as_json, quiet=quiet, yes=yes)
+    if prepared.outlook.ask_agent:
+        return _by_agent(prepared, explain=explain, as_json=as_json, quiet=quiet, yes=yes)
+    how = [("part", name) for name in parts] + [("agent", agent), ("workers", workers), ("planner", planner)]
+    how += [("mode", mode if mode != "auto" else None), ("plan", plan)] + [("set", one) for one in sets]
+    typed = _typed(feature, how, all_parts=all_parts)
+    _show(of_prepared(prepared), typed, explain=explain, as_json=as_json, quiet=quiet)
+    return 0
 
 
 def of_prepared(prepared: app.Prepared) -> Foreseen:
@@ -122,15 +125,15 @@ def _by_agent(prepared: app.Prepared, *, explain: bool, as_json: bool, quiet: bo
     return 0
 
 
-def _run_line(feature: str, parts: tuple[str, ...], all_parts: bool) -> str:
-    """The command that does what was planned; empty where it cannot be typed."""
+def _typed(feature: str, how: Iterable[tuple[str, object]], *, all_parts: bool) -> str:
+    """What comes after `ropeteam run` to do what was planned; empty where it cannot be typed."""
     if feature.strip() == "-":
         return ""
-    chosen = [word for name in parts for word in ("--part", name)] + (["--all-parts"] if all_parts else [])
-    return shlex.join(["ropeteam", "run", feature, *chosen])
+    words = [word for name, value in how if value is not None for word in (f"--{name}", str(value))]
+    return shlex.join([feature, *words, *(["--all-parts"] if all_parts else [])])
 
 
-def _show(foreseen: Foreseen, run: str, *, explain: bool, as_json: bool, quiet: bool) -> None:
+def _show(foreseen: Foreseen, typed: str, *, explain: bool, as_json: bool, quiet: bool) -> None:
     if as_json:
         from ropeteam.core.planned_document import planned_document
 
@@ -141,10 +144,10 @@ def _show(foreseen: Foreseen, run: str, *, explain: bool, as_json: bool, quiet: 
         from ropeteam.cli import page_text
         from ropeteam.cli.page_plan import plan_page
 
-        page_text.show(plan_page(foreseen, explain=explain, next=_next(foreseen, run, explain=explain)))
+        page_text.show(plan_page(foreseen, explain=explain, next=_next(foreseen, typed, explain=explain)))
 
 
-def _next(foreseen: Foreseen, run: str, *, explain: bool) -> tuple[Row, ...]:
+def _next(foreseen: Foreseen, typed: str, *, explain: bool) -> tuple[Row, ...]:
     from ropeteam.cli.page_parts import Row
 
     if foreseen.run:
@@ -152,15 +155,15 @@ def _next(foreseen: Foreseen, run: str, *, explain: bool) -> tuple[Row, ...]:
             Row((f"ropeteam resume {foreseen.run}", "carries it out"), code=True),
             Row((f"ropeteam cancel {foreseen.run}", "lets it be"), code=True),
         )
-    if not run:
+    if not typed:
         return ()
-    rows = [Row((run, "decides so, and does it"), code=True)]
+    typed = escaped(typed)
+    rows = [Row((f"ropeteam run {typed}", "does it so"), code=True)]
     if not explain:
-        rows.append(
-            Row((f"{run.replace(' run ', ' plan ', 1)} --explain", "says why, and what would change it"), code=True)
-        )
+        rows.append(Row((f"ropeteam plan {typed} --explain", "says why, and what would change it"), code=True))
     several = foreseen.decision.mode == "parallel"
-    other, what = ("single", "one agent") if several else ("parallel", "several agents")
-    if not foreseen.decision.overridden and foreseen.plan is not None and len(foreseen.plan.units) > 1:
-        rows.append(Row((f"{run} --mode {other}", f"{what} all the same"), code=True))
+    other, what = ("single", "one agent all the same") if several else ("parallel", "several agents all the same")
+    shared_out = foreseen.plan is not None and len(foreseen.plan.units) > 1
+    if shared_out and "--mode" not in typed:
+        rows.append(Row((f"ropeteam run {typed} --mode {other}", what), code=True))
     return tuple(rows)
