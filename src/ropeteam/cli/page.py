@@ -51,7 +51,6 @@ def page(report: Report, *, branch: str = "") -> Page:
             s
             for s in (
                 to_do,
-                _decision(report),
                 page_together.units(report),
                 _files(report),
                 _said("Decisions", [(d.decision, d.rationale) for d in report.decisions]),
@@ -60,6 +59,7 @@ def page(report: Report, *, branch: str = "") -> Page:
                 Section("What went differently", tuple(_trigger(report, i) for i in range(len(report.triggers)))),
                 page_together.set_aside(report) if several else attempts,
                 asked,
+                _decision(report),
                 page_together.figures(report) if several else _figures(report),
                 _list("Documents", report.documents),
                 Section("Good to know", tuple(Row((plain(n),)) for n in report.notices)),
@@ -147,9 +147,11 @@ def _decision(report: Report) -> Section:
         cost_usd_p50=p.parallel_cost_usd_p50,
         cost_usd_p90=p.parallel_cost_usd_p90,
     )
-    ways = (("predicted of one agent", one), ("predicted of several", several))
-    rows = [Row((whole(reason),)) for reason in d.reasons]
-    rows += [Row((name, said)) for name, way in ways if (said := way_in_words(way))]
+    rows = [Row(("why", " ".join(whole(reason) for reason in d.reasons)))] if d.reasons else []
+    ways = (("one agent", one), ("several agents", several))
+    rows += [Row((f"predicted of {name}", f"{said}.")) for name, way in ways if (said := way_in_words(way))]
+    if len(rows) > 1:
+        rows.append(Row(("", "Predictions go from the median to what one of ten exceeds.")))
     return Section(f"Decided: {'several agents' if d.mode == 'parallel' else 'one agent'}", tuple(rows))
 
 

@@ -74,8 +74,9 @@ def plan(
         prepared = app.prepare(replace(request, include_dirty=False))  # but of an agent's work: refused as for a run
     if prepared.outlook.ask_agent:
         return _by_agent(prepared, explain=explain, as_json=as_json, quiet=quiet, yes=yes)
-    how = [("part", name) for name in parts] + [("agent", agent), ("workers", workers), ("planner", planner)]
-    how += [("mode", mode if mode != "auto" else None), ("plan", plan)] + [("set", one) for one in sets]
+    how: list[tuple[str, object]] = [("part", name) for name in parts]
+    how += [("agent", agent), ("workers", workers), ("planner", planner), ("plan", plan)]
+    how += [("mode", mode if mode != "auto" else None), *(("set", one) for one in sets)]
     typed = _typed(feature, how, all_parts=all_parts)
     _show(of_prepared(prepared), typed, explain=explain, as_json=as_json, quiet=quiet)
     return 0
