@@ -12,7 +12,8 @@ from ropeteam.core.survey import Explanation, Outlook
 
 class Foreseen(Value, frozen=True, kw_only=True):
     """feature: its name; parts: what was selected of it. base: the commit it was planned at. workers: how many agents
-    at once, at most. explanation: of this plan, else that of `outlook`. run: whose agent made the plan; empty where none did."""
+    at once, at most. explanation: of this plan, else that of `outlook`. run: whose agent made the plan; empty where
+    none did."""
 
     feature: str
     parts: tuple[str, ...] = ()
