@@ -20,6 +20,7 @@ import msgspec
 from ropeteam.config import keys, schema
 from ropeteam.core.agent_files import EndLine, ProgressLine, ReportFile, RetryLine, TaskFile, UsageLine
 from ropeteam.core.plan_document import PlanDocument
+from ropeteam.core.planned_document import PlannedDocument
 from ropeteam.core.report import Report
 from ropeteam.core.settings import AgentSettings, Settings
 from ropeteam.testing.script import json_schema
@@ -35,9 +36,9 @@ MEANINGS = {
     " finish; `strict` stops everything and goes on from what is validated.",
     "gate.min_speedup": "Several agents only where the plan predicts at least this speed-up.",
     "gate.min_sequential_seconds": "Several agents only where one would take at least this long, as the plan predicts.",
-    "gate.quantile": "Which of the simulated speed-ups must reach `gate.min_speedup`: at 0.25 three of four are larger.",
+    "gate.quantile": "Which of the simulated speed-ups must reach `gate.min_speedup`; 0.25: three of four are larger.",
     "gate.min_confidence": "Several agents only where the plan is at least this sure of gaining time.",
-    "plan.planner": "Who makes the plan: `static` without a model, `agent`, or `auto`: see [plans](plans.md).",
+    "plan.planner": "Who plans: `static` (no model), `agent`, or `auto`: see [deciding](deciding.md#who-plans).",
     "plan.seed": "Seed of the simulation that predicts both ways: the same seed gives the same figures.",
     "plan.grouping": "`layers`: config, models, services and controllers, views and components, one after the other.",
     "limits.attempt_seconds": "Time of one attempt of an agent.",
@@ -154,6 +155,7 @@ def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "line", of(lines, "A line that an agent may print on standard output.")
     yield "script", json_schema()
     yield "settings", schema()
+    yield "planned", of(PlannedDocument, "What `ropeteam plan --json` prints. `--plan` takes it, too.")
     yield (
         "plan",
         of(PlanDocument, "What `ropeteam run --plan` takes. `null` is as good as absent; more fields are fine."),

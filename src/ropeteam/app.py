@@ -230,7 +230,7 @@ def prepare(request: Request) -> Prepared:
             hint="Commit or stash them, or take them along with --include-dirty.",
             code="dirty",
         )
-    name, answer = choose_agent(loaded)
+    name, answer, unusable = _agent_for(request, loaded)
     available = sandbox.available()
     if settings.sandbox.mode == "on" and not available.ok:
         raise UserError(
@@ -251,6 +251,13 @@ def prepare(request: Request) -> Prepared:
     if not changed:  # else it may be among the changes that are taken along
         _find_program(repo, head, settings, name)
     plan, outlook = _planned(repository, feature, settings, name, head, request.mode, given)
+    if unusable is not None and outlook.ask_agent:
+        hint = f"{unusable.hint} " if unusable.hint else ""
+        raise AgentNotUsable(
+            unusable.message,
+            where=unusable.where,
+            hint=f"{hint}Without an agent: --planner static plans from what the documents say.",
+        )
     return Prepared(
         repository=repository,
         feature=feature,
@@ -344,6 +351,17 @@ def choose_agent(loaded: config.Loaded) -> tuple[str, Probe]:
         where="--agent",
         hint=first.hint or "`ropeteam agents` lists what is installed.",
     )
+
+
+def _agent_for(request: Request, loaded: config.Loaded) -> tuple[str, Probe, AgentNotUsable | None]:
+    """The agent, and why it cannot be used: to plan none may be needed, so nobody is refused for that at once."""
+    try:
+        return *choose_agent(loaded), None
+    except AgentNotUsable as problem:
+        if request.until != "plan":
+            raise
+        name = loaded.settings.agent or BY_DEFAULT[0]
+        return name, Probe(name=name, problem=problem.message), problem
 
 
 def _find_program(repo: git.Repo, commit: str, settings: Settings, name: str) -> None:

@@ -11,6 +11,7 @@ from ropeteam import __version__
 
 COMMANDS: Final = {
     "new": ("starting:new", "Write a commented feature folder to fill in."),
+    "plan": ("planning:plan", "Plan, estimate and decide; change nothing."),
     "run": ("running:run", "Implement a planned feature: the main job."),
     "status": ("following:status", "Where a run is."),
     "attach": ("following:attach", "Follow a run live."),

@@ -6,7 +6,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from ropeteam.cli.page_parts import Page, Row, Section
-from ropeteam.cli.plain import duration, escaped, money, plain
+from ropeteam.cli.page_plan import in_short
+from ropeteam.cli.plain import escaped, money, plain, whole
 
 if TYPE_CHECKING:
     from ropeteam import app
@@ -32,8 +33,10 @@ UNPROTECTED = (
 def consent_page(prepared: app.Prepared) -> Page:
     s = prepared.settings
     name = plain(f"{prepared.agent} {prepared.probe.version}".strip())
+    does = "plans" if prepared.until == "plan" else "implements"
     sections = (
         Section("Agent", _agent(prepared)),
+        Section("Predicted, from the median to what one of ten exceeds", _predicted(prepared)),
         Section("Sandbox", (Row(sandbox_row(prepared.sandboxed, prepared.sandbox.why, s.sandbox.network)),)),
         Section("Checks that will run", tuple(check_row(c) for c in prepared.checks) or (Row(("none found",)),)),
         Section("Set-up, once in every work tree", tuple(Row((plain(line),), code=True) for line in s.checks.setup)),
@@ -50,7 +53,7 @@ def consent_page(prepared: app.Prepared) -> Page:
         Section("The result", (Row((_landing(prepared),)),)),
     )
     return Page(
-        headline=f"The first run on this repository with these settings: {name} implements"
+        headline=f"The first run on this repository with these settings: {name} {does}"
         f" {escaped(prepared.feature.subject)}.",
         tone="calm",
         below=f"{escaped(str(prepared.repository.repo.top))} · asked once; asked again when any of this changes",
@@ -75,7 +78,10 @@ def _at_once(prepared: app.Prepared) -> str:
     if many == 1:
         return "one agent"
     belay = ", one of them on the whole feature as insurance (--belay)" if prepared.belay else ""
-    return f"up to {many} agents{belay}: they use up the provider's limits up to {many} times as fast as one"
+    return (
+        f"up to {many} agents{belay}: they use up the provider's limits, and the window of a subscription, up to"
+        f" {many} times as fast as one"
+    )
 
 
 def sandbox_row(on: bool, why: str, network: bool) -> tuple[str, str]:
@@ -116,29 +122,20 @@ def _limits(prepared: app.Prepared) -> tuple[Row, ...]:
         Row(("tokens", tokens)),
         Row(("time", f"{time}; {limits.attempt_seconds / 60:,.0f} min an attempt")),
     ]
+    return tuple(rows)
+
+
+def _predicted(prepared: app.Prepared) -> tuple[Row, ...]:
+    """What is decided, and why; an agent that is to plan may come to something else."""
+    from ropeteam.cli.planning import of_prepared
+
+    lines = in_short(of_prepared(prepared))
+    asked = prepared.outlook.ask_agent
+    first = (f"{whole(asked)} Until then:",) if asked else ()
+    rows = [Row((line,)) for line in (*first, *lines)]
     if prepared.agent == "claude":
-        rows.append(Row(("", "With a subscription, money is API-equivalent: what the same would cost by the token.")))
-    return (*rows, *(Row(("predicted", line)) for line in _predicted(prepared)))
-
-
-def _predicted(prepared: app.Prepared) -> tuple[str, ...]:
-    """What the plan states of both ways; nothing else is predicted."""
-    e = prepared.plan.estimate if prepared.plan is not None else None
-    if e is None:
-        return ("nothing: there is no plan that predicts it",)
-    ways = (("several agents", e.parallel), ("one agent", e.single))
-    lines = []
-    for name, way in ways:
-        parts = []
-        if way.seconds_p50 is not None:
-            parts.append(duration(way.seconds_p50))
-        if way.tokens_p50:
-            parts.append(f"{way.tokens_p50:,.0f} tokens")
-        if way.cost_usd_p50:
-            most = f", {money(way.cost_usd_p90)} in one of ten" if way.cost_usd_p90 else ""
-            parts.append(f"{money(way.cost_usd_p50)}{most}")
-        lines += [f"{name}, as the plan states: {'; '.join(parts)}"] if parts else []
-    return tuple(lines) or ("nothing: the plan states no times and no cost",)
+        rows.append(Row(("Dollars are API-equivalent with a subscription: what the same would cost by the token.",)))
+    return tuple(rows)
 
 
 def _landing(prepared: app.Prepared) -> str:

@@ -47,7 +47,8 @@ class Lines:
             self.line(f"{attempt}: {text}")
 
     def line(self, text: str) -> None:
-        print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
+        more = "\n" + " " * 10  # below the words
+        print(f"{time.strftime('%H:%M:%S')}  {text.replace(chr(10), more)}", file=sys.stderr, flush=True)
 
     def close(self) -> None: ...
 
@@ -128,7 +129,7 @@ def view() -> Lines | Picture:
 
 
 def said(state: RunState, event: ev.AnyEvent) -> list[Text]:
-    """The line that scrolls by when something has happened; none for what nobody needs to know."""
+    """The lines that scroll by when something has happened; none for what nobody needs to know."""
     from rich.text import Text
 
     from ropeteam.cli.page_text import MARKS, STYLES
@@ -137,7 +138,9 @@ def said(state: RunState, event: ev.AnyEvent) -> list[Text]:
     if happened is None:
         return []
     text, tone = happened
-    return [Text.assemble((f"{MARKS[tone]} ", STYLES[tone]), (text, "" if tone == "good" else STYLES[tone]))]
+    first, *more = text.splitlines()
+    line = Text.assemble((f"{MARKS[tone]} ", STYLES[tone]), (first, "" if tone == "good" else STYLES[tone]))
+    return [line, *(Text(f"  {other}", STYLES["dim"]) for other in more)]
 
 
 def moving(state: RunState, doing: dict[str, str], now: float) -> Group:

@@ -29,7 +29,8 @@ Said = tuple[str, Tone]
 
 
 def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
-    """One sentence for an event that people want to know of; `state` is the state after it."""
+    """What is said of an event that people want to know of, a line each where it is more than one sentence; `state` is
+    the state after it."""
     if state.together:
         told = narration_together.sentence(state, event)
         if told != "as usual":
@@ -38,14 +39,19 @@ def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
         case ev.RunStarted():
             return f"Run {event.run}: {escaped(event.feature.subject)}", ""
         case ev.Planned():
-            return " ".join(event.decision.reasons), "dim"
+            return _decided(state), ""
         case ev.BaselineMeasured() if state.together and event.final:
             blind = [_before(b) for b in event.checks if not b.gate]
             return ("Tried with broken code: " + "; ".join(blind) + ".", "calm") if blind else None
         case ev.BaselineMeasured():
             return _baseline(event.checks)
+        case ev.AttemptStarted() if event.attempt.startswith("plan/"):
+            why = state.begun.outlook.ask_agent if state.begun.outlook is not None else ""
+            return f"{event.attempt}: {event.agent} reads the code and plans. {whole(why)}".rstrip(), ""
         case ev.AttemptStarted():
             return f"{event.attempt}: {event.agent} is at work.", ""
+        case ev.AttemptSucceeded() if event.attempt.startswith("plan/"):
+            return f"{event.attempt}: planned in {_took(state, event.result)}.", "good"
         case ev.AttemptSucceeded():
             return f"{event.attempt}: done in {_took(state, event.result)}, {_changed(event.result)}.", "good"
         case ev.AttemptFailed():
@@ -71,6 +77,15 @@ def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
             return " ".join(part for part in said if part), "calm"
         case _:
             return _ending(event, several=state.together)
+
+
+def _decided(state: RunState) -> str:
+    """One line for each thing to know: the decision first."""
+    from ropeteam.cli.page_plan import in_short
+    from ropeteam.core.foreseen import of_state
+
+    foreseen = of_state(state)
+    return "\n".join(in_short(foreseen)) if foreseen is not None else ""
 
 
 def _ending(event: ev.AnyEvent, *, several: bool) -> Said | None:

@@ -65,6 +65,42 @@ def parts(command: F) -> F:
     )(command)
 
 
+def ways(command: F) -> F:
+    """By whom and how a feature is planned and done: `agent`, `workers`, `mode`, `planner`, `plan`."""
+    for option in (
+        click.option(
+            "--plan", type=click.Path(path_type=Path), metavar="FILE", help="A plan for several agents, as it is."
+        ),
+        click.option(
+            "--planner",
+            type=click.Choice(["auto", "static", "agent"]),
+            help="Who plans: static without a model, agent, or what suits.",
+        ),
+        click.option(
+            "--mode",
+            type=click.Choice(["auto", "parallel", "single"]),
+            default="auto",
+            help="Several agents or one; auto decides by itself.",
+        ),
+        click.option("--workers", type=int, metavar="N", help="How many agents at once, at most."),
+        click.option("--agent", metavar="NAME", help="Which agent [the first that answers]."),
+    ):
+        command = option(command)
+    return command
+
+
+def text_from_stdin(feature: str) -> str | None:
+    """What stands for the feature where it is `-`. Raises BadInput where it is no text."""
+    from ropeteam.errors import BadInput
+
+    if feature.strip() != "-":
+        return None
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise BadInput(f"Standard input is not UTF-8 text: {problem.reason}.", where="standard input") from problem
+
+
 def open_repository(path: Path) -> app.Repository:
     from ropeteam import app
 

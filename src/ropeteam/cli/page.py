@@ -6,8 +6,9 @@ from typing import Final
 
 from ropeteam.cli import page_together
 from ropeteam.cli.page_parts import Page, Row, Section, Tone
+from ropeteam.cli.page_plan import way_in_words
 from ropeteam.cli.plain import count, duration, escaped, money, plain, whole
-from ropeteam.core.model import LandedReason
+from ropeteam.core.model import LandedReason, SideEstimate
 from ropeteam.core.report import AttemptLine, CheckLine, FileLine, Report
 from ropeteam.core.triggers import SENTENCES
 
@@ -58,6 +59,7 @@ def page(report: Report, *, branch: str = "") -> Page:
                 Section("What went differently", tuple(_trigger(report, i) for i in range(len(report.triggers)))),
                 page_together.set_aside(report) if several else attempts,
                 asked,
+                _decision(report),
                 page_together.figures(report) if several else _figures(report),
                 _list("Documents", report.documents),
                 Section("Good to know", tuple(Row((plain(n),)) for n in report.notices)),
@@ -114,6 +116,8 @@ def _standing(report: Report) -> str:
         case "parked":
             when = f" It can go on at {report.resume_at}." if report.resume_at else ""
             return f"Parked. Everything is kept.{when}"
+        case "interrupted" if report.decision is not None and not _begun(report):
+            return "Planned. Nothing has been begun yet."
         case "interrupted":
             return "Interrupted. Everything is kept."
         case "planning":
@@ -122,7 +126,38 @@ def _standing(report: Report) -> str:
             return "At work."
 
 
+def _begun(report: Report) -> bool:
+    return any(u.attempts for u in report.units if u.id != "plan")
+
+
 # ---- sections
+
+
+def _decision(report: Report) -> Section:
+    """Parallel or single, why, and what was predicted of both ways."""
+    d, p = report.decision, report.predicted
+    if d is None:
+        return Section("", ())
+    one = SideEstimate(
+        seconds_p50=p.single_seconds_p50,
+        seconds_p90=p.single_seconds_p90,
+        tokens_p50=p.single_tokens_p50,
+        cost_usd_p50=p.single_cost_usd_p50,
+        cost_usd_p90=p.single_cost_usd_p90,
+    )
+    several = SideEstimate(
+        seconds_p50=p.parallel_seconds_p50,
+        seconds_p90=p.parallel_seconds_p90,
+        tokens_p50=p.parallel_tokens_p50,
+        cost_usd_p50=p.parallel_cost_usd_p50,
+        cost_usd_p90=p.parallel_cost_usd_p90,
+    )
+    rows = [Row(("why", " ".join(whole(reason) for reason in d.reasons)))] if d.reasons else []
+    ways = (("one agent", one), ("several agents", several))
+    rows += [Row((f"predicted of {name}", f"{said}.")) for name, way in ways if (said := way_in_words(way))]
+    if len(rows) > 1:
+        rows.append(Row(("", "Predictions go from the median to what one of ten exceeds.")))
+    return Section(f"Decided: {'several agents' if d.mode == 'parallel' else 'one agent'}", tuple(rows))
 
 
 def _files(report: Report) -> Section:

@@ -22,6 +22,8 @@ LEAST_WIDTH: Final = 80
 MOST_WIDTH: Final = 140
 PLAIN_WIDTH: Final = 100
 LEAD_SHARE: Final = 0.45
+DENSE: Final = 7
+"""Columns from which on a table has less room between them."""
 
 
 def console(stream: TextIO, *, as_it_is: bool = False) -> Console:
@@ -67,7 +69,7 @@ def as_text(page: Page, width: int = 100) -> str:
 def body(page: Page) -> Group:
     style = STYLES[page.tone]
     parts: list[RenderableType] = [
-        Text.assemble((f"{MARKS[page.tone]} ", f"bold {style}"), (page.headline, f"bold {style}")),
+        _headline(f"{MARKS[page.tone]} ", page.headline, f"bold {style}"),
         *([Padding(Text(page.lead, overflow="fold"), (0, 0, 0, 2))] if page.lead else []),
         Text(f"  {page.below}", style="dim"),
     ]
@@ -77,6 +79,15 @@ def body(page: Page) -> Group:
         parts += [Text(), Text("Next", style="bold")]
         parts += [_sentence(row) if len(row.cells) == 1 else _rows((row,)) for row in page.next]
     return Group(*parts)
+
+
+def _headline(mark: str, text: str, style: str) -> RenderableType:
+    """Later lines of a long one begin below its first word."""
+    grid = Table.grid()
+    grid.add_column(width=len(mark))
+    grid.add_column()
+    grid.add_row(Text(mark, style=style), Text(text, style=style, overflow="fold"))
+    return grid
 
 
 def _section(section: Section) -> RenderableType:
@@ -122,7 +133,8 @@ class _Listed:
 
 
 def _table(section: Section) -> RenderableType:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
+    room = 1 if len(section.head) >= DENSE else 2
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, room, 0, 0))
     for i, name in enumerate(section.head):
         table.add_column(Text(name), justify="left" if i < section.left else "right", overflow="fold")
     for row in section.rows:

@@ -14,7 +14,7 @@ ALIKE: Final = 0.02
 
 SHOWN_ASIDE: Final = 3
 FALLS: Final = ("salvage", "strict")
-WHOLE: Final = ("single", "rest", "belay")
+WHOLE: Final = ("single", "rest", "belay", "plan")
 
 
 def _clock(report: Report) -> str:
@@ -100,7 +100,12 @@ def _unit(u: UnitLine) -> Row:
     tokens = sum(a.tokens.input + a.tokens.cached + a.tokens.output for a in u.attempts)
     tones: dict[str, Tone] = {"validated": "good", "ejected": "calm", "failed": "calm", "superseded": "calm"}
     seconds, cost = sum(a.seconds for a in u.attempts), sum(a.cost_usd for a in u.attempts)
-    titles = {"rest": "what was left", "belay": "the whole feature, as insurance", "single": "the whole feature"}
+    titles = {
+        "rest": "what was left",
+        "belay": "the whole feature, as insurance",
+        "single": "the whole feature",
+        "plan": "the plan",
+    }
     figures = (duration(seconds), f"{tokens:,}", money(cost)) if u.attempts else ("", "", "")
     title = plain(u.title or titles.get(u.id, ""))
     return Row((u.id, title, u.state, str(len(u.attempts)), *figures), tone=tones.get(u.state, ""))

@@ -20,19 +20,11 @@ if TYPE_CHECKING:
 @click.argument("feature")
 @options.parts
 @options.repo
-@click.option("--agent", metavar="NAME", help="Which agent [the first that answers].")
-@click.option(
-    "--mode",
-    type=click.Choice(["auto", "parallel", "single"]),
-    default="auto",
-    help="Several agents or one; auto decides by itself.",
-)
-@click.option("--plan", type=click.Path(path_type=Path), metavar="FILE", help="A plan for several agents, as it is.")
+@options.ways
 @click.option("--belay", is_flag=True, help="One more agent does all of it beside them, as insurance.")
 @click.option("--land", type=click.Choice(["ask", "yes", "no"]), help="Whether the result goes onto your branch.")
 @click.option("--include-dirty", is_flag=True, help="Take along changes that are not committed.")
 @click.option("--detach", is_flag=True, help="Print the run's name and leave it to run by itself.")
-@click.option("--workers", type=int, metavar="N", help="How many agents at once, at most.")
 @options.budgets
 @options.sets
 @options.as_json
@@ -44,13 +36,14 @@ def run(
     all_parts: bool,
     repo: Path,
     agent: str | None,
+    workers: int | None,
     mode: Literal["auto", "parallel", "single"],
+    planner: str | None,
     plan: Path | None,
     belay: bool,
     land: str | None,
     include_dirty: bool,
     detach: bool,
-    workers: int | None,
     budget_usd: float | None,
     budget_tokens: int | None,
     sets: tuple[str, ...],
@@ -71,6 +64,7 @@ def run(
     flags = {
         "agent": agent,
         "workers": workers,
+        "plan.planner": planner,
         "limits.budget_usd": budget_usd,
         "limits.budget_tokens": budget_tokens,
     }
@@ -79,7 +73,7 @@ def run(
         feature=feature,
         parts=parts,
         all_parts=all_parts,
-        stdin=_stdin() if feature.strip() == "-" else None,
+        stdin=options.text_from_stdin(feature),
         mode=mode,
         plan=plan,
         belay=belay,
@@ -100,15 +94,6 @@ def run(
     finally:
         screen.close()
     return finish(state, as_json=as_json, quiet=quiet)
-
-
-def _stdin() -> str:
-    from ropeteam.errors import BadInput
-
-    try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise BadInput(f"Standard input is not UTF-8 text: {problem.reason}.", where="standard input") from problem
 
 
 def _say_detached(run: str, *, as_json: bool) -> None:

@@ -133,6 +133,10 @@ class Predicted(Value, frozen=True, kw_only=True, omit_defaults=False):
     parallel_tokens_p50: float | None = None
     single_cost_usd_p50: float | None = None
     parallel_cost_usd_p50: float | None = None
+    single_seconds_p90: float | None = None
+    parallel_seconds_p90: float | None = None
+    single_cost_usd_p90: float | None = None
+    parallel_cost_usd_p90: float | None = None
     gate_quantile: float | None = None
     confidence: float | None = None
     planning_seconds: float | None = None
@@ -269,6 +273,10 @@ def _predicted(state: RunState) -> Predicted:
         parallel_tokens_p50=e.parallel.tokens_p50,
         single_cost_usd_p50=e.single.cost_usd_p50,
         parallel_cost_usd_p50=e.parallel.cost_usd_p50,
+        single_seconds_p90=e.single.seconds_p90,
+        parallel_seconds_p90=e.parallel.seconds_p90,
+        single_cost_usd_p90=e.single.cost_usd_p90,
+        parallel_cost_usd_p90=e.parallel.cost_usd_p90,
         gate_quantile=e.gate_quantile,
         confidence=plan.confidence.value if plan.confidence is not None else None,
         planning_seconds=outlook.costs.planning_seconds if outlook is not None else None,
@@ -409,7 +417,12 @@ def _checks(state: RunState) -> tuple[CheckLine, ...]:
 
 
 def _notices(state: RunState) -> tuple[str, ...]:
-    notices = [*state.begun.feature.notices]
+    outlook, why = state.begun.outlook, state.explanation
+    notices = [
+        *state.begun.feature.notices,
+        *(outlook.survey.notices if outlook else ()),
+        *(why.notices if why else ()),
+    ]
     for a in state.attempts:
         notices += [f"{a.id}: {n}" for n in (*a.result.notices, *a.resolved)]
         if ignored := [p for p in a.result.ignored if not is_cache(p)]:
