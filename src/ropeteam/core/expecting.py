@@ -14,7 +14,7 @@ from statistics import median
 from msgspec.structs import replace
 
 from ropeteam.core.graph import critical_path, needs, tails
-from ropeteam.core.model import Plan, UnitEstimate, Value
+from ropeteam.core.model import Plan, Unit, UnitEstimate, Value
 from ropeteam.core.progress import checkpoints, pieces, units, validated
 from ropeteam.core.state import AttemptState, RunState
 from ropeteam.core.timing import time_scale
@@ -137,6 +137,21 @@ def validation_of(state: RunState, at: float) -> float:
 def remaining_of(here: Moment, id: str) -> float:
     length, took = here.lengths[id], here.took.get(id, 0.0)
     return length - took if took < length * (1 - OVERDUE_SHARE) else length * OVERDUE_SHARE
+
+
+def not_begun(state: RunState) -> tuple[Unit, ...]:
+    """Units that nobody has begun, or is about to."""
+    begun = {a.unit for a in state.attempts} | {c.unit for c in state.under_way()}
+    return tuple(u for u in units(state) if u.id not in begun)
+
+
+def reading_of(state: RunState) -> float:
+    """Seconds an agent reads itself in: as measured in this run, else as predicted."""
+    measured = [a.result.reading_seconds for a in pieces(state) if a.stage in DONE and a.result.reading_seconds > 0]
+    if measured:
+        return median(measured)
+    outlook = state.begun.outlook
+    return outlook.costs.reading_seconds / time_scale(state) if outlook is not None else 0.0
 
 
 # ---- the ways to go on

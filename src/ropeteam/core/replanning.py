@@ -7,21 +7,24 @@ reading-in longer, two of them are one: in a chain, or where too few workers are
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 from msgspec.structs import replace
 
 from ropeteam.core import events as ev
 from ropeteam.core import graph
-from ropeteam.core.expecting import going_on, lengths_of, moment_of
+from ropeteam.core.expecting import going_on, lengths_of, moment_of, not_begun, reading_of
 from ropeteam.core.model import Plan, Unit, UnitEstimate
 from ropeteam.core.plan_batches import layered
 from ropeteam.core.progress import pieces
-from ropeteam.core.second_look import not_begun, reading_of
 from ropeteam.core.state import RunState
 from ropeteam.core.timing import time_scale
 
 LEAST_GAIN = 0.05
 """Of the time that is left. Less is lost in what a prediction is off by."""
+MOST_OPEN = 16
+"""So many units that have not begun are looked at, in the plan's order: every step of a run may look, and a journal is
+folded step by step."""
 LONGEST_ID = 64
 
 
@@ -30,25 +33,51 @@ def at_checkpoint(state: RunState) -> ev.Replan | None:
     checkpoint is reached; the next checkpoint may join two more."""
     if not _just_validated(state) or state.fallen or state.ending or state.parking or state.line or state.plan is None:
         return None
-    if state.plan.estimate is None or state.plan.barriers:
-        return None  # nothing predicted; or the strategy to the letter
-    open_ = tuple(u for u in not_begun(state) if u.kind == "unit" and "**" not in u.writes)
-    now = _left(state, state.plan) if len(open_) > 1 else None
-    if now is None:
+    at = state.clockwork.last
+    open_ = _open(state, state.plan)
+    now = _left(state, state.plan, at) if len(open_) > 1 else None
+    better = _better(state, state.plan, open_, at) if now is not None else None
+    if now is None or better is None or better[0] > now * (1 - LEAST_GAIN):
         return None
-    reading = reading_of(state) * time_scale(state)
-    tried = [(_left(state, plan), plan, one, other) for one, other in _pairs(state.plan, open_)
-             for plan in (joined(state.plan, one, other, reading),)]
-    best = min(((t, p, a, b) for t, p, a, b in tried if t is not None), key=lambda x: x[0], default=None)
-    if best is None or best[0] > now * (1 - LEAST_GAIN):
-        return None
-    seconds, plan, one, other = best
+    seconds, plan, one, other = better
     scale = time_scale(state)
     why = (
         f"{one.id} and {other.id} are done as one: {seconds * scale:.0f} s from here instead of {now * scale:.0f} s, at "
-        f"the pace and with the {reading:.0f} s of reading-in that were measured so far."
+        f"the pace and with the {reading_of(state) * scale:.0f} s of reading-in that were measured so far."
     )
     return ev.Replan(plan=plan, why=why)
+
+
+def best_joined(state: RunState, at: float) -> float:
+    """Seconds until all is done and validated, once units are joined as far as that is predicted to end earlier.
+    Infinite where nothing can be said."""
+    plan = state.plan
+    best = _left(state, plan, at) if plan is not None else None
+    if plan is None or best is None:
+        return inf
+    while (better := _better(state, plan, _open(state, plan), at)) is not None and better[0] <= best * (1 - LEAST_GAIN):
+        best, plan = better[0], better[1]
+    return best
+
+
+def _open(state: RunState, plan: Plan) -> tuple[Unit, ...]:
+    """Units that may be joined: nobody has begun them, and they are no contract and no wiring."""
+    if plan.estimate is None or plan.barriers:
+        return ()  # nothing predicted; or the strategy to the letter
+    open_ = not_begun(replace(state, plan=plan))
+    return tuple(u for u in open_ if u.kind == "unit" and "**" not in u.writes)[:MOST_OPEN]
+
+
+def _better(state: RunState, plan: Plan, open_: tuple[Unit, ...], at: float) -> tuple[float, Plan, Unit, Unit] | None:
+    """The pair that is best joined, the plan with it, and how long it takes then."""
+    reading = reading_of(state) * time_scale(state)
+    best: tuple[float, Plan, Unit, Unit] | None = None
+    for one, other in _pairs(plan, open_):
+        made = joined(plan, one, other, reading)
+        seconds = _left(state, made, at)
+        if seconds is not None and (best is None or seconds < best[0]):
+            best = seconds, made, one, other
+    return best
 
 
 def _just_validated(state: RunState) -> bool:
@@ -58,21 +87,23 @@ def _just_validated(state: RunState) -> bool:
     return done and last is not None and last.of == state.checkpoint
 
 
-def _left(state: RunState, plan: Plan) -> float | None:
+def _left(state: RunState, plan: Plan, at: float) -> float | None:
     """Seconds until all is done and validated, with that plan."""
     there = replace(state, plan=plan)
     lengths = lengths_of(there, pieces(state))
     if lengths is None:
         return None
-    here = moment_of(there, state.clockwork.last, lengths)
+    here = moment_of(there, at, lengths)
     return going_on(there, here) + here.lag
 
 
 def _pairs(plan: Plan, open_: tuple[Unit, ...]) -> Iterator[tuple[Unit, Unit]]:
-    """Pairs that may be one unit: nothing waits for the first while the second waits for it."""
+    """Pairs that may be one unit: one needs the other, or both need the same, and nothing stands between them."""
     waits, before = graph.needs(plan), graph.ancestors(plan)
     for n, one in enumerate(open_):
         for other in open_[n + 1 :]:
+            if one.id not in waits[other.id] and other.id not in waits[one.id] and set(one.needs) != set(other.needs):
+                continue
             between = {
                 id
                 for id in waits

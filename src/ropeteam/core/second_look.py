@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from statistics import median
-
 from msgspec.structs import replace
 
 from ropeteam.core import events as ev
-from ropeteam.core.expecting import DONE, going_on, lengths_of, moment_of, remaining_of
+from ropeteam.core.expecting import going_on, lengths_of, moment_of, not_begun, reading_of, remaining_of
 from ropeteam.core.falling import fall
 from ropeteam.core.model import Trigger, Unit
-from ropeteam.core.progress import pieces, units
+from ropeteam.core.progress import pieces
+from ropeteam.core.replanning import best_joined
 from ropeteam.core.state import RunState
 from ropeteam.core.timing import time_scale
 
@@ -33,6 +32,8 @@ def look(state: RunState, event: ev.AnyEvent) -> RunState:
     ahead = both_ways(state, open_, event.at)
     if ahead is None or ahead[1] >= ahead[0]:
         return state
+    if ahead[1] >= best_joined(state, event.at):  # at the next checkpoint they are joined, and nothing is lost
+        return state
     scale = time_scale(state)
     told = (
         f"{len(open_)} units have not begun. One agent would be done with them in {ahead[1] * scale:.0f} s, several in "
@@ -51,12 +52,6 @@ def _overridden(state: RunState, told: str) -> RunState:
     return replace(state, decision=replace(d, overridden=overridden, reasons=(*d.reasons, f"Overridden: {told}")))
 
 
-def not_begun(state: RunState) -> tuple[Unit, ...]:
-    """Units that nobody has begun, or is about to."""
-    begun = {a.unit for a in state.attempts} | {c.unit for c in state.under_way()}
-    return tuple(u for u in units(state) if u.id not in begun)
-
-
 def both_ways(state: RunState, open_: tuple[Unit, ...], at: float) -> tuple[float, float] | None:
     """Seconds (real ones) from now until all is done and validated: going on as planned; and with one agent for what
     has not begun, once those under way have ended. None where nothing is predicted."""
@@ -70,12 +65,3 @@ def both_ways(state: RunState, open_: tuple[Unit, ...], at: float) -> tuple[floa
     work = reading + sum(max(0.0, lengths[u.id] - reading) for u in open_)
     looked_at = here.lag if here.took or state.line else 0.0  # what was under way is validated first
     return several, running + looked_at + work + here.lag
-
-
-def reading_of(state: RunState) -> float:
-    """Seconds an agent reads itself in: as measured in this run, else as predicted."""
-    measured = [a.result.reading_seconds for a in pieces(state) if a.stage in DONE and a.result.reading_seconds > 0]
-    if measured:
-        return median(measured)
-    outlook = state.begun.outlook
-    return outlook.costs.reading_seconds / time_scale(state) if outlook is not None else 0.0
