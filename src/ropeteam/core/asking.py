@@ -99,6 +99,4 @@ def failed(state: RunState, a: AttemptState, outcome: Outcome, at: float) -> Run
     state = replace(state.with_attempt(a), resume_at=aftermath.not_before if aftermath.action == "park" else None)
     action: Action = "notice" if aftermath.action == "stop" else aftermath.action
     evidence = a.result.evidence or f"{a.id} ended as {outcome}."
-    return state.pend(
-        Trigger(id=aftermath.trigger, unit=PLAN, attempt=a.id, at=at, evidence=evidence, action=action)
-    )
+    return state.pend(Trigger(id=aftermath.trigger, unit=PLAN, attempt=a.id, at=at, evidence=evidence, action=action))
