@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -48,7 +48,7 @@ def parse(document: bytes, where: str) -> Plan:
     known = places(text)
     for place, line in known.twice:
         faults.add(place, f"it is there twice, in line {line} again")
-    plan = _plan(raw, faults)
+    plan = of_value(raw, faults)
     if plan is None or faults.found:
         raise _bad([(_line(known, place), place, said) for place, said in faults.found], where)
     return plan
@@ -75,7 +75,11 @@ def _bad(faults: Sequence[tuple[int, str, str]], where: str) -> BadInput:
 # ---- reading the document
 
 
-def _plan(raw: Any, faults: Faults) -> Plan | None:
+def of_value(raw: Any, faults: Faults, *, shared: bool = False) -> Plan | None:
+    """The plan that decoded JSON holds; None, or one that cannot be used, where there are faults.
+
+    shared: units that could run at once may own the same path, for who mends that.
+    """
     if not isinstance(raw, dict):
         faults.add("", 'it must be an object: {"units": [...]}')
         return None
@@ -112,8 +116,8 @@ def _plan(raw: Any, faults: Faults) -> Plan | None:
     rings = graph.cycles(made)
     for ring in rings:
         faults.add(f"{at[ring[0]]}.needs", f"units need each other in a circle: {' -> '.join(ring)}")
-    for second, first, said in islice(_clashes(made), MAX_FAULTS):
-        faults.add(f"{at[second]}.writes", f"{second} and {first} {said}")
+    for clash in islice(clashes(made), 0 if shared else MAX_FAULTS):
+        faults.add(f"{at[clash.second]}.writes", clash.said)
     given = _batches(raw, units, given, at, faults)
     if rings:
         return None
@@ -235,8 +239,24 @@ def _estimate(raw: dict[str, Any], faults: Faults) -> PlanEstimate | None:
     return estimate
 
 
-def _clashes(plan: Plan) -> Iterator[tuple[str, str, str]]:
-    """(unit, other unit, what is wrong) for two units that could run at once and own the same path."""
+class Clash(NamedTuple):
+    """Two units that could run at once, the second listed after the first, and a path that both own by a pattern each."""
+
+    second: str
+    first: str
+    path: str
+    patterns: tuple[str, str]  # of the second, of the first
+
+    @property
+    def said(self) -> str:
+        return (
+            f"{self.second} and {self.first} both own {self.path} (`{self.patterns[0]}` and `{self.patterns[1]}`) and"
+            " neither needs the other: let only one own it, or let one need the other"
+        )
+
+
+def clashes(plan: Plan) -> Iterator[Clash]:
+    """Of each pair of units at most one."""
     before = graph.ancestors(plan)
     owned = sorted(
         (patterns.prefix(pattern), index, pattern) for index, u in enumerate(plan.units) for pattern in u.writes
@@ -254,13 +274,7 @@ def _clashes(plan: Plan) -> Iterator[tuple[str, str, str]]:
             path = patterns.clash(mine[2], theirs[2])
             if path is not None:
                 seen.add(pair)
-                both = (theirs[2], mine[2]) if mine[1] == pair[0] else (mine[2], theirs[2])
-                yield (
-                    second,
-                    first,
-                    f"both own {path} (`{both[0]}` and `{both[1]}`) and neither needs the other: let only one own it,"
-                    " or let one need the other",
-                )
+                yield Clash(second, first, path, (theirs[2], mine[2]) if mine[1] == pair[0] else (mine[2], theirs[2]))
         around.append(mine)
 
 
