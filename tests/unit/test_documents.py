@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ropeteam import documents
-from ropeteam.documents.lines import newline_of
 from ropeteam.cli.plain import duration
-from ropeteam.core.model import Decision, Feature
+from ropeteam.core.model import Decision, Feature, Section
 from ropeteam.core.report import (
     Actual,
     CheckLine,
@@ -27,6 +26,7 @@ from ropeteam.core.report import (
     Report,
     TriggerLine,
 )
+from ropeteam.documents.lines import newline_of
 from ropeteam.errors import BadInput
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -86,6 +86,21 @@ def test_golden_section() -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         (GOLDEN / "documents/02-implementation.md").write_text(log)
     assert log == (GOLDEN / "documents/02-implementation.md").read_text()
+
+
+def test_a_run_on_parts_has_a_heading_for_each() -> None:
+    one = Section(kind="part", name="02-payment-backend")
+    other = Section(kind="extend", name="Guest <!-- Checkout")
+    text = documents.section(REPORT, (one, other))
+    assert text.startswith("## Part: 02-payment-backend (2026-11-22)\n\n- Generated: 2026-11-22 10:15:30 UTC\n- Run: ")
+    assert text.endswith(
+        "\n\n## Extend: Guest <! -- Checkout (2026-11-22)\n\n- In the same run as 02-payment-backend: see there.\n"
+    )
+    assert text.count("\n## ") == 1
+    log = documents.with_section(None, FEATURE, RUN, text)
+    assert documents.with_section(log, FEATURE, RUN, text) == log
+    assert f"- Run: {RUN}" in documents.section(REPORT, (one,))
+    assert "- Run: " not in documents.section(REPORT)
 
 
 def test_a_run_that_did_not_deliver_names_what_is_kept() -> None:
@@ -218,21 +233,166 @@ def test_what_stands_before_and_after_a_section_stays(before: list[str], after: 
 # ---- the mark
 
 
-def test_the_mark_of_the_example_with_parts() -> None:
-    intent = (GOLDEN / "features/checkout/01-intent.md").read_text()
-    done = documents.with_mark(intent, "delivered_single", "", "2026-05-01")
-    assert changed(intent, done) == [
-        ("**Status:** 1/3 parts complete", "**Status:** ✓ done (2026-05-01)"),
-        ("### ○ 02-payment-backend", "### ✓ 02-payment-backend"),
+CHECKOUT = (GOLDEN / "features/checkout/01-intent.md").read_text()
+
+
+def part(intent: str, *names: str, outcome: str = "delivered_single", left: tuple[str, ...] = ()) -> str:
+    """An intent marked for a run on some of its sections: on the day D, or for the reason `2 tests failed`."""
+    return documents.with_mark(
+        intent,
+        outcome,
+        "2 tests failed.",
+        "2026-05-01",
+        sections=names,
+        left=left,  # type: ignore[arg-type]
+    )
+
+
+def test_the_mark_of_a_part_of_the_example_stands_wherever_it_stood() -> None:
+    rows = [line for line in CHECKOUT.split("\n") if re.match(r"\| REQ-00[457]", line)]
+    assert changed(CHECKOUT, part(CHECKOUT, "02-payment-backend", left=("REQ-006",))) == [
+        ("**Status:** 1/3 parts complete", "**Status:** 2/3 parts complete"),
+        ("### ○ 02-payment-backend", "### ✓ 02-payment-backend (2026-05-01)"),
         ("- Status: pending", "- Status: completed"),
-        ("### ○ 03-checkout-ui", "### ✓ 03-checkout-ui"),
-        ("- Status: pending", "- Status: completed"),
+        *((row, row.replace("○", "✓")) for row in rows),
     ]
-    blocked = documents.with_mark(intent, "not_delivered", "2 tests failed.", "2026-05-01")
-    assert changed(intent, blocked) == [
-        ("**Status:** 1/3 parts complete", "**Status:** ✗ blocked: 2 tests failed (2026-05-01)")
+    assert changed(CHECKOUT, part(CHECKOUT, "02-payment-backend", outcome="not_delivered")) == [
+        ("### ○ 02-payment-backend", "### ✗ 02-payment-backend"),
+        ("- Status: pending", "- Status: blocked: 2 tests failed (2026-05-01)"),
     ]
-    assert documents.with_mark(intent, "cancelled", "", "2026-05-01") == intent
+    assert part(CHECKOUT, "02-payment-backend", outcome="cancelled") == CHECKOUT
+
+
+def test_a_part_that_was_blocked_and_is_done_now_says_so_everywhere() -> None:
+    blocked = part(CHECKOUT, "02-payment-backend", outcome="not_delivered")
+    assert part(blocked, "02-payment-backend") == part(CHECKOUT, "02-payment-backend")
+
+
+def test_what_was_done_stays_done_when_doing_it_again_fails() -> None:
+    assert part(CHECKOUT, "01-cart-models", outcome="not_delivered") == CHECKOUT
+    again = part(CHECKOUT, "01-cart-models")
+    assert changed(CHECKOUT, again) == [("### ✓ 01-cart-models (2026-02-04)", "### ✓ 01-cart-models (2026-05-01)")]
+
+
+def test_an_extension_without_a_mark_gets_a_status_line() -> None:
+    done = part(CHECKOUT, "Guest Checkout")
+    added = "## Extend: Guest Checkout (2026-03-01)\n\n**Status:** ✓ done (2026-05-01)\n\n**Complexity:** 30/100\n"
+    assert added in done
+    assert done.replace("\n**Status:** ✓ done (2026-05-01)\n", "").replace("account | ✓", "account | ○") == CHECKOUT
+
+
+@pytest.mark.parametrize(
+    ("before", "done", "blocked"),
+    [
+        (
+            "# T\n\n## Part: a",
+            "# T\n\n## Part: a\n\n**Status:** ✓ done (D)\n",
+            "# T\n\n## Part: a\n\n**Status:** ✗ R\n",
+        ),
+        (
+            "# T\r\n\r\n## Part: a\r\nWords.",
+            "# T\r\n\r\n## Part: a\r\n\r\n**Status:** ✓ done (D)\r\n\r\nWords.",
+            "# T\r\n\r\n## Part: a\r\n\r\n**Status:** ✗ R\r\n\r\nWords.",
+        ),
+        (
+            "\ufeff# T\n\nPart: a\n---\n\nx",
+            "\ufeff# T\n\nPart: a\n---\n\n**Status:** ✓ done (D)\n\nx",
+            "\ufeff# T\n\nPart: a\n---\n\n**Status:** ✗ R\n\nx",
+        ),
+        (
+            "# T\n\n## Part: ○ a\n\nx\n",
+            "# T\n\n## Part: ✓ a\n\nx\n",
+            "# T\n\n## Part: ✗ a\n\n**Status:** ✗ R\n\nx\n",
+        ),
+        ("# T\n\n## [ ] Part: a\n", "# T\n\n## [x] Part: a\n", "# T\n\n## [ ] Part: a\n\n**Status:** ✗ R\n"),
+        (
+            "# T\n\n## Part: a\n\n**Status:** ○ pending  \nx\n",
+            "# T\n\n## Part: a\n\n**Status:** ✓ done (D)  \nx\n",
+            "# T\n\n## Part: a\n\n**Status:** ✗ R  \nx\n",
+        ),
+        (
+            "# T\n\n## Part: a\n\n- Status: Pending\n",
+            "# T\n\n## Part: a\n\n- Status: completed\n",
+            "# T\n\n## Part: a\n\n- Status: R\n",
+        ),
+        (
+            "# T\n\n## Part: a\n\n- Status: ask Kim\n",
+            "# T\n\n## Part: a\n\n- Status: ✓ done (D)\n",
+            "# T\n\n## Part: a\n\n- Status: ✗ R\n",
+        ),
+        (
+            "# T\n\n- ○ a: first\n- ○ b\n\n## Part: a\n\n## Part: b\n",
+            "# T\n\n- ✓ a: first\n- ○ b\n\n## Part: a\n\n## Part: b\n",
+            "# T\n\n- ✗ a: first\n- ○ b\n\n## Part: a\n\n**Status:** ✗ R\n\n## Part: b\n",
+        ),
+        (
+            "# T\n\n- [ ] **a**\n\n## Part: a\n\n## Part: b\n",
+            "# T\n\n- [x] **a**\n\n## Part: a\n\n## Part: b\n",
+            "# T\n\n- [ ] **a**\n\n## Part: a\n\n**Status:** ✗ R\n\n## Part: b\n",
+        ),
+        (
+            "# T\n\n### a ###\n\n## Part: a\n",
+            "# T\n\n### ✓ a (D) ###\n\n## Part: a\n",
+            "# T\n\n### ✗ a ###\n\n## Part: a\n\n**Status:** ✗ R\n",
+        ),
+        (
+            "# T\n\n## Parts\n\n- ○ a\n- ○ b\n",
+            "# T\n\n## Parts\n\n- ✓ a\n- ○ b\n",
+            "# T\n\n## Parts\n\n- ✗ a\n  - Status: R\n- ○ b\n",
+        ),
+        (
+            "# T\n\n## Parts\n\n### ○ a\n\n### ○ b\n",
+            "# T\n\n## Parts\n\n### ✓ a (D)\n\n### ○ b\n",
+            "# T\n\n## Parts\n\n### ✗ a\n- Status: R\n\n### ○ b\n",
+        ),
+        (
+            "# T\n\n| Part | State |\n|--|--|\n| a | ○ |\n| b | Pending |\n\n## Part: a\n\n**Status:** x\n",
+            "# T\n\n| Part | State |\n|--|--|\n| a | ✓ |\n| b | Pending |\n\n## Part: a\n\n**Status:** ✓ done (D)\n",
+            "# T\n\n| Part | State |\n|--|--|\n| a | ✗ |\n| b | Pending |\n\n## Part: a\n\n**Status:** ✗ R\n",
+        ),
+        (
+            "# T\n\n**Status:** 0 of 2 parts\n\n## ○ Part: a\n\nStatus: x\n\n## ○ Part: b\n",
+            "# T\n\n**Status:** 1 of 2 parts\n\n## ✓ Part: a\n\nStatus: ✓ done (D)\n\n## ○ Part: b\n",
+            "# T\n\n**Status:** 0 of 2 parts\n\n## ✗ Part: a\n\nStatus: ✗ R\n\n## ○ Part: b\n",
+        ),
+        (
+            "# T\n\n**Status:** ○ pending\n\n## Part: a\n\nStatus: x\n\n## ✓ Part: b\n",
+            "# T\n\n**Status:** ✓ done (D)\n\n## Part: a\n\nStatus: ✓ done (D)\n\n## ✓ Part: b\n",
+            "# T\n\n**Status:** ○ pending\n\n## Part: a\n\nStatus: ✗ R\n\n## ✓ Part: b\n",
+        ),
+        (
+            "# T\n\n## ○ Part: a\n\n- ○ REQ-001: x\n- ○ REQ-002: y\n\nStatus: x\n\n```\n- ○ code\n```\n\n"
+            "| ID | Text | Status |\n|--|--|--|\n| REQ-003 | `a|b` | ● |\n| REQ-002 | z | ○ |\n| n | m | ○ |\n",
+            "# T\n\n## ✓ Part: a\n\n- ✓ REQ-001: x\n- ○ REQ-002: y\n\nStatus: ✓ done (D)\n\n```\n- ○ code\n```\n\n"
+            "| ID | Text | Status |\n|--|--|--|\n| REQ-003 | `a|b` | ✓ |\n| REQ-002 | z | ○ |\n| n | m | ○ |\n",
+            "# T\n\n## ✗ Part: a\n\n- ○ REQ-001: x\n- ○ REQ-002: y\n\nStatus: ✗ R\n\n```\n- ○ code\n```\n\n"
+            "| ID | Text | Status |\n|--|--|--|\n| REQ-003 | `a|b` | ● |\n| REQ-002 | z | ○ |\n| n | m | ○ |\n",
+        ),
+    ],
+)
+def test_marks_of_a_section(before: str, done: str, blocked: str) -> None:
+    day, reason = "2026-05-01", "blocked: 2 tests failed (2026-05-01)"
+    assert part(before, "a", left=("REQ-002",)) == done.replace("(D)", f"({day})")
+    marked = part(before, "a", outcome="not_delivered")
+    assert marked == re.sub(r"(?<=[ ])R(?=\s)", reason, blocked)
+    assert part(marked, "a", outcome="not_delivered") == marked
+    assert part(marked, "a", left=("REQ-002",)).replace("**Status:** ✓", "").count("✗") == 0
+
+
+def test_a_section_that_is_gone_changes_nothing() -> None:
+    assert part(CHECKOUT, "04-gone") == CHECKOUT
+
+
+def test_boxes_of_tasks_are_ticked_as_spec_kit_does_it() -> None:
+    tasks = (
+        "\ufeff# Tasks\r\n\r\n- [ ] T001 [P] x\r\n- [x] T002 y\r\n* [ ] **T003** z\r\n- [ ] T004 w\r\n- [ ] no task\r\n"
+        "```\r\n- [ ] T005 code\r\n```\r\n<!--\r\n- [ ] T006\r\n-->\r\n- [ ] T007 end"
+    )
+    ticked = documents.with_boxes(tasks, ("T004",))
+    assert [(old, new) for old, new in changed(tasks, ticked)] == [
+        (f"{line}\r", f"{line.replace('[ ]', '[X]')}\r") for line in ("- [ ] T001 [P] x", "* [ ] **T003** z")
+    ] + [("- [ ] T007 end", "- [X] T007 end")]
+    assert documents.with_boxes(ticked, ("T004",)) == ticked
 
 
 def changed(before: str, after: str) -> list[tuple[str, str]]:
@@ -311,6 +471,51 @@ def test_a_mark_is_set_once_and_nothing_else_is_lost(parts: list[str], end: str,
     for line in kept:
         assert line in rest
         rest = rest[rest.index(line) + 1 :]
+
+
+SECTIONS = st.lists(
+    st.sampled_from(
+        [
+            "# T",
+            "**Status:** 1/2 parts",
+            "## Parts",
+            "### ○ a",
+            "- ● a",
+            "- [ ] b",
+            "- Status: pending",
+            "## Part: a",
+            "## Part: b ✗",
+            "**Status:** x",
+            "| Part | Status |",
+            "|--|--|",
+            "| a | ○ |",
+            "| ID | `x|y` | Status |",
+            "| REQ-1 | `x|y` | ○ |",
+            "```",
+            "---",
+            "",
+        ]
+    )
+    | st.text(alphabet=st.characters(exclude_characters="\0"), max_size=8),
+    max_size=16,
+)
+
+
+@settings(deadline=None)
+@given(SECTIONS, st.sampled_from(["\n", "\r\n"]), st.sampled_from(["delivered_single", "not_delivered"]))
+def test_a_section_is_marked_once_and_nothing_else_is_lost(parts: list[str], end: str, outcome: str) -> None:
+    intent = end.join(parts)
+    marked = part(intent, "a", outcome=outcome)
+    assert part(marked, "a", outcome=outcome) == marked
+    kept = [
+        line for line in re.split(r"\r\n|\r|\n", intent) if line and not re.search(r"(?i)status|[○●✓✗]|a|b|REQ", line)
+    ]
+    rest = re.split(r"\r\n|\r|\n", marked)
+    for line in kept:
+        assert line in rest
+        rest = rest[rest.index(line) + 1 :]
+    if not re.search(r"\ba\b", intent):
+        assert marked == intent
 
 
 # ---- bytes and files

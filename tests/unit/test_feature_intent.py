@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropeteam.core.model import Requirement
-from ropeteam.features.intent import Intent, read
+from ropeteam.features.intent import Intent, doubts, read
 
 
 def of(text: str) -> Intent:
@@ -27,6 +27,7 @@ def one(text: str) -> Requirement:
         ("Title\n=====\n\nWords\n", "Title"),
         ("# Feature: Saved searches\n", "Saved searches"),
         ("# Feature flags\n", "Feature flags"),
+        ("# Feature Specification: Search\n", "Search"),
         ("# **Bold** and [linked](http://x)\n", "Bold and linked"),
         ("---\ntitle: front\n---\n\n# Real\n", "Real"),
         ("```\n# not a title\n```\n\n# Real\n", "Real"),
@@ -114,9 +115,10 @@ def test_what_stands_with_a_requirement_in_a_list_is_understood() -> None:
 def test_what_only_looks_like_a_requirement_is_none(text: str) -> None:
     intent = of(f"# T\n\n{text}")
     assert intent.requirements == ()
-    assert intent.notices == (
-        "01-intent.md has no requirements with ids (REQ-001 ...): its text as a whole is the task.",
-    )
+    assert intent.notices == ()
+    assert doubts(intent.requirements, "01-intent.md") == [
+        "01-intent.md has no requirements with ids (REQ-001 ...): its text as a whole is the task."
+    ]
 
 
 def test_tables_with_other_headers_and_another_order() -> None:
@@ -173,17 +175,10 @@ def test_an_id_that_comes_again_is_a_reference_in_one_part_and_a_requirement_in_
     again = of("# T\n\n- REQ-001: one\n\n## Notes\n\n- REQ-001: is hard\n")
     assert [item.text for item in again.requirements] == ["one"]
     assert again.notices == ("01-intent.md, line 7: REQ-001 is also in line 3; that one counts.",)
-    parts = of("# T\n\n## Part: a\n\n- REQ-001: one\n\n## Part: b\n\n- REQ-001: other\n")
+    text = "# T\n\n## Part: a\n\n- REQ-001: one\n\n## Part: b\n\n- REQ-001: other\n"
+    parts = read(text, "01-intent.md", [3, 7])
     assert [item.text for item in parts.requirements] == ["one", "other"]
-    assert any("REQ-001 names 2 requirements (lines 5, 9)" in notice for notice in parts.notices)
-
-
-def test_sections_are_named_and_run_as_a_whole() -> None:
-    intent = of("# T\n\n## Part: a\n## Part: b\n## Change: colours (2026-01-01)\n\nREQ-001: x\n")
-    assert intent.notices == (
-        "01-intent.md has sections (part: a, b; change: colours (2026-01-01)). "
-        "They are not chosen one by one: the feature is run as a whole.",
-    )
+    assert doubts(parts.requirements, "x.md") == ["x.md: REQ-001 names 2 requirements (lines 5, 9); all are kept."]
 
 
 PIECES = st.sampled_from(

@@ -292,16 +292,31 @@ def examples(top: Path) -> Path:
 def test_the_example_with_parts(examples: Path) -> None:
     feature = features.load("checkout", top=examples)
     assert (feature.title, feature.task_type) == ("Checkout", "FEATURE")
-    assert feature.summary == "A visitor turns the cart into a paid order: address, payment, confirmation by mail."
-    assert [item.id for item in feature.requirements] == [f"REQ-{number:03d}" for number in range(1, 12)]
-    assert feature.requirements[0].status == "✓"
-    assert feature.requirements[4].text == "A callback marks the payment once, however often it comes"
-    assert (feature.requirements[4].category, feature.requirements[4].test_type) == ("integration", "automated_api")
-    assert (feature.requirements[10].status, feature.requirements[10].line) == ("○", 99)
+    assert feature.selected == ("02-payment-backend",)
+    assert feature.subject == "Checkout: 02-payment-backend"
+    assert feature.summary.startswith("Orders from carts, payment start, provider callback, confirmation mail.")
+    assert [item.id for item in feature.requirements] == [f"REQ-{number:03d}" for number in range(4, 8)]
+    assert feature.requirements[1].text == "A callback marks the payment once, however often it comes"
+    assert (feature.requirements[1].category, feature.requirements[1].test_type) == ("integration", "automated_api")
+    assert (feature.requirements[0].status, feature.requirements[0].line) == ("○", 68)
     assert kinds(feature)[-1] == ("implementation", "02-implementation.md")
-    (notice,) = feature.notices
-    assert "part: 01-cart-models, 02-payment-backend, 03-checkout-ui; extend: Guest Checkout (2026-03-01)" in notice
-    assert "as a whole" in notice
+    assert feature.notices == ()
+    assert [(s.kind, s.name, s.status, s.needs, s.line) for s in feature.sections] == [
+        ("part", "01-cart-models", "done", (), 42),
+        ("part", "02-payment-backend", "pending", ("01-cart-models",), 58),
+        ("part", "03-checkout-ui", "pending", ("02-payment-backend",), 75),
+        ("extend", "Guest Checkout", "pending", ("03-checkout-ui",), 91),
+    ]
+    assert feature.sections[3].requirements == ("REQ-011",)
+    assert feature.sections[3].text.startswith("## Extend: Guest Checkout (2026-03-01)\n\n**Complexity:** 30/100\n")
+
+
+def test_all_parts_of_the_example_that_are_not_done(examples: Path) -> None:
+    feature = features.load("checkout", top=examples, all_parts=True)
+    assert feature.selected == ("02-payment-backend", "03-checkout-ui", "Guest Checkout")
+    assert [item.id for item in feature.requirements] == [f"REQ-{number:03d}" for number in range(4, 12)]
+    assert feature.summary == "A visitor turns the cart into a paid order: address, payment, confirmation by mail."
+    assert features.load("checkout", top=examples, parts=("1",)).selected == ("01-cart-models",)
 
 
 def test_the_example_with_an_architecture(examples: Path) -> None:

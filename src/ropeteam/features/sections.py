@@ -49,7 +49,7 @@ _ID = re.compile(r"\d{1,4}[-_][A-Za-z0-9][A-Za-z0-9_-]*")
 _REST = re.compile(r"\s*(?::\s|\s[-–—]\s|\s\().*")
 _STATUS = re.compile(r"[\s*_>]*status[\s*_]*:[\s*_]*(?P<said>.*)", re.IGNORECASE)
 _NEEDS = re.compile(r"[\s*_>]*(?:dependenc(?:y|ies)|depends\s+on)[\s*_]*:[\s*_]*(?P<said>.*)", re.IGNORECASE)
-_NONE = re.compile(r"(?:none|no|nothing|n/?a)(?=[\s.,;(]|$).*|[-–—.]*", re.IGNORECASE | re.DOTALL)
+NONE = re.compile(r"(?:none|no|nothing|n/?a)(?=[\s.,;(]|$).*|[-–—.]*", re.IGNORECASE | re.DOTALL)
 _PARTS = re.compile(r"(?:\w+\s+)?(?:parts|phases of the feature)\b(?!\s*:\s*\S).*", re.IGNORECASE)
 _REQUIREMENT = re.compile(r"[A-Z][A-Z0-9]{0,9}(?:-[A-Z0-9]{1,10})?-\d+\S*")
 _BULLET = re.compile(r"(?P<indent>\s*)(?:[-*+]|\d+[.)])\s+")
@@ -166,9 +166,9 @@ def _section(match: re.Match[str], heading: Heading, inside: list[Block], end: i
     kind: Kind = "part" if match["kind"].lower() == "part" else "change" if match["kind"][0] in "cC" else "extend"
     marks = []
     words = match["name"]
-    for place in (heading.text, words, words[::-1]):  # before the kind, before the name, at the end
+    for place in (heading.text, words, _DATE.sub("", words)[::-1]):  # before the kind, before the name, at the end
         if leading := _LEADING.match(place):
-            marks.append(Mark(_sign(leading) if leading["sign"] else "pending", heading.line, "heading"))
+            marks.append(Mark(_sign(leading), heading.line, "heading"))
             break
     head = _head(inside)
     marks += _status_marks(head)
@@ -205,7 +205,7 @@ def _needs(head: Sequence[Block]) -> Iterator[Need]:
 
 def _need(words: str, line: int) -> list[Need]:
     words = bare(words)
-    return [] if _NONE.fullmatch(words) else [Need(words, line)]
+    return [] if NONE.fullmatch(words) else [Need(words, line)]
 
 
 def _list_under(head: Sequence[Block]) -> Iterator[Line]:
@@ -224,9 +224,11 @@ def bare(words: str) -> str:
 
 def named(words: str) -> tuple[str, str]:
     """The name of a section, and the date that stands behind it: marks and emphasis away."""
-    words = re.sub(rf"^(?:{SIGN}|{_BOX})\s*|\s*(?:{SIGN})\s*$", "", words.strip())
     date = ""
     if found := _DATE.search(words):
+        words, date = words[: found.start()], found["date"]
+    words = re.sub(rf"^(?:{SIGN}|{_BOX})\s*|\s*(?:{SIGN})\s*$", "", words.strip())
+    if not date and (found := _DATE.search(words)):
         words, date = words[: found.start()], found["date"]
     words = bare(words)
     if found := _ID.match(words):
@@ -277,7 +279,8 @@ def _listed(own: list[Found], found: list[Block], source: list[str]) -> list[Fou
     sections = {slug(section.name): section for section in own}
     under_parts = _under_parts(outside)
     for entry in _entries(outside, source):
-        key = slug(entry.name)
+        shorter = slug(re.split(r":\s|\s[-–—]\s|\s\(", entry.name, maxsplit=1)[0])
+        key = shorter if slug(entry.name) not in sections and shorter in sections else slug(entry.name)
         if key not in sections:
             if not _names_part(entry, under_parts, source):
                 continue

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ropeteam.core import graph
 from ropeteam.core.model import Plan, Section, Unit
 from ropeteam.errors import BadInput
-from ropeteam.features.sections import Found, Mark, Need, bare, find, named, slug
+from ropeteam.features.sections import NONE, Found, Mark, Need, bare, find, named, slug
 
 _KIND = re.compile(r"(?:(part|extend|extension|change)\b\s*:?\s*)?(.*)", re.IGNORECASE | re.DOTALL)
 SHOWN = 12
@@ -109,6 +109,8 @@ def _edges(section: Found, sections: list[Found], shown: str) -> Iterable[Edge]:
     for need in section.needs:
         for words in _parted(need.words, sections):
             meant = matching(words, sections)
+            if not meant and NONE.fullmatch(words):
+                continue
             if len(meant) == 1 and meant[0].name != section.name:
                 yield Edge(meant[0].name, need.line)
             elif section.status != "done":  # what is done needs nothing any more
@@ -120,7 +122,8 @@ def _parted(words: str, sections: list[Found]) -> list[str]:
     found = []
     for one in [words] if matching(words, sections) else re.split(r"[,;+&]", words):
         found += [one] if matching(one, sections) else re.split(r"\band\b", one)
-    return [one.strip(" .") for one in found if one.strip(" .")]
+    names = [one.strip(" .") for one in found]
+    return [one if matching(one, sections) else re.sub(r"\s*\([^()]*\)$", "", one) for one in names if one]
 
 
 def _bad_need(

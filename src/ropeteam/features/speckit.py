@@ -119,12 +119,17 @@ def _unclear(document: Document) -> list[str]:
         for match in _UNCLEAR.finditer(line)
     ]
     notices = [
-        f"{document.path}, line {number}: not clarified: {match.group(1) or 'a question'}. Agents decide it themselves."
+        f"{document.path}, line {number}: not clarified: {_asked(match)} Agents decide it themselves."
         for number, match in found[:10]
     ]
     if len(found) > 10:
         notices.append(f"{document.path}: {len(found) - 10} more questions are not clarified.")
     return notices
+
+
+def _asked(match: re.Match[str]) -> str:
+    words = (match[1] or "").strip().rstrip(".") or "a question"
+    return words if words.endswith("?") else f"{words}."
 
 
 def _constitution(top: Path, notices: list[str]) -> tuple[Document, ...]:

@@ -17,6 +17,7 @@ LONG_CHARACTERS = 200_000  # about 50,000 tokens, which every attempt reads
 
 _OURS = re.compile(r"^<!-- ropeteam run (\S+) -->[ \t]*$.*?^<!-- ropeteam end \1 -->", re.MULTILINE | re.DOTALL)
 _RANGE = re.compile(r"\b([A-Z][A-Z0-9-]{0,20}-)(\d{1,5})\b\s*(?:to|through|\.{2,3}|…|–|—|-)\s*\1?(\d{1,5})\b")
+_REFERENCE = re.compile(r"|(?:to|through|…|–|—|-|,|and)\s.*")
 _ID = re.compile(r"\b[A-Z][A-Z0-9]{0,9}(?:-[A-Z0-9]{1,10})?-\d{1,5}(?:\.\d{1,3})?[a-z]?\b")
 
 
@@ -94,11 +95,14 @@ def _of_section(
     section: sections.Found, found: Outline, every: Sequence[Requirement], text: str
 ) -> tuple[Requirement, ...]:
     """The requirements that stand in a section; where there are none, those outside of all that it names by id."""
-    own = tuple(item for item in every if section.line <= item.line < section.end)
-    if own:
-        return own
-    named = _ids("\n".join(lines_of(text)[section.line - 1 : section.end - 1]))
-    return tuple(item for item in every if item.id in named and not _in_any(item, found))
+    outside = [item for item in every if not _in_any(item, found)]
+    known = {item.id for item in outside}
+    inside = [item for item in every if section.line <= item.line < section.end]
+    own = [item for item in inside if not (item.id in known and _REFERENCE.fullmatch(item.text))]
+    lines = lines_of(text)
+    referring = [item.line for item in inside if item not in own] if own else range(section.line, section.end)
+    named = _ids("\n".join(lines[line - 1] for line in referring))
+    return (*own, *(item for item in outside if item.id in named))
 
 
 def _in_any(item: Requirement, found: Outline) -> bool:
@@ -124,7 +128,7 @@ def _inside(intent: Document) -> list[str]:
 def _outside(every: Sequence[Requirement], own: dict[str, tuple[Requirement, ...]], found: Outline) -> list[str]:
     """Requirements of no section are not those of a run that is about sections: say so."""
     known = {item.line for items in own.values() for item in items}
-    outside = [item for item in every if item.line not in known]
+    outside = [item for item in every if item.line not in known and not _in_any(item, found)]
     if not outside:
         return []
     ids = ", ".join(f"{item.id} (line {item.line})" for item in outside[:10])
