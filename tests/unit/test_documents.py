@@ -131,8 +131,39 @@ def test_times(seconds: float, words: str) -> None:
 
 def test_predicted_times_stand_beside_the_actual_ones() -> None:
     predicted = Predicted(mode="single", single_seconds_p50=600.0, parallel_seconds_p50=300.0)
-    assert "- Predicted: 10 min 00 s\n" in documents.section(replace(REPORT, predicted=predicted))
+    text = documents.section(replace(REPORT, predicted=predicted))
+    assert "- Predicted: 10 min 00 s; several agents 5 min 00 s\n" in text
+    assert "- Tokens: 123,456\n" in text
+    assert "Planning" not in text
     assert "- Predicted: not estimated\n" in documents.section(REPORT)
+
+
+def test_predicted_tokens_cost_and_planning_stand_beside_the_actual_ones() -> None:
+    predicted = Predicted(
+        mode="single",
+        single_seconds_p50=600.0,
+        single_tokens_p50=100_000,
+        parallel_tokens_p50=140_000,
+        single_cost_usd_p50=1.0,
+        parallel_cost_usd_p50=1.5,
+        planning_seconds=1.0,
+    )
+    text = documents.section(replace(REPORT, predicted=predicted))
+    assert "- Planning: 0.0 s (predicted: 1.0 s)\n- Tokens: 123,456 (predicted: 100,000)\n" in text
+    assert "- Cost: 1.24 USD (predicted: 1.00 USD)\n" in text
+    several = replace(REPORT, predicted=predicted, decision=Decision(mode="parallel"))
+    assert "(predicted: 140,000)" in documents.section(several)
+    assert "(predicted: 1.50 USD)" in documents.section(several)
+
+
+@pytest.mark.parametrize(("came", "held"), [(1.4, "did not hold"), (1.61, "held")])
+def test_whether_the_prediction_that_counted_held_is_said(came: float, held: str) -> None:
+    predicted = Predicted(mode="parallel", speedup_p50=1.9, speedup_quantile=1.6, confidence=0.93)
+    actual = replace(REPORT.actual, single_seconds_estimated=1000.0, speedup_estimated=came)
+    report = replace(REPORT, decision=Decision(mode="parallel"), predicted=predicted, actual=actual)
+    text = documents.section(report)
+    assert f"- The cautious prediction {held}: 1.60 times as fast\n" in text
+    assert "; 93% sure that several are no slower\n" in text
 
 
 def test_how_much_faster_is_said_to_be_no_quotient_of_the_medians() -> None:

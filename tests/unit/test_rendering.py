@@ -235,6 +235,25 @@ def test_times_of_the_scripted_agent_are_labelled() -> None:
     assert "no prediction yet" in text
 
 
+def test_what_was_predicted_of_one_agent_stands_beside_what_it_took() -> None:
+    predicted = Predicted(
+        mode="single",
+        single_seconds_p50=900.0,
+        parallel_seconds_p50=800.0,
+        single_tokens_p50=250_000,
+        single_cost_usd_p50=1.0,
+        planning_seconds=0.4,
+    )
+    rows = {
+        row.cells[0]: row.cells[1:] for s in page(a_report(predicted=predicted)).sections for row in s.rows if s.head
+    }
+    assert rows["time"] == ("15 min 00 s", "13 min 32 s")
+    assert rows["several agents instead"] == ("13 min 20 s", "")
+    assert rows["planning"] == ("0.4 s", "0.0 s")
+    assert rows["tokens"] == ("250,000", "312,345")
+    assert rows["cost"] == ("$1.00", "$1.23")
+
+
 def hostile_report() -> Report:
     return a_report(
         files=Files(

@@ -424,3 +424,11 @@ def test_how_much_faster_is_said_to_be_no_quotient_of_the_medians() -> None:
         ("times as fast", "typically 1.69, cautiously 1.61"),
         ("", "(median of simulated ratios)"),
     ]
+    surer = replace(done, predicted=replace(foreseen, confidence=0.95, planning_seconds=1.0))
+    told = {row.cells[0]: row.cells[1:] for row in figures(surer).rows}
+    assert told["the cautious prediction"] == (
+        "1.61",
+        "held" if done.actual.speedup_estimated >= 1.61 else "did not hold",
+    )
+    assert told["no slower than one agent"] == ("95% sure", "yes")
+    assert told["planning"][0] == "1.0 s"

@@ -223,16 +223,21 @@ def _attempt(a: AttemptLine) -> Row:
 
 
 def _figures(report: Report) -> Section:
+    """Of one agent; what several would have taken stands beside it where it was predicted."""
     p, a = report.predicted, report.actual
-    predicted = duration(p.single_seconds_p50) if p.single_seconds_p50 is not None else "no prediction yet"
+    none = "no prediction yet" if p.single_seconds_p50 is None else "no prediction"
     label = f" ({plain(report.clock)})" if report.clock else ""
-    rows = (
-        Row((f"time{label}", predicted, duration(a.seconds))),
+    seconds, tokens, cost = p.single_seconds_p50, p.single_tokens_p50, p.single_cost_usd_p50
+    rows = [
+        Row((f"time{label}", duration(seconds) if seconds is not None else none, duration(a.seconds))),
         Row(("of it orchestration", "", duration(a.orchestration_seconds))),
-        Row(("tokens", "no prediction yet", f"{a.tokens:,}")),
-        Row(("cost", "no prediction yet", money(a.cost_usd))),
-    )
-    return Section("Predicted and actual", rows, head=("", "predicted", "actual"))
+        *page_together.planning(report),
+        Row(("tokens", f"{tokens:,.0f}" if tokens is not None else none, f"{a.tokens:,}")),
+        Row(("cost", money(cost) if cost is not None else none, money(a.cost_usd))),
+    ]
+    if p.parallel_seconds_p50 is not None:
+        rows.insert(1, Row(("several agents instead", duration(p.parallel_seconds_p50), "")))
+    return Section("Predicted and actual", tuple(rows), head=("", "predicted", "actual"))
 
 
 # ---- what to do next

@@ -179,8 +179,10 @@ def figures(report: Report) -> Section:
         Row(("times as fast", gain or none, speedup)),
         # what the plan states is no quotient of the two lines above
         *([Row(("", "(median of simulated ratios)", ""))] if p.speedup_p50 is not None else []),
+        *_held(report),
         Row(("of the time orchestration", "", duration(a.orchestration_seconds))),
         Row(("the last validation", "", duration(a.validation_seconds))),
+        *planning(report),
         Row(
             ("tokens", f"{p.parallel_tokens_p50:,.0f}" if p.parallel_tokens_p50 is not None else none, f"{a.tokens:,}")
         ),
@@ -191,6 +193,29 @@ def figures(report: Report) -> Section:
     if any(u.id == "belay" for u in report.units):
         rows.append(Row(("of it the belay, as insurance", "", money(a.insurance_usd))))
     return Section(f"Predicted and actual{_clock(report)}", tuple(rows), head=("", "predicted", "actual"))
+
+
+def _held(report: Report) -> list[Row]:
+    """Whether what the decision went by came true."""
+    p, a = report.predicted, report.actual
+    came = a.speedup_estimated
+    rows = []
+    if p.speedup_quantile is not None and came is not None:
+        said = "held" if came >= p.speedup_quantile else "did not hold"
+        rows.append(Row(("the cautious prediction", f"{p.speedup_quantile:.2f}", said)))
+    if p.confidence is not None:
+        alone = a.single_seconds_estimated
+        said = "" if alone is None else "yes" if a.seconds <= alone else "no"
+        rows.append(Row(("no slower than one agent", f"{p.confidence:.0%} sure", said)))
+    return rows
+
+
+def planning(report: Report) -> list[Row]:
+    """What it took until the decision, where that was predicted, or took long."""
+    foreseen, took = report.predicted.planning_seconds, report.actual.planning_seconds
+    if foreseen is None and took < 1:
+        return []
+    return [Row(("planning", _seconds(foreseen) or "no prediction", duration(took)))]
 
 
 def _seconds(value: float | None) -> str:

@@ -127,9 +127,18 @@ def _check(check: CheckLine) -> str:
 
 
 def _time_and_cost(report: Report) -> str:
-    actual = report.actual
-    lines = _both_ways(report) if _several(report) else _one_way(report)
-    lines += [f"Tokens: {actual.tokens:,}", f"Cost: {actual.cost_usd:.2f} USD"]
+    p, actual = report.predicted, report.actual
+    several = _several(report)
+    lines = _both_ways(report) if several else _one_way(report)
+    if p.planning_seconds is not None or actual.planning_seconds >= 1:
+        foreseen = "" if p.planning_seconds is None else f" (predicted: {_duration(p.planning_seconds)})"
+        lines.append(f"Planning: {_duration(actual.planning_seconds)}{foreseen}")
+    tokens = p.parallel_tokens_p50 if several else p.single_tokens_p50
+    cost = p.parallel_cost_usd_p50 if several else p.single_cost_usd_p50
+    lines += [
+        f"Tokens: {actual.tokens:,}" + ("" if tokens is None else f" (predicted: {tokens:,.0f})"),
+        f"Cost: {actual.cost_usd:.2f} USD" + ("" if cost is None else f" (predicted: {cost:.2f} USD)"),
+    ]
     if any(u.id == "belay" for u in report.units):
         lines.append(f"Of it the belay, as insurance: {actual.insurance_usd:.2f} USD")
     if report.clock:
@@ -138,11 +147,11 @@ def _time_and_cost(report: Report) -> str:
 
 
 def _one_way(report: Report) -> list[str]:
-    foreseen, actual = report.predicted.single_seconds_p50, report.actual
-    return [
-        f"Predicted: {_duration(foreseen) if foreseen is not None else 'not estimated'}",
-        _so_far(actual),
-    ]
+    p, actual = report.predicted, report.actual
+    foreseen = _duration(p.single_seconds_p50) if p.single_seconds_p50 is not None else "not estimated"
+    if p.parallel_seconds_p50 is not None:
+        foreseen += f"; several agents {_duration(p.parallel_seconds_p50)}"
+    return [f"Predicted: {foreseen}", _so_far(actual)]
 
 
 def _both_ways(report: Report) -> list[str]:
@@ -153,6 +162,8 @@ def _both_ways(report: Report) -> list[str]:
     if p.speedup_p50 is not None:
         cautiously = f", cautiously {p.speedup_quantile:.2f}" if p.speedup_quantile is not None else ""
         foreseen += f", typically {p.speedup_p50:.2f} times as fast{cautiously} (median of simulated ratios)"
+    if p.confidence is not None:
+        foreseen += f"; {p.confidence:.0%} sure that several are no slower"
     lines = [
         f"Predicted: {foreseen}",
         _so_far(actual),
@@ -162,6 +173,9 @@ def _both_ways(report: Report) -> list[str]:
         times = f" ({actual.speedup_estimated:.2f} times as fast)" if actual.speedup_estimated is not None else ""
         slower = actual.speedup_estimated is not None and actual.speedup_estimated < 1
         lines.append(alone + (" (several agents were slower)" if slower else times))
+        if p.speedup_quantile is not None and actual.speedup_estimated is not None:
+            held = "held" if actual.speedup_estimated >= p.speedup_quantile else "did not hold"
+            lines.append(f"The cautious prediction {held}: {p.speedup_quantile:.2f} times as fast")
     return lines
 
 

@@ -165,6 +165,7 @@ def test_the_plan_that_was_decided_on_keeps_its_predictions() -> None:
 def runs_of(*came: float) -> list[PastRun]:
     one = told(Several(PLAN).in_parallel())
     assert one.single_seconds is not None
+    one = replace(one, observations=tuple(replace(o, agent="claude") for o in one.observations))
     return [
         replace(one, run=f"r{n}", agent="claude", speedup=c, seconds=one.single_seconds / c) for n, c in enumerate(came)
     ]
