@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import assert_never
 
+from ropeteam.assessing import assess
 from ropeteam.attempts import Attempts
 from ropeteam.context import RunContext
 from ropeteam.core import events as ev
@@ -33,7 +34,7 @@ class RunPerformer:
             case ev.RunAgent():
                 return await self._attempts.perform(command, state, emit)
             case ev.Assess():
-                return await asyncio.to_thread(assess, command, state)
+                return await asyncio.to_thread(assess, self._c, command, state)
             case ev.Keep():
                 return await asyncio.to_thread(self._attempts.keep, command, state)
             case ev.MeasureBaseline():

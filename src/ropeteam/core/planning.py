@@ -3,6 +3,7 @@ agent's proposal."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from ropeteam.core.graph import width
 from ropeteam.core.grouping import grouped
 from ropeteam.core.model import Feature, Plan, Unit
 from ropeteam.core.plan_batches import layered
+from ropeteam.core.proposal import Refused, checked
 from ropeteam.core.settings import Settings
 from ropeteam.core.survey import Explanation, Outlook, PlannedFile, Survey
 
@@ -89,6 +91,20 @@ def predicted(plan: Plan, feature: Feature, survey: Survey, costs: Costs, settin
         seed=settings.plan.seed,
         requirements=tuple(dict.fromkeys(r.id for r in feature.requirements)),
     )
+
+
+def proposed(
+    text: str, feature: Feature, outlook: Outlook, settings: Settings, known_files: Collection[str], *, tree: str = ""
+) -> tuple[Plan, Explanation] | Refused:
+    """What an agent proposed, as a plan that can be carried out, predicted with what it knows on top of the survey."""
+    found = checked(text, feature, outlook.survey, known_files, tree=tree)
+    if isinstance(found, Refused):
+        return found
+    plan = predicted(layered(found.plan, settings.plan.grouping), feature, found.survey, outlook.costs, settings)
+    notices = [f"Changed in the agent's plan: {text}" for text in found.mended]
+    if found.confidence is not None:
+        notices.append(f"The agent itself is {found.confidence:.0%} sure of its plan, which counts for nothing here.")
+    return plan, Explanation(planner="agent", notices=tuple(notices))
 
 
 def _why_ask(plan: Plan, survey: Survey, settings: Settings, mode: Literal["auto", "single", "parallel"]) -> str:
