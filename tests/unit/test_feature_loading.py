@@ -147,9 +147,9 @@ def test_a_file_of_a_megabyte_is_read_quickly_and_mentioned(top: Path) -> None:
     text = "# Large\n\n" + "".join(line.format(number) for number in range(16_000))
     assert len(text) > 1_000_000
     folder(top, intent=text)
-    started = time.monotonic()
+    started = time.process_time()
     feature = features.load("it", top=top)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
     assert len(feature.requirements) == 16_000
     assert any("every attempt reads" in notice for notice in feature.notices)
 

@@ -92,9 +92,9 @@ class NamedFile(Value, frozen=True, kw_only=True):
     """A file that the feature's documents name: to be created (`A`), changed (`M`) or deleted (`D`), `?` where they do
     not say. task: id of the task that names it, empty where none does. source, line: the document, 1-based.
 
-    path: as it is written there, cleaned: `/` at its end for a folder; with `*` where it stands for several files or its
-    name is known only in part. mentioned: named in passing, not as something to be done (with `A`: drawn in a tree of
-    files, so it is to be created unless it is there). requirements: ids that stand beside it.
+    path: as it is written there, cleaned: `/` at its end for a folder; with `*` where it stands for several files or
+    its name is known only in part. mentioned: named in passing, not as something to be done (with `A`: drawn in a tree
+    of files, so it is to be created unless it is there). requirements: ids that stand beside it.
     """
 
     path: str

@@ -7,8 +7,9 @@ as they are written.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -58,10 +59,15 @@ def prepared(text: str) -> str:
 
 def blocks(text: str) -> list[Block]:
     """What stands in the text, in order. Line numbers are 1-based and count as an editor does."""
-    plain = prepared(text)
+    return list(_read(tokens_of(text), prepared(text).split("\n")))
+
+
+@lru_cache(maxsize=8)  # several readers look at the same text, and parsing is most of their work
+def tokens_of(text: str) -> tuple[Token, ...]:
+    """What markdown-it makes of the text, inline marks left as they are written. Not to be changed."""
     parser = MarkdownIt("commonmark").enable("table")
     parser.core.ruler.disable("inline")
-    return list(_read(parser.parse(plain), plain.split("\n")))
+    return tuple(parser.parse(prepared(text)))
 
 
 def lines_of(text: str) -> list[str]:
@@ -69,7 +75,7 @@ def lines_of(text: str) -> list[str]:
     return _NEWLINE.split(text.removeprefix("\ufeff"))
 
 
-def _read(tokens: list[Token], source: list[str]) -> Iterator[Block]:
+def _read(tokens: Sequence[Token], source: list[str]) -> Iterator[Block]:
     at = 0
     while at < len(tokens):
         token = tokens[at]
@@ -87,7 +93,7 @@ def _read(tokens: list[Token], source: list[str]) -> Iterator[Block]:
         at += 1
 
 
-def _table(tokens: list[Token], source: list[str], start: int) -> Table:
+def _table(tokens: Sequence[Token], source: list[str], start: int) -> Table:
     header = _cells(source[start], 0)
     lines = [token.map[0] for token in tokens if token.type == "tr_open" and token.map]
     rows = [Row(_cells(source[line], len(header)), line + 1) for line in lines if line > start]

@@ -7,8 +7,9 @@ of is said with its line. Elsewhere a path is only taken as mentioned, unless th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -40,8 +41,8 @@ _DO: Final = re.compile(
     re.IGNORECASE,
 )
 _NOT: Final = re.compile(
-    r"\b(?:not|never|without|don't|doesn't|unchanged|untouched|like|as in|see|similar|follow|following|same as|such as|pattern"
-    r"|existing|already|currently|today|from|uses?|via|reads?|lives? in|look at|reuse|e\.g\.)\b",
+    r"\b(?:not|never|without|don't|doesn't|unchanged|untouched|like|as in|see|similar|follow|following|same as"
+    r"|such as|pattern|existing|already|currently|today|from|uses?|via|reads?|lives? in|look at|reuse|e\.g\.)\b",
     re.IGNORECASE,
 )
 _OWN: Final = re.compile(r"(?:^|/)\.workspace/|^specs/\d{3}[-\w]*/|^0[0-9]-[\w-]+\.md$")
@@ -116,7 +117,7 @@ def before_separator(text: str, names: list[Named]) -> list[Named]:
 
 def _renames(text: str, names: list[Named], at: int) -> bool:
     """Whether what separates at `at` is the arrow between an old name and a new one."""
-    pairs = zip(names, names[1:], strict=False)
+    pairs = pairwise(names)
     return any(a.end <= at < b.start and _ARROW.fullmatch(text[a.end : b.start]) for a, b in pairs)
 
 
@@ -135,7 +136,7 @@ class _Reader:
         self.contexts: list[_Context] = []
         self.columns: tuple[int | None, int | None] = (None, None)
 
-    def read(self, entries: list[Entry]) -> None:
+    def read(self, entries: Sequence[Entry]) -> None:
         for at, entry in enumerate(entries):
             following = entries[at + 1] if at + 1 < len(entries) else None
             match entry:
@@ -283,7 +284,7 @@ class _Reader:
         if not item and self.lists_files and not (about and (about[0].coded or about[0].start < 4 or start)):
             self._mentions(text, line)
         elif any(name.paths or name.problem for name in about):
-            self._take(text, line, about, said=said if said in ("A", "M", "D") else "?")  # type: ignore[arg-type]
+            self._take(text, line, about, said=said if said in ("A", "M", "D") else "?")
         elif item and self.lists_files and not section_words.nothing(text):
             self._unread(text, line)
 
@@ -321,7 +322,7 @@ class _Reader:
 
     @property
     def _status(self) -> Status:
-        return self.mode if self.mode in ("A", "M", "D") else "?"  # type: ignore[return-value]
+        return self.mode if self.mode in ("A", "M", "D") else "?"
 
     def _mentions(self, text: str, line: int) -> None:
         """Paths named in passing: in an intent the words before them may say that something is to be done to them."""
@@ -396,8 +397,3 @@ def _purpose(text: str, names: list[Named]) -> str:
     behind = re.sub(r"^(?:[\s\-–—:,;|)*→]|->)+", "", text[names[-1].end :]).strip()
     before = text[: names[0].start].strip(" \t-–—:*([")
     return plain(behind or before)
-
-
-def lines_of(text: str, start: int) -> Iterator[tuple[int, str]]:
-    """Each line of a text with its number, which begins with `start`."""
-    yield from enumerate(text.split("\n"), start)

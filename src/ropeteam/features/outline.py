@@ -7,13 +7,13 @@ people draw trees of files in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from ropeteam.features.blocks import Heading, prepared
+from ropeteam.features.blocks import Heading, tokens_of
 
 _BOX = re.compile(r"\[([ xX✓✔~-])\]\s+")
 
@@ -61,14 +61,13 @@ class Code:
 Entry = Heading | Item | Words | Cells | Code
 
 
-def outline(text: str) -> list[Entry]:
+@lru_cache(maxsize=8)  # files and order of the work are read one after the other from the same text
+def outline(text: str) -> tuple[Entry, ...]:
     """What stands in the text, in order. Line numbers are 1-based and count as an editor does."""
-    parser = MarkdownIt("commonmark").enable("table")
-    parser.core.ruler.disable("inline")
-    return list(_read(parser.parse(prepared(text))))
+    return tuple(_read(tokens_of(text)))
 
 
-def _read(tokens: list[Token]) -> Iterator[Entry]:
+def _read(tokens: Sequence[Token]) -> Iterator[Entry]:
     lists: list[str] = []
     starts: list[str] = []
     fresh = False

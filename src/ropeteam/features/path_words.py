@@ -22,10 +22,10 @@ _LINK: Final = re.compile(r"!?\[([^\]\[]*)\]\(\s*<?([^()\s<>]*(?:\([^()\s]*\)[^(
 _BARE: Final = re.compile(r"[^\s`|<>\"'“”‘’,;]+")
 _EXTENSIONS: Final = frozenset(
     """py pyi pyx js mjs cjs jsx ts mts cts tsx vue svelte astro php go rs java kt kts rb erb rake ru ex exs eex heex cs
-    csproj sln fs c h cc cpp cxx hpp m mm swift scala groovy gradle clj lua dart zig sql prisma graphql gql proto html htm
-    xhtml twig ejs hbs mustache jinja jinja2 j2 haml slim pug liquid tmpl tpl css scss sass less styl json json5 jsonc yaml
-    yml toml ini cfg xml xsd md mdx rst adoc txt csv tsv po pot mo arb strings resx properties sh bash zsh fish ps1 bat
-    cmd tf hcl svg png jpg jpeg gif ico webp woff woff2 snap http ipynb lock mod sum env example conf neon dist stub
+    csproj sln fs c h cc cpp cxx hpp m mm swift scala groovy gradle clj lua dart zig sql prisma graphql gql proto html
+    htm xhtml twig ejs hbs mustache jinja jinja2 j2 haml slim pug liquid tmpl tpl css scss sass less styl json json5
+    jsonc yaml yml toml ini cfg xml xsd md mdx rst adoc txt csv tsv po pot mo arb strings resx properties sh bash zsh fish ps1
+    bat cmd tf hcl svg png jpg jpeg gif ico webp woff woff2 snap http ipynb lock mod sum env example conf neon dist stub
     service desktop plist gemspec podspec nix cmake mk wsgi asgi r jl pl pm elm hs ml""".split()  # noqa: SIM905
 )
 _ONLY_IN_FOLDERS: Final = frozenset(
@@ -59,6 +59,9 @@ _SYSTEM: Final = re.compile(
 _VERSION: Final = re.compile(r"v?\d+(?:\.\d+)*(?:\.x)?")
 _DOMAIN: Final = re.compile(r"(?:www\.|[\w-]+\.(?:com|org|net|io|dev|app|gov|edu|de|uk|co)(?:/|$))", re.IGNORECASE)
 _ALIAS: Final = re.compile(r"(?:@|~|#)/(?=\w)")
+_WORTH_READING: Final = re.compile(
+    r"[./\\]|file\b|LICENSE|NOTICE|CODEOWNERS|CHANGELOG|README|VERSION|artisan|gradlew|mvnw"
+)
 _WORDY: Final = re.compile(r"\w")
 
 
@@ -91,6 +94,8 @@ def named_in(text: str, *, expected: bool = False) -> list[Named]:
 
 def read(raw: str, *, coded: bool, expected: bool = False) -> Named | None:
     """One word (or what stands between backticks) as a path; None when it is none."""
+    if not _WORTH_READING.search(raw):
+        return None
     word = raw.strip().strip("\"'“”‘’").strip()
     if not coded:
         word = word.rstrip(".:!?").strip("*_") if not word.endswith("__.py") else word

@@ -38,8 +38,8 @@ _ACTION_ALONE: Final = re.compile(
 _CONTEXT: Final = re.compile(
     r"\bun(?:changed|touched|modified)\b|\bnot\s+(?:to\s+)?(?:be\s+)?(?:touch|chang|modif|edit)|\bdo(?:es)?\s+not\b|\bdon't\b"
     r"|\breferences?\b|\bto\s+(?:read|follow|look|consult|review)\b|\brelevant\b|\brelated\b|\bkey files\b|\bsimilar\b"
-    r"|\bexamples?\b|\bread[- ]only\b|\bout of scope\b|\bleave\b|\bno changes?\b|\bconventions?\b|\bcurrent (?:state|structure)\b"
-    r"|\bdocumentation \(this feature\)",
+    r"|\bexamples?\b|\bread[- ]only\b|\bout of scope\b|\bleave\b|\bno changes?\b|\bconventions?\b"
+    r"|\bcurrent (?:state|structure)\b|\bdocumentation \(this feature\)",
     re.IGNORECASE,
 )
 _SEQUENCE: Final = re.compile(
@@ -85,7 +85,7 @@ def mode_of(heading: str) -> Mode:
         return "context"
     said = [status for status, pattern in _HAS.items() if pattern.search(words)]
     if _FILES.search(words) or _ACTION_ALONE.fullmatch(words) or (said and len(words) <= 60 and _listed(words)):
-        return said[0] if len(said) == 1 else _both(words, said)  # type: ignore[return-value]
+        return said[0] if len(said) == 1 else _both(words)  # type: ignore[return-value]
     if _SEQUENCE.fullmatch(words):
         return "sequence"
     return ""
@@ -96,7 +96,7 @@ def _listed(words: str) -> bool:
     return re.match(rf"(?:{_CREATE}|{_MODIFY}|{_DELETE})\s+{_THINGS}\b", words, re.IGNORECASE) is not None
 
 
-def _both(words: str, said: list[str]) -> str:
+def _both(words: str) -> str:
     """`changes to existing files` is one thing said twice; `new files and changes` are two."""
     if re.match(r"(?:add(?:itions?)?|new lines?)\s+(?:to|in)\b", words, re.IGNORECASE):
         return "M"
@@ -107,7 +107,7 @@ def status_cell(cell: str) -> Status:
     """What the cell of a column `Action` says."""
     for status in ("D", "M", "A"):
         if _CELL[status].fullmatch(cell.strip()):
-            return status  # type: ignore[return-value]
+            return status
     return "?"
 
 
@@ -117,7 +117,7 @@ def column(kind: str, header: tuple[str, ...]) -> int | None:
 
 
 def status_beside(before: str, after: str) -> Status:
-    """What the words beside a path say: `Create x`, `x (new)`, `[M] x`, `Delete x`; `remove the link from x` changes x."""
+    """What words beside a path say: `Create x`, `x (new)`, `[M] x`, `Delete x`; `remove a link from x` changes x."""
     head = re.split(r"[.;]\s|[`)]\s*,", before)[-1]
     if mark := _MARK.match(after[:24]):
         return _word_status(mark[1] or mark[2])

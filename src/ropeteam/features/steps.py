@@ -6,7 +6,7 @@ Pure, as `named_files`. A step's number says when: steps of equal number may be 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,7 +51,7 @@ _LIST_COLUMNS: Final = {
 
 
 @dataclass
-class Sequence:
+class Order:
     """What was found. files: that steps and tasks name. done: ids of tasks whose box is ticked: they are left out."""
 
     steps: list[Step] = field(default_factory=list)
@@ -74,11 +74,11 @@ class _Draft:
     needs_text: str = ""
 
 
-def sequence(documents: Iterable[Document], wanted: Wanted) -> Sequence:
+def sequence(documents: Iterable[Document], wanted: Wanted) -> Order:
     """Steps of the first document that has any: tasks before an architecture before an intent."""
     kinds = ("tasks", "architecture", "intent")
     for document in sorted((d for d in documents if d.kind in kinds), key=lambda d: kinds.index(d.kind)):
-        found = Sequence()
+        found = Order()
         entries = outline(document.text)
         drafts = _tasks(entries, document, wanted, found)
         if len(drafts) + len(found.done) < 2 or document.kind != "tasks":
@@ -88,13 +88,13 @@ def sequence(documents: Iterable[Document], wanted: Wanted) -> Sequence:
         if drafts or found.done:
             _finish(drafts, document, found)
             return found
-    return Sequence()
+    return Order()
 
 
 # ---- tasks with boxes
 
 
-def _tasks(entries: list[Entry], document: Document, wanted: Wanted, found: Sequence) -> list[_Draft]:
+def _tasks(entries: Sequence[Entry], document: Document, wanted: Wanted, found: Order) -> list[_Draft]:
     """`- [ ] T001 [P] [US1] Create the model in src/models/user.py`; also boxes without ids in a list of tasks."""
     drafts: list[_Draft] = []
     if document.kind != "tasks":
@@ -136,7 +136,7 @@ def _task(entry: Item) -> tuple[str, str, bool] | None:
 # ---- a sequence or phases
 
 
-def _sequence(entries: list[Entry], document: Document, wanted: Wanted) -> list[_Draft]:
+def _sequence(entries: Sequence[Entry], document: Document, wanted: Wanted) -> list[_Draft]:
     """The first section that is an order of work and has steps; else headings that are numbered phases."""
     for at, entry in enumerate(entries):
         level = _begins(entry)
@@ -163,7 +163,7 @@ def _begins(entry: Entry) -> int:
     return 7 if label and isinstance(entry, Words) and section_words.mode_of(entry.text) == "sequence" else 0
 
 
-def _section(entries: list[Entry], start: int, level: int) -> list[Entry]:
+def _section(entries: Sequence[Entry], start: int, level: int) -> Sequence[Entry]:
     end = start
     while end < len(entries):
         entry = entries[end]
@@ -180,9 +180,9 @@ def _section(entries: list[Entry], start: int, level: int) -> list[Entry]:
     return entries[start:end]
 
 
-def _steps_below(section: list[Entry]) -> list[_Draft]:
-    if drafts := _phases(section):
-        return drafts
+def _steps_below(section: Sequence[Entry]) -> list[_Draft]:
+    if phases := _phases(section):
+        return phases
     if rows := [entry for entry in section if isinstance(entry, Cells)]:
         return _rows(rows)
     ordered = any(isinstance(entry, Item) and entry.depth == 1 and entry.number for entry in section)
@@ -204,7 +204,7 @@ def _renumbered(drafts: list[_Draft]) -> list[_Draft]:
     return drafts
 
 
-def _phases(section: list[Entry]) -> list[_Draft]:
+def _phases(section: Sequence[Entry]) -> list[_Draft]:
     """Headings, labels or bold items `Phase 1: Models`, each with all that stands below it."""
     drafts: list[_Draft] = []
     level = 99
@@ -271,7 +271,7 @@ def _cell(row: Cells, at: int | None) -> str:
     return row.cells[at].strip() if at is not None and at < len(row.cells) else ""
 
 
-def _arrows(section: list[Entry]) -> list[_Draft]:
+def _arrows(section: Sequence[Entry]) -> list[_Draft]:
     """`models → services → routes` in one line."""
     for entry in section:
         text = entry.text if isinstance(entry, (Words, Code)) else ""
@@ -284,7 +284,7 @@ def _arrows(section: list[Entry]) -> list[_Draft]:
 # ---- from drafts to steps
 
 
-def _finish(drafts: list[_Draft], document: Document, found: Sequence) -> None:
+def _finish(drafts: list[_Draft], document: Document, found: Order) -> None:
     ids = [draft.id for draft in drafts]
     known = {*ids, *found.done}
     steps: list[Step] = []
@@ -344,7 +344,7 @@ def _needs(text: str, own: str, known: set[str]) -> tuple[list[str], list[str]]:
     return [n for n in once if n in known], [n for n in once if n not in known]
 
 
-def _files(draft: _Draft, document: Document, found: Sequence) -> tuple[str, ...]:
+def _files(draft: _Draft, document: Document, found: Order) -> tuple[str, ...]:
     """The paths that a step names, which become files of the feature too."""
     paths: list[str] = []
     for text, line in draft.texts:
@@ -392,7 +392,7 @@ def _in_order(steps: list[Step]) -> list[Step]:
     return numbered
 
 
-def _by_needs(steps: list[Step], found: Sequence, document: Document) -> list[Step]:
+def _by_needs(steps: list[Step], found: Order, document: Document) -> list[Step]:
     """Where steps say what they need, that alone counts: the number is one more than the highest needed."""
     numbers: dict[str, int] = {}
     needs = {step.id: step.needs for step in steps}

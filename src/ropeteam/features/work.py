@@ -1,4 +1,4 @@
-"""What the documents say of the work itself: its files and its order, read for the whole feature or for a part of it."""
+"""What the documents say of the work itself: its files and its order, for the whole feature or for a part of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base commit as the survey looks at it: its paths, and contents read in few calls and only where they are asked for."""
+"""The base commit as the survey looks at it: its paths, and contents, read in few calls where they are asked for."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def _rules(files: Sequence[PlannedFile]) -> Iterator[Dependency]:
 
 
 def _declared(files: Sequence[PlannedFile], steps: Sequence[Step]) -> Iterator[Dependency]:
-    """A step says which others it needs. Tests are left to the files that they test, and nothing waits for documents."""
+    """A step says which others it needs. Tests are left to what they test, and nothing waits for documents."""
     of_step = _files_of(files, steps)
     named = {file.path for file in files if file.task}
     for step in steps:

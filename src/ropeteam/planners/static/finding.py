@@ -1,4 +1,4 @@
-"""From a path as a document has it to the path in the repository: as it is, or the one that must be meant, and said so."""
+"""From a path as a document has it to one in the repository: as it is, or the one that must be meant, and said so."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ def literal(path: str, special: str = "*?[\\") -> str:
 
 
 def _like(name: str) -> str:
-    """The ending that a name shares with others of its kind: `OrderService.php` -> `Service.php`, `a.test.ts` -> `.test.ts`."""
+    """The ending that files of a kind share: `OrderService.php` -> `Service.php`, `a.test.ts` -> `.test.ts`."""
     stem, dot, ending = name.partition(".")
     role = re.search(r"[A-Z][a-z]+$", stem)
     if role and role.start() and dot:

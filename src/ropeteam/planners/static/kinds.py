@@ -55,11 +55,13 @@ _CONFIG: Final = re.compile(
 )
 _HUB: Final = re.compile(
     r"""(?:^|/)(?:
-        __init__\.py | index\.[cm]?[jt]sx? | mod\.rs | lib\.rs | main\.\w+ | app\.(?:[cm]?[jt]sx?|vue|php|py|svelte) | server\.[cm]?[jt]s
-      | routes?\.\w+ | router\.\w+ | routing\.\w+ | urls\.py | web\.go | api\.go | worker\.[cm]?[jt]s | (?:routes|router)/index\.\w+
-      | settings\.\w+ | config\.\w+ | constants?\.\w+ | kernel\.php | \w*serviceprovider\.php | breadcrumbs\.php | registry\.\w+ | container\.\w+
-      | schema\.(?:prisma|rb|graphql) | structure\.sql | changelog[\w.]* | changes\.\w+ | module\.ts | app\.module\.ts | store\.ts
-      | apps\.py | bootstrap\.\w+ | startup\.cs | program\.cs | application\.rb
+        __init__\.py | index\.[cm]?[jt]sx? | mod\.rs | lib\.rs | main\.\w+ | app\.(?:[cm]?[jt]sx?|vue|php|py|svelte)
+      | server\.[cm]?[jt]s | routes?\.\w+ | router\.\w+ | routing\.\w+ | urls\.py | web\.go | api\.go
+      | worker\.[cm]?[jt]s
+      | (?:routes|router)/index\.\w+ | settings\.\w+ | config\.\w+ | constants?\.\w+ | kernel\.php
+      | \w*serviceprovider\.php | breadcrumbs\.php | registry\.\w+ | container\.\w+ | schema\.(?:prisma|rb|graphql)
+      | structure\.sql | changelog[\w.]* | changes\.\w+ | module\.ts | app\.module\.ts | store\.ts | apps\.py
+      | bootstrap\.\w+ | startup\.cs | program\.cs | application\.rb
     )$ | (?:^|/)routes/(?:web|api|console|channels|\w*routes?)\.php$""",
     re.VERBOSE,
 )

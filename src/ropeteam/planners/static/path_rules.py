@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from ropeteam.core.survey import PlannedFile
 
@@ -72,7 +72,7 @@ def role(file: PlannedFile) -> Role:
     if file.category == "test":
         return "test"
     low = file.path.lower()
-    return next((name for name, rule in _ROLES if rule.search(low)), file.category)  # type: ignore[return-value]
+    return next((name for name, rule in _ROLES if rule.search(low)), cast(Role, file.category))
 
 
 def likelihood(one: PlannedFile, on: PlannedFile) -> float:

@@ -63,9 +63,9 @@ def by_words(files: Sequence[PlannedFile], steps: Sequence[Step]) -> dict[str, S
         name, about, kind = _of_file(file)
         scores = [
             sum(
-                (3.0 if w in name else 1.0) * (2.0 if w in head else 1.0) * weight[w]
+                _WORTH[w in name, w in about] * (2.0 if w in head else 1.0) * weight[w]
                 for w in bag
-                if w in name or w in about
+                if w in name | about | kind
             )
             for head, bag in zip(heads, bags, strict=True)
         ]

@@ -111,7 +111,10 @@ def _nothing_named(mentioned: int) -> str:
         if mentioned
         else "where the work is cannot be told"
     )
-    return f"The documents name no files to create or change: {more}. An agent can plan it better, or 01-architecture.md can say it."
+    return (
+        f"The documents name no files to create or change: {more}."
+        " An agent can plan it better, or 01-architecture.md can say it."
+    )
 
 
 def _once(files: Sequence[PlannedFile]) -> list[PlannedFile]:

@@ -1,4 +1,4 @@
-"""Which of the wanted files a file of the base commit imports, or names in another way: small resolvers, one a language.
+"""Which of the wanted files a file of the base commit imports, or names otherwise: small resolvers, one a language.
 
 Nothing of the project runs and nothing is installed: what a resolver does not know (a plugin, a generated path) it does
 not find. Over real features such edges were right in 97 of 100 cases and were half of all there are.
@@ -26,8 +26,8 @@ _RESOLVERS: Final[Mapping[str, Resolver]] = {
     **dict.fromkeys(("rb", "rake"), ruby.imported),
 }
 _TEXT: Final = frozenset(
-    """html htm twig erb hbs ejs jinja jinja2 j2 haml slim pug sql json yml yaml toml css scss sass less graphql proto md
-    txt xml""".split()  # noqa: SIM905
+    """html htm twig erb hbs ejs jinja jinja2 j2 haml slim pug sql json yml yaml toml css scss sass less graphql proto
+    md txt xml""".split()  # noqa: SIM905
 )
 _QUOTED: Final = re.compile(rb"""["'`]([\w@./-]{3,120})["'`]""")
 

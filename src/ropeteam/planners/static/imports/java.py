@@ -18,7 +18,8 @@ def imported(path: str, content: bytes, base: Base, wanted: frozenset[str]) -> s
     others = [other for other in wanted if other.endswith((".java", ".kt")) and other != path and other in base.names]
     if not others:
         return set()
-    exact, whole = set(), set()
+    exact: set[str] = set()
+    whole: set[str] = set()
     for name, star in _IMPORT.findall(content):
         (whole if star else exact).add(name.decode())
     package = _PACKAGE.search(content)

@@ -1,4 +1,4 @@
-"""PHP: `use` and class names through the PSR-4 map of composer.json; Blade templates and Inertia pages by their names."""
+"""PHP: `use` and class names through the PSR-4 map of composer.json; Blade templates and Inertia pages by name."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _class_files(name: str, base: Base) -> Iterator[str]:
 
 
 def _prefixes(base: Base) -> list[tuple[str, str]]:
-    """(namespace with its last `\\`, folder) of every composer.json, the longest first; Laravel's own where there is none."""
+    """(namespace with its last `\\`, folder) of every composer.json, the longest first; Laravel's own too."""
     manifests = [p for p in base.by_name.get("composer.json", []) if "vendor/" not in p and "node_modules/" not in p]
     manifests = sorted(manifests, key=lambda path: (path.count("/"), path))[:MOST_MANIFESTS]
     base.load(manifests)

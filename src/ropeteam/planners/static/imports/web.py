@@ -203,7 +203,7 @@ def _packages(base: Base) -> dict[str, str]:
     manifests = [path for path in base.by_name.get("package.json", []) if "node_modules/" not in path]
     manifests = sorted(manifests, key=lambda path: (path.count("/"), path))[:MOST_PACKAGES]
     base.load(manifests)
-    found = {}
+    found: dict[str, str] = {}
     for path in manifests:
         name = _json(base.text(path)).get("name")
         if isinstance(name, str) and "/" in path:
