@@ -292,7 +292,7 @@ class _Reader:
         """These paths are what the text is about."""
         if not self.wanted(self.document, line):
             return
-        rest = purpose or _purpose(text, names)
+        rest = purpose or purpose_of(text, names)
         for at, name in enumerate(names):
             here = line + text.count("\n", 0, name.start)
             if name.problem:
@@ -318,7 +318,8 @@ class _Reader:
 
     def _may_mark(self, marked: Status, text: str, name: Named) -> bool:
         """A mark beside the path outranks the section; a verb before it only where the section says nothing."""
-        return self._status == "?" or section_words.status_beside("", text[name.end :]) == marked or self.mode == "A"
+        before = text[: name.start].split()
+        return self._status == "?" or len(before) <= 3 or section_words.status_beside("", text[name.end :]) == marked
 
     @property
     def _status(self) -> Status:
@@ -331,12 +332,12 @@ class _Reader:
             if not name.paths or not (name.coded or name.sure) or not self.wanted(self.document, here):
                 continue
             head = re.split(r"[.;!?]\s", text[: name.start])[-1]
-            to_do = (
-                self.document.kind == "intent" and self.mode != "context" and _DO.search(head) and not _NOT.search(head)
-            )
+            asked = _DO.search(head) or requirements_in(text)
+            to_do = self.document.kind == "intent" and self.mode != "context" and asked and not _NOT.search(head)
             status = section_words.status_beside(head, text[name.end :]) if to_do else "?"
             for path in name.paths:
-                self._keep(path, status, plain(text), here, text=text, mentioned=not to_do)
+                said = plain(head + text[name.start :].split(". ")[0])
+                self._keep(path, status, said, here, text=text, mentioned=not to_do)
 
     def _keep(
         self,
@@ -392,8 +393,12 @@ def _pseudo_heading(text: str) -> bool:
     )
 
 
-def _purpose(text: str, names: list[Named]) -> str:
+def purpose_of(text: str, names: list[Named]) -> str:
     """What stands behind the paths, else what stands before them."""
-    behind = re.sub(r"^(?:[\s\-–—:,;|)*→]|->)+", "", text[names[-1].end :]).strip()
-    before = text[: names[0].start].strip(" \t-–—:*([")
-    return plain(behind or before)
+    behind = section_words.without_mark(text[names[-1].end :])
+    behind = re.sub(r"^(?:[\s\-–—:,;|)*→]|->)+", "", behind).strip()
+    before = re.sub(
+        r"^\W*\d+[.)]\s*|\b(?:new|create|modify|update|add|delete)\b\W*$", "", text[: names[0].start], flags=re.I
+    )
+    words = plain(behind or before.strip(" \t-–—:*([]"))
+    return words[1:-1].strip() if re.fullmatch(r"\([^()]*\)", words) else words

@@ -24,9 +24,9 @@ _EXTENSIONS: Final = frozenset(
     """py pyi pyx js mjs cjs jsx ts mts cts tsx vue svelte astro php go rs java kt kts rb erb rake ru ex exs eex heex cs
     csproj sln fs c h cc cpp cxx hpp m mm swift scala groovy gradle clj lua dart zig sql prisma graphql gql proto html
     htm xhtml twig ejs hbs mustache jinja jinja2 j2 haml slim pug liquid tmpl tpl css scss sass less styl json json5
-    jsonc yaml yml toml ini cfg xml xsd md mdx rst adoc txt csv tsv po pot mo arb strings resx properties sh bash zsh fish ps1
-    bat cmd tf hcl svg png jpg jpeg gif ico webp woff woff2 snap http ipynb lock mod sum env example conf neon dist stub
-    service desktop plist gemspec podspec nix cmake mk wsgi asgi r jl pl pm elm hs ml""".split()  # noqa: SIM905
+    jsonc yaml yml toml ini cfg xml xsd md mdx rst adoc txt csv tsv po pot mo arb strings resx properties sh bash zsh
+    fish ps1 bat cmd tf hcl svg png jpg jpeg gif ico webp woff woff2 snap http ipynb lock mod sum env example conf neon
+    dist stub service desktop plist gemspec podspec nix cmake mk wsgi asgi r jl pl pm elm hs ml""".split()  # noqa: SIM905
 )
 _ONLY_IN_FOLDERS: Final = frozenset(
     {"env", "lock", "mod", "sum", "example", "dist", "service", "desktop", "r", "m", "c", "h"}
@@ -225,7 +225,7 @@ def _looks_so(word: str, folder: bool, coded: bool, expected: bool) -> bool:
     name = word.rstrip("/").rpartition("/")[2]
     if "/" not in word.rstrip("/"):
         if folder:
-            return coded and expected and re.fullmatch(r"[\w.@-]+/", word) is not None
+            return expected and re.fullmatch(r"[\w.@-]+/", word) is not None
         return _plain_name(word)
     if _PRODUCTS.search(word) and not coded:
         return False

@@ -83,6 +83,8 @@ def mode_of(heading: str) -> Mode:
         return ""
     if _CONTEXT.search(words) and (_FILES.search(words) or _THING.search(words)):
         return "context"
+    if re.fullmatch(r"(?:the |all |code |file |planned )*changes", words, re.IGNORECASE):
+        return "?"
     said = [status for status, pattern in _HAS.items() if pattern.search(words)]
     if _FILES.search(words) or _ACTION_ALONE.fullmatch(words) or (said and len(words) <= 60 and _listed(words)):
         return said[0] if len(said) == 1 else _both(words)  # type: ignore[return-value]
@@ -97,7 +99,7 @@ def _listed(words: str) -> bool:
 
 
 def _both(words: str) -> str:
-    """`changes to existing files` is one thing said twice; `new files and changes` are two."""
+    """`additions to the router` change it; `new files and changes` are two things."""
     if re.match(r"(?:add(?:itions?)?|new lines?)\s+(?:to|in)\b", words, re.IGNORECASE):
         return "M"
     return "?"
@@ -138,6 +140,12 @@ def _last_verb(head: str) -> tuple[Status, int]:
             if found.end() > at:
                 at, last = found.end(), status  # type: ignore[assignment]
     return last, len(head[at:].split())
+
+
+def without_mark(text: str) -> str:
+    """What stands behind a path, without a mark such as `(new)` before it."""
+    mark = _MARK.match(text)
+    return text[mark.end() :] if mark else text
 
 
 def _word_status(word: str) -> Status:

@@ -15,7 +15,7 @@ import msgspec
 from ropeteam.core.model import Document, NamedFile, Step
 from ropeteam.features import section_words
 from ropeteam.features.blocks import Heading, plain
-from ropeteam.features.named_files import LONGEST_PURPOSE, Wanted, before_separator, requirements_in, shown
+from ropeteam.features.named_files import LONGEST_PURPOSE, Wanted, before_separator, purpose_of, requirements_in, shown
 from ropeteam.features.outline import Cells, Code, Entry, Item, Words, outline
 from ropeteam.features.path_words import named_in
 
@@ -100,9 +100,13 @@ def _tasks(entries: Sequence[Entry], document: Document, wanted: Wanted, found: 
     if document.kind != "tasks":
         return drafts
     phase, counted, skipping = "", 0, 99
+    boxes = any(isinstance(entry, Item) and entry.box is not None for entry in entries)
+    level = min((entry.level for entry in entries if isinstance(entry, Heading) and entry.level > 1), default=1)
     for entry in entries:
         if isinstance(entry, Heading):
-            phase, skipping = plain(entry.text), 99
+            phase, skipping = (plain(entry.text) if entry.level <= level else phase), 99
+        elif isinstance(entry, Item) and boxes and entry.box is None and entry.depth == 1:
+            skipping = 99
         elif isinstance(entry, Item) and entry.depth > skipping:
             continue
         elif isinstance(entry, Item) and (task := _task(entry)) is not None:
@@ -348,7 +352,7 @@ def _files(draft: _Draft, document: Document, found: Order) -> tuple[str, ...]:
     """The paths that a step names, which become files of the feature too."""
     paths: list[str] = []
     for text, line in draft.texts:
-        names = named_in(text)
+        names = named_in(text, expected=draft.task)
         about = names if draft.task else [name for name in before_separator(text, names) if name.coded or name.sure]
         for at, name in enumerate(about):
             here = line + text.count("\n", 0, name.start)
@@ -369,7 +373,9 @@ def _files(draft: _Draft, document: Document, found: Order) -> tuple[str, ...]:
                     NamedFile(
                         path=path,
                         status=section_words.status_beside(text[: name.start], text[name.end :]),
-                        purpose=_shortened(draft.texts[0][0]),
+                        purpose=_shortened(
+                            draft.texts[0][0] if draft.task else purpose_of(text, about) or draft.texts[0][0]
+                        ),
                         task=draft.id,
                         requirements=requirements_in(text),
                         source=document.path,
@@ -414,15 +420,20 @@ def _by_needs(steps: list[Step], found: Order, document: Document) -> list[Step]
 def _by_phase(steps: list[Step]) -> list[Step]:
     """Tasks: phases one after the other, but stories side by side; what comes after the stories waits for all."""
     numbered: list[Step] = []
+    of: dict[str, int] = {}
     base = highest = 0
     for phase in dict.fromkeys(step.phase for step in steps):
         own = [step for step in steps if step.phase == phase]
         story = _STORY.search(phase) is not None and _LATE.search(phase) is None
         if not story:
             base = highest
+        late = 0  # how far what other phases' tasks are needed for moves this phase's own
         for step in _in_order(own):
-            numbered.append(msgspec.structs.replace(step, number=base + step.number))
-            highest = max(highest, base + step.number)
+            needed = max((of[need] for need in step.needs if need in of), default=0)
+            late = max(late, needed + 1 - base - step.number)
+            of[step.id] = base + step.number + late
+            numbered.append(msgspec.structs.replace(step, number=of[step.id]))
+            highest = max(highest, of[step.id])
         if not story:
             base = highest
     return numbered
