@@ -45,6 +45,9 @@ _NOT: Final = re.compile(
     r"|such as|pattern|existing|already|currently|today|from|uses?|via|reads?|lives? in|look at|reuse|e\.g\.)\b",
     re.IGNORECASE,
 )
+_MUST: Final = re.compile(
+    r"[`)]*,?\s*(?:which|that|it)?\s*(?:has|have|needs?|must|should|shall|will|gets?)\s+(?:to\s+)?(?!not\b)\w", re.I
+)
 _OWN: Final = re.compile(r"(?:^|/)\.workspace/|^specs/\d{3}[-\w]*/|^0[0-9]-[\w-]+\.md$")
 
 
@@ -178,7 +181,7 @@ class _Reader:
     def _heading(self, entry: Heading) -> None:
         names = [name for name in named_in(entry.text, expected=True) if name.paths]
         said = section_words.mode_of(entry.text) if not names or names[0].start > 3 else ""
-        if entry.level == 1 and said == "sequence":
+        if entry.level == 1 and said in ("sequence", "?", "context"):
             said = ""
         if self.document.kind == "research" and said == "?":
             said = "context"
@@ -333,7 +336,11 @@ class _Reader:
                 continue
             head = re.split(r"[.;!?]\s", text[: name.start])[-1]
             asked = _DO.search(head) or requirements_in(text)
-            to_do = self.document.kind == "intent" and self.mode != "context" and asked and not _NOT.search(head)
+            to_do = (
+                self.document.kind == "intent"
+                and self.mode != "context"
+                and (_MUST.match(text[name.end :]) or (asked and not _NOT.search(head)))
+            )
             status = section_words.status_beside(head, text[name.end :]) if to_do else "?"
             for path in name.paths:
                 said = plain(head + text[name.start :].split(". ")[0])

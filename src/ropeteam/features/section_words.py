@@ -25,6 +25,19 @@ _HAS: Final = {
     "M": re.compile(rf"\b{_MODIFY}\b", re.IGNORECASE),
     "D": re.compile(rf"\b{_DELETE}\b", re.IGNORECASE),
 }
+_ACTION: Final = rf"(?:{_CREATE}|{_MODIFY}|{_DELETE})"
+_FILES_DONE: Final = re.compile(
+    rf"\bfiles?\b(?:\s+(?:to|that|which|will|are|must|need|be|being|should|have|we))*\s*[\s:(/,–—-]\s*{_ACTION}\b"
+    rf"|\b{_ACTION}(?:\s*(?:/|,|&|\+|\b(?:the|these|those|following|all|or|and|to)\b|{_ACTION}))*(?:\s+\w+)?\s+files?\b",
+    re.IGNORECASE,
+)
+_FILES_ALONE: Final = re.compile(
+    r"(?:(?:the|all|affected|impacted|touched|involved|planned|expected|test|tests|source|code|project|backend|frontend|back-end|front-end"
+    r"|proposed|target|feature|main|core|api|ui|of|and|database|configuration|config)\s+)*"
+    r"(?:files?(?:\s+(?:involved|affected|touched|impacted|list|overview|summary|map|plan|structure|layout|tree|organi[sz]ation|inventory))*"
+    r"|(?:directory|folder|project|code|source)\s+(?:structure|layout|tree|plan|map|list|organi[sz]ation))(?:\s*\([^)]*\))?",
+    re.IGNORECASE,
+)
 _THING: Final = re.compile(rf"\b{_THINGS}\b", re.IGNORECASE)
 _FILES: Final = re.compile(
     r"\bfiles?\b|\b(?:file|directory|folder|project|code|source)\s+(?:structure|layout|tree|plan|map|list|organi[sz]ation)\b",
@@ -86,11 +99,16 @@ def mode_of(heading: str) -> Mode:
     if re.fullmatch(r"(?:the |all |code |file |planned )*changes", words, re.IGNORECASE):
         return "?"
     said = [status for status, pattern in _HAS.items() if pattern.search(words)]
-    if _FILES.search(words) or _ACTION_ALONE.fullmatch(words) or (said and len(words) <= 60 and _listed(words)):
+    if _is_of_files(words) or _ACTION_ALONE.fullmatch(words) or (said and len(words) <= 60 and _listed(words)):
         return said[0] if len(said) == 1 else _both(words)  # type: ignore[return-value]
     if _SEQUENCE.fullmatch(words):
         return "sequence"
     return ""
+
+
+def _is_of_files(words: str) -> bool:
+    """`Files to create`, `New files`, `Affected files (backend)`, `File structure`; not `Import from a file`."""
+    return _FILES_DONE.search(words) is not None or _FILES_ALONE.fullmatch(words) is not None
 
 
 def _listed(words: str) -> bool:

@@ -8,7 +8,8 @@ of the one need new lines of the other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from itertools import permutations
 from typing import Final
 
 from ropeteam.core import paths
@@ -30,6 +31,8 @@ SEQUENCE: Final = 0.15  # one step after another says little: half of what follo
 MOST_SIBLINGS: Final = 12  # files that are read beside one new file
 MOST_READ: Final = 400  # files beside new ones that are read in all
 LEAST_COMMITS: Final = 3  # that changed both, for co-change to be listed
+MANIFESTS: Final = ("package.json", "composer.json", "pyproject.toml", "go.mod", "pom.xml", "build.gradle", "Gemfile")
+ANALOGY: Final = 0.60  # times the share of files beside the one that import their like beside the other; not measured
 MANY: Final = 4  # pairs between two steps
 
 
@@ -38,9 +41,9 @@ def between(files: Sequence[PlannedFile], steps: Sequence[Step], base: Base, pas
     found: dict[tuple[str, str, DependencyKind], Dependency] = {}
     sources = (
         _imports(files, base),
-        _rules(files),
+        _rules(files, base),
         _declared(files, steps),
-        _sequence(files, steps),
+        (one for one in _sequence(files, steps) if _same_package(one.path, one.on, base)),
         _together(files, past),
     )
     for source in sources:
@@ -69,8 +72,10 @@ def _imports(files: Sequence[PlannedFile], base: Base) -> Iterator[Dependency]:
             yield Dependency(
                 path=path, on=on, kind="import", likelihood=IMPORT, evidence=f"{path} imports {on} already."
             )
+    beside = {path: [one for one in those if one in near] for path, those in beside.items()}
     for path, those in beside.items():
-        yield from _as_siblings_do(path, [one for one in those if one in near], imports, wanted)
+        yield from _as_siblings_do(path, those, imports, wanted)
+    yield from _as_their_likes_do(beside, imports)
 
 
 def _is_code(path: str) -> bool:
@@ -114,7 +119,7 @@ def _as_siblings_do(path: str, beside: Sequence[str], imports: Imports, wanted: 
         )
     for other in wanted:
         known = len(imports.of(other) & frozenset(beside))
-        if known * 2 >= total and not paths.is_test(other):
+        if known * 2 >= total and (known > 1 or kinds.is_hub(other)) and not paths.is_test(other):
             yield Dependency(
                 path=other,
                 on=path,
@@ -124,10 +129,31 @@ def _as_siblings_do(path: str, beside: Sequence[str], imports: Imports, wanted: 
             )
 
 
+def _as_their_likes_do(beside: Mapping[str, Sequence[str]], imports: Imports) -> Iterator[Dependency]:
+    """Two new files about the same thing: as the files beside the one import their likes beside the other."""
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for path in beside:
+        by_stem[kinds.stem(path)].append(path)
+    for alike in by_stem.values():
+        for path, on in permutations(alike[: path_rules.MOST_ALIKE], 2):
+            own, other = beside[path], frozenset(beside[on])
+            if paths.is_test(on) or not own or not other:
+                continue
+            doing = [one for one in own if any(kinds.stem(o) == kinds.stem(one) for o in imports.of(one) & other)]
+            if doing:
+                yield Dependency(
+                    path=path,
+                    on=on,
+                    kind="path",
+                    likelihood=round(ANALOGY * len(doing) / len(own), 3),
+                    evidence=f"{len(doing)} of {len(own)} files beside {path} import their like beside {on}.",
+                )
+
+
 # ---- what paths, documents and history say
 
 
-def _rules(files: Sequence[PlannedFile]) -> Iterator[Dependency]:
+def _rules(files: Sequence[PlannedFile], base: Base) -> Iterator[Dependency]:
     by_stem: dict[str, list[PlannedFile]] = defaultdict(list)
     for file in files:
         by_stem[kinds.stem(file.path)].append(file)
@@ -135,11 +161,47 @@ def _rules(files: Sequence[PlannedFile]) -> Iterator[Dependency]:
         if not stem or len(those) > path_rules.MOST_ALIKE:
             continue
         for one in those:
-            for on in those:
-                if one is not on and (likelihood := path_rules.likelihood(one, on)):
+            near = [on for on in those if on is not one and _same_package(one.path, on.path, base)]
+            for on in _named_exactly(one, near):
+                if likelihood := path_rules.likelihood(one, on):
                     kind: DependencyKind = "test" if one.category == "test" else "path"
                     said = path_rules.sentence(one, on)
                     yield Dependency(path=one.path, on=on.path, kind=kind, likelihood=likelihood, evidence=said)
+
+
+def _named_exactly(one: PlannedFile, near: Sequence[PlannedFile]) -> Sequence[PlannedFile]:
+    """Where files have just the name that a test's name begins with, those are what it tests."""
+    if one.category != "test":
+        return near
+    name = path_rules.tested_name(one)
+    exact = [
+        on for on in near if on.path.rpartition("/")[2].partition(".")[0].lower() == name and on.category != "test"
+    ]
+    beside = [on for on in exact if on.path.rpartition("/")[0] == one.path.rpartition("/")[0]]
+    return beside or exact or near
+
+
+def _same_package(one: str, other: str, base: Base) -> bool:
+    """Whether no manifest says that they belong to different packages (a client and its server)."""
+    a, b = _package(one, base), _package(other, base)
+    return a == b or not a or not b
+
+
+def _package(path: str, base: Base) -> str:
+    """The innermost folder above it with a manifest; empty for the repository itself."""
+    known: dict[str, str] = base.remembered("package of", dict)
+    folder = path.rpartition("/")[0]
+    if folder not in known:
+        known[folder] = next(
+            (above for above in _above(folder) if any(f"{above}/{m}" in base.names for m in MANIFESTS)), ""
+        )
+    return known[folder]
+
+
+def _above(folder: str) -> Iterator[str]:
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
 
 
 def _declared(files: Sequence[PlannedFile], steps: Sequence[Step]) -> Iterator[Dependency]:
@@ -148,7 +210,7 @@ def _declared(files: Sequence[PlannedFile], steps: Sequence[Step]) -> Iterator[D
     named = {file.path for file in files if file.task}
     for step in steps:
         for need in step.needs:
-            pairs = _pairs(of_step.get(step.id, ()), of_step.get(need, ()))
+            pairs = _pairs(of_step.get(step.id, ()), of_step.get(need, ()), named)
             for path, on in pairs:
                 likelihood = DECLARED if len(pairs) <= MANY else DECLARED_MANY
                 likelihood *= PLACED ** ((path not in named) + (on not in named))
@@ -157,36 +219,47 @@ def _declared(files: Sequence[PlannedFile], steps: Sequence[Step]) -> Iterator[D
 
 
 def _sequence(files: Sequence[PlannedFile], steps: Sequence[Step]) -> Iterator[Dependency]:
-    """Where steps do not say what they need: each may need the one before it."""
+    """Where steps do not say what they need: each may need the one before it. Tests are left to what they test."""
     if any(step.needs for step in steps if not step.phase):
         return
-    of_step = _files_of(files, steps)
-    for step in steps:
-        for before in _right_before(step, steps):
+    of_step = {
+        id: tuple(path for path in those if not paths.is_test(path)) for id, those in _files_of(files, steps).items()
+    }
+    named = {file.path for file in files if file.task}
+    with_files = [step for step in steps if of_step.get(step.id)]
+    for step in with_files:
+        for before in _right_before(step, with_files):
             if before.id in step.needs:
                 continue
-            for path, on in _pairs(of_step.get(step.id, ()), of_step.get(before.id, ())):
+            for path, on in _pairs(of_step[step.id], of_step[before.id], named):
                 said = f"{step.source}:{step.line}: step {step.id} comes after step {before.id}."
                 yield Dependency(path=path, on=on, kind="sequence", likelihood=SEQUENCE, evidence=said)
 
 
-def _pairs(those: Sequence[str], before: Sequence[str]) -> list[tuple[str, str]]:
-    """Which files of a step may build on which of an earlier one."""
+def _pairs(those: Sequence[str], before: Sequence[str], named: Set[str]) -> list[tuple[str, str]]:
+    """Which files of a step may build on which of an earlier one. Settings, texts and documents build on nothing, and
+    nothing on files in which the others are registered, unless the step names them."""
     own = [path for path in those if not paths.is_test(path)] or list(those)
+    own = [path for path in own if path in named or kinds.category(path) not in ("config", "locale", "docs")]
     earlier = [path for path in before if not paths.is_test(path) and not _waits_for_others(path)]
     return [(path, on) for path in own for on in earlier if path != on]
 
 
 def _waits_for_others(path: str) -> bool:
-    """Documents, and files in which the others are registered: nothing builds on what is added there."""
+    """Documents, examples of settings, and files in which the others are registered."""
     category = kinds.category(path)
-    return category == "docs" or (kinds.is_hub(path) and category not in ("config", "model", "locale"))
+    example = path.rpartition("/")[2].startswith(".env")
+    return category == "docs" or example or (kinds.is_hub(path) and category not in ("config", "model", "locale"))
 
 
 def _right_before(step: Step, steps: Sequence[Step]) -> list[Step]:
-    """The steps with the next lower number: of its own phase or story, else, for the first of a phase, of any other."""
+    """The steps with the next lower number: of its own phase or story, else, for the first of a phase, of any other.
+    What may run beside the rest of its phase waits for what is before the phase."""
     earlier = [other for other in steps if other.number < step.number]
     own = [other for other in earlier if other.phase == step.phase]
+    if own and step.parallel and step.phase:
+        begins = min(other.number for other in own)
+        earlier, own = [other for other in earlier if other.number < begins], []
     those = own or earlier
     number = max((other.number for other in those), default=0)
     return [other for other in those if other.number == number]

@@ -47,9 +47,14 @@ _IDLE: Final = frozenset(
     update change file step phase first second implement implementation need nothing their them they when where which
     can has have no not one two src lib app main index init ts js py php""".split()  # noqa: SIM905
 )
+_ROLES: Final = frozenset(
+    """controller route model migration service action mail mailer job component hook view page template request test
+    schema middleware policy wiring""".split()  # noqa: SIM905
+)
 _WORTH: Final = {(True, True): 4.0, (True, False): 3.0, (False, True): 1.5, (False, False): 1.0}
 """Of a word that a step and a file share, by whether it is in the file's path and in its purpose."""
 
+MOST_FOR_REQUIREMENT: Final = 2  # files that are equally like it
 LEAST_FOR_REQUIREMENT: Final = 0.34  # of a requirement's words that the file's own must cover
 
 
@@ -58,12 +63,16 @@ def by_words(files: Sequence[PlannedFile], steps: Sequence[Step]) -> dict[str, S
     heads = [_bag(_said(step.text).partition(":")[0]) for step in steps]
     bags = [_bag(_said(step.text)) for step in steps]
     weight = _weights(bags)
+    roles = {short(word) for word in _ROLES}
     placed: dict[str, Step] = {}
     for file in files:
         name, about, kind = _of_file(file)
         scores = [
             sum(
-                _WORTH[w in name, w in about] * (2.0 if w in head else 1.0) * weight[w]
+                _WORTH[w in name, w in about]
+                * (2.0 if w in head else 1.0)
+                * (1.6 if w in name and w in roles else 1.0)
+                * weight[w]
                 for w in bag
                 if w in name | about | kind
             )
@@ -76,12 +85,14 @@ def by_words(files: Sequence[PlannedFile], steps: Sequence[Step]) -> dict[str, S
 
 
 def _said(text: str) -> str:
-    """What a step is about, without notes in brackets on what it needs and shows."""
+    """What a step is about, without the paths it names, and without notes in brackets on what it needs."""
+    text = re.sub(r"`[^`]*[./][^`]*`|\S+/\S+\.\w+", " ", text)
     return re.sub(r"\((?:[^()]*\b(?:needs?|after|depends?|requires?|parallel|independent)\b[^()]*)\)", " ", text)
 
 
 def serving(files: Sequence[PlannedFile], requirements: Sequence[Requirement]) -> dict[str, list[str]]:
     """Requirement id -> paths of the files whose words cover most of it; ids that no file covers are left out."""
+    of = {item.id: item for item in requirements}
     bags = {item.id: _bag(item.text) for item in requirements}
     weight = _weights(list(bags.values()))
     own = [(file.path, set().union(*_of_file(file))) for file in files]
@@ -93,7 +104,9 @@ def serving(files: Sequence[PlannedFile], requirements: Sequence[Requirement]) -
         scores = {path: sum(weight[w] for w in bag & have) / whole for path, have in own}
         best = max(scores.values(), default=0.0)
         if best >= LEAST_FOR_REQUIREMENT:
-            found[id] = [path for path, score in scores.items() if score >= best * 0.999]
+            ties = [file for file in files if scores[file.path] >= best * 0.999]
+            fitting = [file for file in ties if file.category == ("view" if of[id].category == "ui" else "service")]
+            found[id] = [file.path for file in (fitting or ties)[:MOST_FOR_REQUIREMENT]]
     return found
 
 
@@ -108,7 +121,9 @@ def _weights(bags: Sequence[set[str]]) -> Counter[str]:
 def _of_file(file: PlannedFile) -> tuple[set[str], set[str], set[str]]:
     """Words of its path, of its purpose, and what files of its kind are usually called."""
     name = _bag(file.path.replace("/", " "))
-    kind = {file.category, *(_HUB_WORDS if file.hub else ())}
+    kind = {file.category}
+    if file.hub:
+        name.update(_HUB_WORDS)
     for word in [*name, file.category]:
         kind.update(_SYNONYMS.get(word, ()))
     return name, _bag(file.purpose), kind
