@@ -151,8 +151,7 @@ def _edges(plan: Plan, said: dict[str, FileSaid], owners: Owners) -> Iterable[De
             other = plan.unit(need)
             evidence = f"The planning agent says that {unit.id} needs {need}."
             for path in _code(unit):
-                for on in _provided(other):
-                    yield _edge(path, on, evidence)
+                yield from (_edge(path, on, evidence) for on in _provided(other) if on != path)
 
 
 def _edge(path: str, on: str, evidence: str) -> Dependency:
