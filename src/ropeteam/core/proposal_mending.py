@@ -35,9 +35,13 @@ class Draft:
     def owners(self) -> Owners:
         return Owners(self.units.values())
 
-    def give(self, id: str, path: str) -> None:
+    def give(self, id: str, pattern: str) -> None:
         unit = self.units[id]
-        self.units[id] = replace(unit, writes=(*unit.writes, pattern_of(path)))
+        self.units[id] = replace(unit, writes=(*unit.writes, pattern))
+
+    def meets(self, pattern: str) -> bool:
+        """Whether some unit owns a file that the pattern matches."""
+        return any(patterns.clash(one, pattern) for unit in self.units.values() for one in unit.writes)
 
     def take(self, id: str, pattern: str) -> None:
         unit = self.units[id]
@@ -63,17 +67,23 @@ class Draft:
 
 
 def own_all(draft: Draft, files: Iterable[str], survey: Survey) -> None:
-    """Give each file to the unit that it fits to; where none does, that is a fault."""
+    """Give each file to the unit that it fits to; where none does, that is a fault.
+
+    A file whose name is known only in part has an owner where some unit owns a file of that pattern.
+    """
     owners, last = draft.owners(), draft.last()
-    hubs = {file.path for file in survey.files if file.hub}
+    known = {file.path: file for file in survey.files}
     ties: dict[str, list[tuple[str, float]]] = {}
     for edge in survey.dependencies:
         ties.setdefault(edge.path, []).append((edge.on, edge.likelihood))
         ties.setdefault(edge.on, []).append((edge.path, edge.likelihood))
     for path in dict.fromkeys(files):
-        if owners.of(path):
+        file = known.get(path)
+        partly = file.pattern if file is not None else ""
+        if owners.of(path.rstrip("/")) or (partly and draft.meets(partly)):
             continue
-        id, why = _fitting(path, owners, ties.get(path, ()), last, hub=path in hubs)
+        hub = file is not None and file.hub
+        id, why = _fitting(path, owners, ties.get(path, ()), last, hub=hub)
         if id is None and len(draft.units) == 1:
             id, why = next(iter(draft.units)), "there is no other"
         if id is None:
@@ -82,8 +92,9 @@ def own_all(draft: Draft, files: Iterable[str], survey: Survey) -> None:
                 " it."
             )
             continue
-        draft.give(id, path)
-        owners.add(id, pattern_of(path))
+        pattern = partly or pattern_of(path)
+        draft.give(id, pattern)
+        owners.add(id, pattern)
         draft.mended.append(f"`{path}` had no owner and goes to `{id}`: {why}.")
 
 

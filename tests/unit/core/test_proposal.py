@@ -253,6 +253,28 @@ def test_a_file_that_the_documents_name_gets_an_owner() -> None:
     assert accepted(document, Survey(files=survey.files)).mended == (), "what was only guessed is not forced on it"
 
 
+def test_a_name_known_in_part_is_owned_by_who_owns_such_a_file() -> None:
+    table = PlannedFile(path="migrations/*_loans.sql", pattern="migrations/*_loans.sql", lines=9)
+    survey = Survey(named=True, files=(table,))
+
+    named = accepted(of(unit("a", "app/a.py", "migrations/007_loans.sql"), unit("b", "lib/b.py")), survey)
+    beside = accepted(of(unit("a", "app/a.py", "migrations/006_x.sql"), unit("b", "lib/b.py")), survey)
+
+    assert named.mended == ()
+    assert "migrations/007_loans.sql" in {file.path for file in named.survey.files}
+    assert table not in named.survey.files, "one file is not two"
+    assert beside.plan.unit("a").writes[-1] == "migrations/*_loans.sql"
+    assert table in beside.survey.files
+
+
+def test_what_was_only_guessed_and_is_not_planned_is_not_part_of_the_work() -> None:
+    edge = Dependency(path="lib/guess.py", on="app/loan.py", kind="cochange", likelihood=0.3)
+    survey = Survey(files=(PlannedFile(path="lib/guess.py"),), dependencies=(edge,))
+    found = accepted(GOOD, survey)
+    assert "lib/guess.py" not in {file.path for file in found.survey.files}
+    assert edge not in found.survey.dependencies
+
+
 def test_a_file_that_fits_nowhere_is_a_fault() -> None:
     survey = Survey(named=True, files=(PlannedFile(path="other/thing.py"),))
     faults = refused(of(unit("a", "app/a.py"), unit("b", "lib/b.py")), survey)

@@ -125,7 +125,8 @@ def verify(result: Proposal | Refused, survey: Survey) -> None:
     owners = Owners(plan.units)
     if survey.named:
         assert all(owners.of(file.path) for file in survey.files)
-    assert {file.path for file in survey.files} <= {file.path for file in result.survey.files}
+        assert {file.path for file in survey.files} <= {file.path for file in result.survey.files}
+    assert all(owners.of(file.path) for file in result.survey.files), "who does not own it does not do it"
     assert len({file.path for file in result.survey.files}) == len(result.survey.files)
     assert all(d.path != d.on for d in result.survey.dependencies if d not in survey.dependencies)
     assert msgspec.json.decode(msgspec.json.encode(result), type=Proposal) == result
