@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -87,6 +88,8 @@ def _make(
     missing = git.copy_untracked(c.store, tree, c.untracked, how)
     (folder / _PROBLEMS).unlink(missing_ok=True)
     _note(folder, (f"In its work tree {problem.text}" for problem in missing))
+    if command.kind == "plan" and (without := thinking_with(c, tree.path)[1]):
+        _note(folder, [without])
     return tree
 
 
@@ -140,6 +143,7 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
     feature = c.started.feature
     told = briefing(state, command)
     piece = told.unit if told is not None else None
+    thinking = () if command.kind != "plan" else thinking_with(c, tree)[0]
     goal = (piece.goal or piece.title or piece.id) if piece is not None else feature.subject
     own = prompts.own(
         kind=command.kind,
@@ -150,6 +154,7 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         earlier=command.earlier,
         report_by=c.agent.report_by,
         briefing=told,
+        thinking=bool(thinking),
     )
     return Task(
         run=c.run,
@@ -166,13 +171,31 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         report_file=report_file,
         slot=command.slot,
         deadline=c.clock.now() + command.seconds,
-        writes=piece.writes if piece is not None else ("**",),
+        writes=piece.writes if piece is not None else () if command.kind == "plan" else ("**",),
         reads=piece.reads if piece is not None else (),
         needs=piece.needs if piece is not None else (),
         turns=c.started.settings.limits.turns,
         budget_usd=command.budget_usd,
+        thinking=thinking,
         settings=c.agent_settings,
     )
+
+
+def thinking_with(c: RunContext, tree: Path) -> tuple[tuple[str, ...], str]:
+    """The command of the MCP server that a planning agent thinks with, and why there is none, a sentence for the
+    report. Never downloaded: it is there or it is not."""
+    argv = c.started.settings.plan.thinking_argv
+    if not argv:
+        return (), ""
+    if not c.agent.attaches:
+        return (), f"It planned without a tool to think with: the agent {c.agent.name} takes no MCP server."
+    name = argv[0]
+    beside = "/" in name and not name.startswith("/")
+    found = shutil.which(str(tree / name) if beside else name, path=c.env.get("PATH", ""))
+    if found is None:
+        get = "`npm install -g @modelcontextprotocol/server-sequential-thinking` installs it"
+        return (), f"It planned without the sequential-thinking server: {name!r} was not found. {get}."
+    return (found, *argv[1:]), ""
 
 
 def _shared(c: RunContext) -> str:

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from ropeteam import prompts
 from ropeteam.core.briefing import Asked, Briefing, Left, Neighbour
 from ropeteam.core.events import Earlier
-from ropeteam.core.model import DecisionNote, Document, Feature, FileNote, Requirement, Unit
+from ropeteam.core.model import DecisionNote, Document, Feature, FileNote, Requirement, Step, Unit
+from ropeteam.core.proposal import Proposal, checked
+from ropeteam.core.survey import Dependency, PlannedFile, Survey
 
 GOLDEN = Path(__file__).parent.parent / "golden/prompts"
 FEATURE = Feature(
@@ -56,6 +58,7 @@ def own(
     by: str = "file",
     goal: str = "",
     briefing: Briefing | None = None,
+    thinking: bool = False,
 ) -> str:
     return prompts.own(
         kind=kind,  # type: ignore[arg-type]
@@ -66,6 +69,7 @@ def own(
         earlier=earlier,
         report_by=by,  # type: ignore[arg-type]
         briefing=briefing,
+        thinking=thinking,
     )
 
 
@@ -144,6 +148,24 @@ FOR_REST = Briefing(
     ),
     batches=(("Routes", "Pages"), ("Wiring",)),
 )
+FOR_PLAN = Briefing(
+    survey=Survey(
+        named=True,
+        files=(
+            PlannedFile(path="shop/api/cart.py", status="A", lines=80, purpose="the cart", requirements=("REQ-002",)),
+            PlannedFile(path="shop/routes.py", hub=True),
+        ),
+        dependencies=(
+            Dependency(path="shop/routes.py", on="shop/api/cart.py", kind="import", likelihood=0.9, evidence="imports"),
+            Dependency(path="shop/api/cart.py", on="shop/db.py", kind="path", likelihood=0.1),
+        ),
+        steps=(Step(id="T1", number=1, text="Write the cart"),),
+        unresolved=("`the usual model` in 01-architecture.md:7 is no path.",),
+        uncovered=("REQ-003",),
+    ),
+    workers=4,
+)
+REFUSED = Earlier(attempt="plan/1", ref="refs/ropeteam/r/plan/1", problem="- Unit `a`, `needs`: $boom is no unit.")
 FAILED = Earlier(attempt="single/1", ref="refs/ropeteam/r/single/1", problem="2 tests failed:\n```\n$boom\n```")
 
 
@@ -161,6 +183,8 @@ FAILED = Earlier(attempt="single/1", ref="refs/ropeteam/r/single/1", problem="2 
         ("own-rest-left.md", own(kind="rest", briefing=FOR_REST)),
         ("own-contract.md", own(kind="contract", briefing=FOR_CONTRACT)),
         ("own-unit.md", own(kind="unit", briefing=FOR_API)),
+        ("own-plan.md", own(kind="plan", briefing=FOR_PLAN)),
+        ("own-plan-second-try.md", own(PLAIN, REFUSED, kind="plan", by="structured", thinking=True)),
         ("own-unit-second-try.md", own(FEATURE, FAILED, kind="unit", by="structured", briefing=FOR_API)),
     ],
 )
@@ -280,9 +304,9 @@ def test_a_goal_with_dollar_signs_is_left_alone() -> None:
     assert "Pay $5 and ${more}, $$." in own(goal="Pay $5 and ${more}, $$.")
 
 
-@pytest.mark.parametrize(("kind", "words"), [("plan", "no prompt for plan"), ("unit", "without its unit")])
-def test_what_cannot_be_told_is_an_error_of_ours(kind: str, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+@pytest.mark.parametrize("kind", ["contract", "unit"])
+def test_what_cannot_be_told_is_an_error_of_ours(kind: str) -> None:
+    with pytest.raises(ValueError, match="without its unit"):
         own(kind=kind)
 
 
@@ -396,3 +420,68 @@ def test_a_long_log_keeps_its_newest_end_and_says_what_is_missing() -> None:
     assert log[int(left.group(1)) :] in text
     intent = Feature(name="f", source="stdin", documents=(Document(kind="intent", path="x", text=log),))
     assert log in shared(intent)
+
+
+# ---- who plans
+
+
+def test_the_example_of_a_plan_is_one() -> None:
+    text = own(PLAIN, kind="plan")
+    example = text.partition("```json\n")[2].partition("```")[0]
+    wanted = tuple(Requirement(id=id, text="") for id in ("REQ-001", "REQ-002"))
+    there = {"shop/routes.py", "shop/types.py"}
+
+    found = checked(example, Feature(name="x", source="stdin", requirements=wanted), Survey(), there)
+
+    assert isinstance(found, Proposal), found.faults
+    assert (found.mended, found.plan.contract, found.confidence) == ((), "contract", 0.8)
+    assert found.plan.batches == (("contract",), ("loans", "pages"))
+
+
+def test_a_planner_is_told_only_what_was_wrong_last() -> None:
+    first, second = (Earlier(attempt=f"plan/{n}", ref="", problem=f"- fault {n}") for n in (1, 2))
+    lost = Earlier(attempt="plan/3", ref="", problem="")
+    text = own(PLAIN, first, second, lost, kind="plan")
+    assert "- fault 2" in text
+    assert "- fault 1" not in text
+    assert "What was wrong" not in own(PLAIN, lost, kind="plan")
+
+
+def test_it_is_told_of_the_tool_only_where_there_is_one() -> None:
+    assert "sequentialthinking" in own(PLAIN, kind="plan", thinking=True)
+    assert "sequentialthinking" not in own(PLAIN, kind="plan")
+
+
+def test_units_are_told_what_others_provide_and_what_is_counted_on() -> None:
+    models = msgspec.structs.replace(MODELS, provides=("Order.total", "$cost"))
+    mine = msgspec.structs.replace(API, provides=("POST /orders",))
+    text = own(kind="unit", briefing=msgspec.structs.replace(FOR_API, unit=mine, others=(models, WIRING)))
+    assert "`02-models` Models: `shop/models/`, `tests/test_models.py`; provides `Order.total`, `$cost`" in text
+    assert "by exactly these names: `POST /orders`." in text
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_what_a_survey_says_cannot_pass_for_a_heading(purpose: str, path: str) -> None:
+    survey = Survey(
+        files=(PlannedFile(path=path or "a", purpose=purpose),),
+        dependencies=(Dependency(path=path, on="b", kind="path", likelihood=1.0, evidence=purpose),),
+        unresolved=(purpose,),
+        steps=(Step(id="x", number=1, text=purpose),),
+    )
+    plain = own(PLAIN, kind="plan", briefing=Briefing(survey=Survey(files=(PlannedFile(path="a"),))))
+    text = own(PLAIN, kind="plan", briefing=Briefing(survey=survey))
+    headings = [line for line in outside_fences(text) if line.startswith("#")]
+    assert headings == [line for line in outside_fences(plain) if line.startswith("#")]
+
+
+def outside_fences(text: str) -> list[str]:
+    found, fence = [], ""
+    for line in text.split("\n"):
+        marks = re.match(r" *(`{3,})", line)
+        if fence and marks and line.strip() == fence:
+            fence = ""
+        elif not fence and marks:
+            fence = marks[1]
+        elif not fence:
+            found.append(line)
+    return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ropeteam.cli.page_parts import Page, Row, Section
 from ropeteam.cli.page_plan import in_short
 from ropeteam.cli.plain import escaped, money, plain, whole
+from ropeteam.core.settings import Plan
 
 if TYPE_CHECKING:
     from ropeteam import app
@@ -105,6 +106,7 @@ def _opened(prepared: app.Prepared) -> tuple[Row, ...]:
     own = s.agents.get(prepared.agent)
     rows = (
         ("may be written", s.sandbox.writable),
+        ("a planning agent thinks with", s.plan.thinking_argv if s.plan.thinking_argv != Plan().thinking_argv else ()),
         ("your variables passed on", s.trees.pass_env),
         ("variables set", (*s.trees.env, *(own.env if own else ()))),
     )

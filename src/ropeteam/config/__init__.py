@@ -27,7 +27,7 @@ __all__ = ["AGENTS", "Loaded", "describe", "load", "needs_consent", "schema", "u
 AGENTS = keys.AGENTS
 _SECRET = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)
 _REACHES_OUT = re.compile(
-    r"checks\.(commands|setup)|agent\.[^.]+\.(argv|env|script)|sandbox|trees\.(env|pass_env|folder)"
+    r"checks\.(commands|setup)|agent\.[^.]+\.(argv|env|script)|plan\.thinking_argv|sandbox|trees\.(env|pass_env|folder)"
 )
 
 

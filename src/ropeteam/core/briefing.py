@@ -11,6 +11,7 @@ from ropeteam.core.events import RunAgent
 from ropeteam.core.model import Asked, DecisionNote, FileNote, Unit, Value
 from ropeteam.core.progress import left, newest, pieces, related, units
 from ropeteam.core.state import AttemptState, RunState
+from ropeteam.core.survey import Survey
 
 LONGEST_EVIDENCE = 4_000
 """Characters of why a unit's work did not do: the end of the failing output is what helps."""
@@ -18,13 +19,14 @@ LONGEST_EVIDENCE = 4_000
 
 class Neighbour(Value, frozen=True, kw_only=True):
     """Another unit. state: `fallen` is a unit that failed or was ejected. changed: files it has put into the
-    checkpoint, for a validated one."""
+    checkpoint, for a validated one. provides: what new it makes available, as the plan says."""
 
     unit: str
     title: str = ""
     writes: tuple[str, ...] = ()
     state: Literal["validated", "running", "pending", "fallen"] = "pending"
     changed: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
 
 
 class Left(Value, frozen=True, kw_only=True):
@@ -50,7 +52,8 @@ class Briefing(Value, frozen=True, kw_only=True):
 
     unit: its own, for `contract` and `unit`. contract, contract_decisions: as the contract's agent reported them, once
     that is validated. others: every other unit, the contract too. requests: to this attempt. left: for `rest`.
-    batches: titles in the order of the plan, for who does the whole feature.
+    batches: titles in the order of the plan, for who does the whole feature. survey, workers: for who plans: what is
+    known without a model, and how many agents there will be.
     """
 
     unit: Unit | None = None
@@ -60,10 +63,15 @@ class Briefing(Value, frozen=True, kw_only=True):
     requests: tuple[Asked, ...] = ()
     left: tuple[Left, ...] = ()
     batches: tuple[tuple[str, ...], ...] = ()
+    survey: Survey = Survey()
+    workers: int = 0
 
 
 def briefing(state: RunState, command: RunAgent) -> Briefing | None:
     """What this attempt is told; None without a plan. The same for an attempt that begins at the same state."""
+    if command.kind == "plan":
+        survey = state.begun.outlook.survey if state.begun.outlook is not None else Survey()
+        return Briefing(survey=survey, workers=state.begun.settings.workers)
     if state.plan is None:
         return None
     if command.kind in ("contract", "unit"):
@@ -111,7 +119,9 @@ def _neighbour(state: RunState, unit: Unit) -> Neighbour:
     elif last is not None:
         at = "fallen"
     changed = tuple(c.path for c in done.result.changes) if done is not None else ()
-    return Neighbour(unit=unit.id, title=_title(unit), writes=unit.writes, state=at, changed=changed)
+    return Neighbour(
+        unit=unit.id, title=_title(unit), writes=unit.writes, state=at, changed=changed, provides=unit.provides
+    )
 
 
 def _left(state: RunState, unit: Unit) -> Left:

@@ -5,6 +5,7 @@ Fields that are not named here are passed over (`ropeteam plan --json` prints mo
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -104,8 +105,12 @@ def field(raw: dict[str, Any], name: str, of: type[_Part], place: str, faults: F
     value = raw.get(name)
     if value is None:
         return None
-    kind = next(f.type for f in msgspec.structs.fields(of) if f.name == name)
-    return converted(value, kind, below(place, name), faults)
+    return converted(value, _types(of)[name], below(place, name), faults)
+
+
+@functools.cache
+def _types(of: type[_Part]) -> dict[str, Any]:
+    return {field.name: field.type for field in msgspec.structs.fields(of)}
 
 
 def converted(value: Any, kind: Any, place: str, faults: Faults) -> Any:

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from ropeteam.core import graph, paths
+from ropeteam.core import graph, paths, patterns
 from ropeteam.core.model import Plan, Unit
 from ropeteam.core.plan_document import MAX_UNITS
 from ropeteam.core.proposal_mending import Draft
@@ -99,18 +99,31 @@ def unknown_files(draft: Draft, files: Iterable[FileSaid], known: Collection[str
 
 def informed(survey: Survey, plan: Plan, files: Iterable[FileSaid], known: Collection[str]) -> Survey:
     """What was found without a model, then what the planner adds: files that it names, lines that it guesses, what
-    builds on what. Nothing that was found is taken away."""
+    builds on what. What was only guessed and is in nobody's hands is not part of the work; nor is a name known in part
+    beside the files that it stands for."""
     owners = Owners(plan.units)
     said = {file.path: file for file in files if owners.of(file.path)}
-    found = {file.path: _with_word(file, said.get(file.path)) for file in survey.files}
     named = [path for unit in plan.units for path in files_of(unit)]
+    kept = (file for file in survey.files if _part_of(file, owners, (*said, *named), survey))
+    found = {file.path: _with_word(file, said.get(file.path)) for file in kept}
     for path in dict.fromkeys((*said, *named)):
         if path not in found:
             found[path] = _new_file(path, said.get(path, FileSaid(path=path)), known)
-    edges = {(edge.path, edge.on, edge.kind): edge for edge in survey.dependencies}
+    gone = {file.path for file in survey.files} - found.keys()
+    edges = {
+        (edge.path, edge.on, edge.kind): edge
+        for edge in survey.dependencies
+        if edge.path not in gone and edge.on not in gone
+    }
     for edge in _edges(plan, said, owners):
         edges.setdefault((edge.path, edge.on, edge.kind), edge)
     return replace(survey, files=tuple(found.values()), dependencies=tuple(edges.values()), named=True, uncovered=())
+
+
+def _part_of(file: PlannedFile, owners: Owners, named: Collection[str], survey: Survey) -> bool:
+    if file.pattern:
+        return not any(patterns.owns((file.pattern,), path) for path in named)
+    return survey.named or bool(owners.of(file.path))
 
 
 def _with_word(file: PlannedFile, said: FileSaid | None) -> PlannedFile:
@@ -151,8 +164,7 @@ def _edges(plan: Plan, said: dict[str, FileSaid], owners: Owners) -> Iterable[De
             other = plan.unit(need)
             evidence = f"The planning agent says that {unit.id} needs {need}."
             for path in _code(unit):
-                for on in _provided(other):
-                    yield _edge(path, on, evidence)
+                yield from (_edge(path, on, evidence) for on in _provided(other) if on != path)
 
 
 def _edge(path: str, on: str, evidence: str) -> Dependency:

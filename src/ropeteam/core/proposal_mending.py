@@ -15,7 +15,7 @@ from ropeteam.core.plan_reading import Clash, clashes
 from ropeteam.core.proposal_owners import Owners, files_of, pattern_of, plain, subject
 from ropeteam.core.survey import Survey
 
-_SETTLED = 300
+_SETTLED = 100
 """Pairs of units that own the same path: who plans more of them has not thought about owners."""
 
 
@@ -35,9 +35,13 @@ class Draft:
     def owners(self) -> Owners:
         return Owners(self.units.values())
 
-    def give(self, id: str, path: str) -> None:
+    def give(self, id: str, pattern: str) -> None:
         unit = self.units[id]
-        self.units[id] = replace(unit, writes=(*unit.writes, pattern_of(path)))
+        self.units[id] = replace(unit, writes=(*unit.writes, pattern))
+
+    def meets(self, pattern: str) -> bool:
+        """Whether some unit owns a file that the pattern matches."""
+        return any(patterns.clash(one, pattern) for unit in self.units.values() for one in unit.writes)
 
     def take(self, id: str, pattern: str) -> None:
         unit = self.units[id]
@@ -63,17 +67,23 @@ class Draft:
 
 
 def own_all(draft: Draft, files: Iterable[str], survey: Survey) -> None:
-    """Give each file to the unit that it fits to; where none does, that is a fault."""
+    """Give each file to the unit that it fits to; where none does, that is a fault.
+
+    A file whose name is known only in part has an owner where some unit owns a file of that pattern.
+    """
     owners, last = draft.owners(), draft.last()
-    hubs = {file.path for file in survey.files if file.hub}
+    known = {file.path: file for file in survey.files}
     ties: dict[str, list[tuple[str, float]]] = {}
     for edge in survey.dependencies:
         ties.setdefault(edge.path, []).append((edge.on, edge.likelihood))
         ties.setdefault(edge.on, []).append((edge.path, edge.likelihood))
     for path in dict.fromkeys(files):
-        if owners.of(path):
+        file = known.get(path)
+        partly = file.pattern if file is not None else ""
+        if owners.of(path.rstrip("/")) or (partly and draft.meets(partly)):
             continue
-        id, why = _fitting(path, owners, ties.get(path, ()), last, hub=path in hubs)
+        hub = file is not None and file.hub
+        id, why = _fitting(path, owners, ties.get(path, ()), last, hub=hub)
         if id is None and len(draft.units) == 1:
             id, why = next(iter(draft.units)), "there is no other"
         if id is None:
@@ -82,8 +92,9 @@ def own_all(draft: Draft, files: Iterable[str], survey: Survey) -> None:
                 " it."
             )
             continue
-        draft.give(id, path)
-        owners.add(id, pattern_of(path))
+        pattern = partly or pattern_of(path)
+        draft.give(id, pattern)
+        owners.add(id, pattern)
         draft.mended.append(f"`{path}` had no owner and goes to `{id}`: {why}.")
 
 
@@ -166,10 +177,12 @@ def one_owner(draft: Draft, listed: Iterable[str], survey: Survey) -> None:
     """Where two units that could be at work at once own the same path, one gets it, or one waits for the other; what
     cannot be settled so is a fault. listed: all files that the plan speaks of."""
     known = tuple(dict.fromkeys(listed))
+    hubs = frozenset(file.path for file in survey.files if file.hub)
     left = _SETTLED
     while left > 0:
         found = list(islice(clashes(draft.plan()), left))
-        settled = [clash for clash in found if _settle(draft, clash, known, survey)]
+        owners, last = draft.owners(), draft.last()  # as the pass begins: one path is settled only once in it
+        settled = [clash for clash in found if _settle(draft, clash, known, (owners, last), hubs)]
         left -= len(settled)
         if not settled:
             draft.faults += [f"{clash.said[0].upper()}{clash.said[1:]}." for clash in found]
@@ -177,55 +190,49 @@ def one_owner(draft: Draft, listed: Iterable[str], survey: Survey) -> None:
     draft.faults.append("Too many units own the same paths: let each path have one owner.")
 
 
-def _settle(draft: Draft, clash: Clash, listed: tuple[str, ...], survey: Survey) -> bool:
+def _settle(
+    draft: Draft, clash: Clash, listed: tuple[str, ...], now: tuple[Owners, str | None], hubs: frozenset[str]
+) -> bool:
     """Whether anything was changed."""
     mine, theirs = clash.patterns
-    if not {clash.first, clash.second} <= draft.units.keys():
-        return False
     if mine not in draft.units[clash.second].writes or theirs not in draft.units[clash.first].writes:
-        return True  # settled with another one in this pass
-    one, other = plain(mine), plain(theirs)
-    if one is not None and one == other:
-        return _same_path(draft, clash, one, survey)
-    for id, wide, narrow in ((clash.first, theirs, mine), (clash.second, mine, theirs)):
-        if _narrowed(draft, id, wide, narrow, listed):
-            return True
-    return False
+        return True  # with another one in this pass
+    path = plain(mine)
+    if path is not None and path == plain(theirs):
+        _share(draft, clash, path, now, hub=path in hubs)
+        return True
+    wide_first = _narrowed(draft, clash.first, theirs, mine, listed)
+    return wide_first or _narrowed(draft, clash.second, mine, theirs, listed)
 
 
-def _same_path(draft: Draft, clash: Clash, path: str, survey: Survey) -> bool:
-    mine, theirs = clash.patterns
-    everyone = draft.owners()
+def _share(draft: Draft, clash: Clash, path: str, now: tuple[Owners, str | None], *, hub: bool) -> None:
+    """One of the units that own a path gets it. Where nothing tells which one, or another would have nothing left,
+    they write it one after the other."""
+    everyone, last = now
     owners = everyone.of(path)
-    hub = any(file.hub for file in survey.files if file.path == path)
-    keeper = _keeper(draft, path, everyone, hub=hub)
-    if keeper is not None:
-        for id in owners:
-            own = [pattern for pattern in draft.units[id].writes if plain(pattern) == path]
-            if id == keeper or len(own) == len(draft.units[id].writes):
-                continue
-            for pattern in own:
-                draft.take(id, pattern)
-            draft.mended.append(
-                f"`{path}` had several owners and is `{keeper}`'s alone; `{id}` asks for what it needs there."
-            )
-        if mine not in draft.units[clash.second].writes or theirs not in draft.units[clash.first].writes:
-            return True
-    if draft.wait(clash.second, clash.first):
+    keeper = _keeper(draft, path, owners, everyone.tested_by(path), last if hub or len(owners) > 2 else "")
+    for id in owners if keeper is not None else ():
+        own = [pattern for pattern in draft.units[id].writes if plain(pattern) == path]
+        if id == keeper or len(own) == len(draft.units[id].writes):
+            continue
+        for pattern in own:
+            draft.take(id, pattern)
+        draft.mended.append(
+            f"`{path}` had several owners and is `{keeper}`'s alone; `{id}` asks for what it needs there."
+        )
+    both = all(any(plain(one) == path for one in draft.units[id].writes) for id in (clash.first, clash.second))
+    if both and draft.wait(clash.second, clash.first):
         draft.mended.append(f"`{clash.second}` waits for `{clash.first}`: both write `{path}`.")
-    return True
 
 
-def _keeper(draft: Draft, path: str, everyone: Owners, *, hub: bool) -> str | None:
-    """Who of several owners keeps a path; None when they have to go one after the other."""
-    owners, tested = everyone.of(path), everyone.tested_by(path)
+def _keeper(draft: Draft, path: str, owners: tuple[str, ...], tested: str | None, last: str | None) -> str | None:
+    """Who of several owners keeps a path; None when they have to go one after the other. last: of a path that many want
+    a line in, the unit that comes after all others; empty for any other path."""
     if tested in owners:
         return tested
-    if hub or len(owners) > 2:
-        last = draft.last()
+    if last != "":
         return last if last in owners else owners[0]
-    about = subject(path)
-    folder = path.rpartition("/")[0]
+    about, folder = subject(path), path.rpartition("/")[0]
     fits: Counter[str] = Counter()
     for id in owners:
         for file in files_of(draft.units[id]):

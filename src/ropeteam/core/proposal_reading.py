@@ -20,6 +20,9 @@ MAX_FILES: Final = 10_000
 MOST_LINES: Final = 100_000
 _LOOKED_UP: Final = 500  # needs that are no unit, each held against all patterns
 
+_NAME: Final = re.compile(r"[^/*?\[\\!#~][^/*?\[\\]*/?(?<!\.\.)")
+"""A name without a slash, of one file or folder."""
+
 _TEXTS: Final = ("title", "goal", "layer")
 _LISTS: Final = ("needs", "writes", "reads", "requirements", "provides")
 
@@ -148,11 +151,13 @@ def _known_only(unit: Mapping[str, Any], requirements: Mapping[str, str], mended
 
 
 def _pattern(given: str, tree: str, exact: Collection[str]) -> str:
-    """A pattern as it is meant: from the root, with slashes; a file that exists by its own name, whatever is in it."""
+    """A pattern as it is meant: from the root, with slashes; a file that is known by its own name, whatever is in it.
+
+    A name without a slash, which counts at any depth for git, is one at the root for who lists the files of a plan."""
     path = _path(given, tree)
     if path in exact:
         return pattern_of(path)
-    return path
+    return f"/{path}" if _NAME.fullmatch(path) else path
 
 
 def _path(given: str, tree: str) -> str:

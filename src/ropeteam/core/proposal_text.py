@@ -10,7 +10,7 @@ from typing import Any, Final
 LONGEST: Final = 4_000_000
 """Characters of an answer that are read. A plan of 1,000 units has about 500,000."""
 
-_EFFORT: Final = 20_000_000
+_EFFORT: Final = 6_000_000
 """Characters looked at in search of JSON, all tries together: what is longer than that in vain is no answer."""
 
 _INSIDE: Final = ("plan", "proposal", "document")

@@ -12,7 +12,8 @@ from typing import Literal
 from ropeteam.core.briefing import Briefing
 from ropeteam.core.events import Earlier
 from ropeteam.core.model import Document, Feature, Kind, Requirement, Unit
-from ropeteam.prompts import others
+from ropeteam.core.plan import RESERVED
+from ropeteam.prompts import others, planning
 from ropeteam.prompts import parts as sections
 from ropeteam.prompts.markdown import fenced, fill, one_line, text, writable
 
@@ -68,14 +69,18 @@ def own(
     earlier: Sequence[Earlier],
     report_by: Literal["file", "structured"],
     briefing: Briefing | None = None,
+    thinking: bool = False,
 ) -> str:
-    """What is particular to one attempt. Raises ValueError for a kind that has no prompt here.
+    """What is particular to one attempt. Raises ValueError for one that has no prompt here.
 
     goal: in words; of a unit its own goal comes first, where it has one. tree, report_file: absolute. earlier: attempts
     before it, newest last. report_by: whether the agent writes its report to a file or gives it as structured output.
     briefing: what it is told of the plan and the others; for `contract` and `unit` with their own unit in it.
+    thinking: of who plans, whether it has an MCP server to think with.
     """
     told = briefing or Briefing()
+    if kind == "plan":
+        return writable(f"{_plan(feature, tree, report_by, report_file, earlier, told, thinking)}\n")
     values = {
         "workplace": fill("tree", tree=tree),
         "asked": others.asked(told),
@@ -91,7 +96,7 @@ def own(
         case "contract" | "unit", Unit() as unit:
             prompt = _unit(kind, unit, goal, feature, earlier, told, values)
         case _:
-            raise ValueError(f"there is no prompt for {kind}{'' if kind == 'plan' else ' without its unit'}")
+            raise ValueError(f"there is no prompt for {kind} without its unit")
     return writable(f"{prompt}\n")
 
 
@@ -140,6 +145,34 @@ def _unit(
         **values,
     )
     return "\n\n".join([*others.plan(told), task])
+
+
+def _plan(
+    feature: Feature,
+    tree: str,
+    report_by: Literal["file", "structured"],
+    report_file: str,
+    earlier: Sequence[Earlier],
+    told: Briefing,
+    thinking: bool,
+) -> str:
+    """The prompt of one that plans and does nothing else."""
+    count = told.workers
+    faults = [one.problem.strip() for one in earlier if one.problem.strip()][-1:]
+    reporting = {"report_file": report_file} if report_by == "file" else {}
+    return fill(
+        "plan",
+        feature=one_line(feature.title or feature.name),
+        workers="several agents" if count < 2 else f"{count} agents",
+        count="two to four" if count < 2 else str(count),
+        requirements=_requirements(feature.requirements),
+        workplace=fill("tree-plan", tree=tree),
+        known=planning.known(told.survey),
+        before="\n\n".join([text("earlier-plan").strip(), fenced(faults[0], "text")]) if faults else "",
+        thinking=planning.thinking(thinking),
+        reserved=", ".join(f"`{id}`" for id in RESERVED),
+        report=fill(f"report-plan-{report_by}", **reporting),
+    )
 
 
 def _report(report_by: Literal["file", "structured"], report_file: str, *, asks: bool) -> str:

@@ -11,6 +11,7 @@ from ropeteam.prompts.markdown import code, codes, fenced, fill, item, items, on
 SHOWN_UNITS = 30
 SHOWN_PATTERNS = 6  # of one unit, to the others
 SHOWN_OWN_PATTERNS = 60
+SHOWN_PROVIDED = 12  # names that one unit makes available
 SHOWN_CHANGED = 8  # files of one unit
 SHOWN_FILES = 60  # of the contract
 SHOWN_DECISIONS = 20
@@ -24,9 +25,10 @@ def plan(briefing: Briefing) -> list[str]:
     """
     every = list(briefing.others)
     if briefing.unit is not None:
-        every.append(Neighbour(unit=briefing.unit.id, title=briefing.unit.title, writes=briefing.unit.writes))
+        mine = briefing.unit
+        every.append(Neighbour(unit=mine.id, title=mine.title, writes=mine.writes, provides=mine.provides))
     every.sort(key=lambda one: one.unit)
-    lines = [f"- {_named(one.unit, one.title)}: {codes(one.writes, SHOWN_PATTERNS) or 'nothing'}" for one in every]
+    lines = [_line(one) for one in every]
     parts = [fill("units", units=items(lines, SHOWN_UNITS))] if len(every) > 1 else []
     if briefing.contract or briefing.contract_decisions:
         files = [item(code(note.path), note.purpose) for note in briefing.contract]
@@ -43,8 +45,18 @@ def plan(briefing: Briefing) -> list[str]:
     return parts
 
 
+def _line(one: Neighbour) -> str:
+    provides = f"; provides {codes(one.provides, SHOWN_PROVIDED)}" if one.provides else ""
+    return f"- {_named(one.unit, one.title)}: {codes(one.writes, SHOWN_PATTERNS) or 'nothing'}{provides}"
+
+
 def yours(unit: Unit) -> str:
-    return fill("yours", writes=items((f"- {code(one)}" for one in unit.writes), SHOWN_OWN_PATTERNS))
+    provided = codes(unit.provides, SHOWN_PROVIDED)
+    return fill(
+        "yours",
+        writes=items((f"- {code(one)}" for one in unit.writes), SHOWN_OWN_PATTERNS),
+        provides=f"Others count on finding this with you, by exactly these names: {provided}." if provided else "",
+    )
 
 
 def reads(unit: Unit) -> str:
