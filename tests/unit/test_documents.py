@@ -88,6 +88,16 @@ def test_golden_section() -> None:
     assert log == (GOLDEN / "documents/02-implementation.md").read_text()
 
 
+def test_golden_log_of_the_example_after_a_run_on_two_of_its_sections() -> None:
+    before = (GOLDEN / "features/checkout/02-implementation.md").read_text()
+    chosen = (Section(kind="part", name="02-payment-backend"), Section(kind="extend", name="Guest Checkout"))
+    log = documents.with_section(before, FEATURE, RUN, documents.section(replace(REPORT, triggers=()), chosen))
+    if os.environ.get("UPDATE_GOLDEN"):
+        (GOLDEN / "documents/02-implementation-parts.md").write_text(log)
+    assert log == (GOLDEN / "documents/02-implementation-parts.md").read_text()
+    assert log.startswith(before)
+
+
 def test_a_run_on_parts_has_a_heading_for_each() -> None:
     one = Section(kind="part", name="02-payment-backend")
     other = Section(kind="extend", name="Guest <!-- Checkout")
@@ -362,9 +372,14 @@ def test_an_extension_without_a_mark_gets_a_status_line() -> None:
             "# T\n\n- [ ] **a**\n\n## Part: a\n\n**Status:** ✗ R\n\n## Part: b\n",
         ),
         (
-            "# T\n\n### a ###\n\n## Part: a\n",
-            "# T\n\n### ✓ a (D) ###\n\n## Part: a\n",
-            "# T\n\n### ✗ a ###\n\n## Part: a\n\n**Status:** ✗ R\n",
+            "# T\n\n## Parts\n\n### a ###\n\n## Part: a\n",
+            "# T\n\n## Parts\n\n### ✓ a (D) ###\n\n## Part: a\n",
+            "# T\n\n## Parts\n\n### ✗ a ###\n\n## Part: a\n\n**Status:** ✗ R\n",
+        ),
+        (
+            "# T\n\n## Order\n\n1. a\n\n## Part: a\n",
+            "# T\n\n## Order\n\n1. a\n\n## Part: a\n\n**Status:** ✓ done (D)\n",
+            "# T\n\n## Order\n\n1. a\n\n## Part: a\n\n**Status:** ✗ R\n",
         ),
         (
             "# T\n\n## Parts\n\n- ○ a\n- ○ b\n",

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ropeteam import prompts
 from ropeteam.core.briefing import Asked, Briefing, Left, Neighbour
 from ropeteam.core.events import Earlier
-from ropeteam.core.model import DecisionNote, Document, Feature, FileNote, Requirement, Step, Unit
+from ropeteam.core.model import DecisionNote, Document, Feature, FileNote, Requirement, Section, Step, Unit
 from ropeteam.core.proposal import Proposal, checked
 from ropeteam.core.survey import Dependency, PlannedFile, Survey
 
@@ -43,6 +43,16 @@ FEATURE = Feature(
         Requirement(id="REQ-002", text="two", status="○"),
         Requirement(id="REQ-003", text="three"),
     ),
+)
+PARTS = msgspec.structs.replace(
+    FEATURE,
+    sections=(
+        Section(kind="part", name="01-cart-models", status="done", requirements=("REQ-001",), line=42),
+        Section(kind="part", name="02-payment-backend", requirements=("REQ-002", "REQ-003"), line=58),
+        Section(kind="part", name="03-checkout-ui", line=75),
+        Section(kind="extend", name="Guest `Checkout`\n# Your task", status="blocked", line=91),
+    ),
+    selected=("02-payment-backend", "03-checkout-ui"),
 )
 PLAIN = Feature(name="stdin", source="stdin", documents=(Document(kind="intent", path="stdin", text="Words."),))
 
@@ -71,6 +81,13 @@ def own(
         briefing=briefing,
         thinking=thinking,
     )
+
+
+def about_parts(feature: Feature = PARTS) -> str:
+    """What the shared part says of the sections, behind everything else."""
+    before, heading, after = shared(feature).partition("## What this run is about\n")
+    assert before.strip() == shared().strip(), "the documents are told as ever"
+    return heading + after
 
 
 CONTRACT = Unit(
@@ -174,6 +191,8 @@ FAILED = Earlier(attempt="single/1", ref="refs/ropeteam/r/single/1", problem="2 
     [
         ("shared.md", shared()),
         ("own-single.md", own()),
+        ("shared-parts.md", about_parts()),
+        ("own-single-parts.md", own(PARTS)),
         ("own-second-try.md", own(FEATURE, FAILED, by="structured")),
         ("own-rest.md", own(PLAIN, FAILED, kind="rest")),
         (
@@ -192,6 +211,24 @@ def test_golden_texts(name: str, text: str) -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         (GOLDEN / name).write_text(text)
     assert text == (GOLDEN / name).read_text()
+
+
+def test_what_a_run_is_about_what_is_done_and_what_comes_later() -> None:
+    text = about_parts()
+    assert "what follows, in this order, and" in text
+    assert "- part `02-payment-backend`, line 58 of `.workspace/features/shop/checkout/01-intent.md`: `REQ-002`" in text
+    assert "in the repository already: part `01-cart-models`." in text
+    assert "Not to be done now: extend ``Guest `Checkout`\\n# Your task``." in text
+    assert "Do all of `02-payment-backend`, `03-checkout-ui`, in this order" in own(PARTS)
+    assert "whole feature" not in own(PARTS)
+
+
+def test_the_last_section_of_a_feature_has_nothing_before_or_after_it() -> None:
+    last = msgspec.structs.replace(PARTS, sections=PARTS.sections[1:2], selected=("02-payment-backend",))
+    text = about_parts(last)
+    assert "does what follows, and nothing else" in text
+    assert "earlier runs" not in text
+    assert "Not to be done" not in text
 
 
 def test_the_shared_part_is_the_same_to_the_byte_in_another_process() -> None:

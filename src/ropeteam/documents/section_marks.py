@@ -120,8 +120,7 @@ def _add(lines: list[str], at: int, status: str, newline: str) -> None:
 
 
 def _count(lines: list[str], said: Said) -> None:
-    """`**Status:** 1/3 parts complete` under the title counts anew; what says something else there becomes done with the
-    last section."""
+    """`**Status:** 1/3 parts complete` under the title counts anew; something else there becomes done with the last."""
     body = "".join(lines)
     at = statuses.head_line(lines, statuses.outline(body))
     if at is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ropeteam.documents.lines import parted
 from ropeteam.features.blocks import Row, Table, blocks
@@ -169,7 +170,7 @@ def replaced_cell(line: str, row: Row, column: int, words: str) -> str:
     hidden = re.sub(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", lambda found: "x" * len(found.group()), content)
     hidden = hidden.replace("\\|", "xx")
     edges = [-1, *(found.start() for found in re.finditer(r"\|", hidden)), len(content)]
-    spans = [(a + 1, b) for a, b in zip(edges, edges[1:], strict=False)]
+    spans = [(a + 1, b) for a, b in pairwise(edges)]
     spans = [(a, b) for n, (a, b) in enumerate(spans) if content[a:b].strip(" \t>") or 0 < n < len(spans) - 1]
     if len(spans) != len(row.cells) or content[slice(*spans[column])].strip() != row.cells[column]:
         return line

@@ -75,7 +75,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Found:
-    """A section. line..end: its own lines, 1-based, `end` not included. entries: lines of lists that name it.
+    """A section. line..end: its own lines, 1-based, `end` not included. entries: lines of lists of parts with it.
 
     alone: it stands in a list of parts and has no heading of its own.
     """
@@ -286,7 +286,8 @@ def _listed(own: list[Found], found: list[Block], source: list[str]) -> list[Fou
                 continue
             new = Found("part", entry.name, entry.line, entry.end, entry.level, _number(entry.name), alone=True)
             sections[key] = new
-        sections[key] = _with_entry(sections[key], entry)
+        listed = any(start < entry.line < end for start, end, _ in under_parts)
+        sections[key] = _with_entry(sections[key], entry, listed=listed or entry.mark is not None)
     for table in (block for block in outside if isinstance(block, Table)):
         _with_table(table, sections)
     doubles = [s for s in own if sections[slug(s.name)].line != s.line]
@@ -341,10 +342,12 @@ def _indented(after: list[Block], source: list[str], indent: int) -> Iterator[Bl
         yield block
 
 
-def _with_entry(section: Found, entry: _Entry) -> Found:
+def _with_entry(section: Found, entry: _Entry, *, listed: bool) -> Found:
+    """listed: the entry is one of a list of parts, and not only a mention."""
     marks = [*section.marks, *([entry.mark] if entry.mark else []), *_status_marks(entry.below)]
     needs = [*section.needs, *_needs(entry.below)]
-    return replace(section, marks=tuple(marks), needs=tuple(needs), entries=(*section.entries, entry.line))
+    entries = (*section.entries, entry.line) if listed else section.entries
+    return replace(section, marks=tuple(marks), needs=tuple(needs), entries=entries)
 
 
 def _with_table(table: Table, sections: dict[str, Found]) -> None:

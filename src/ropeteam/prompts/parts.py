@@ -20,8 +20,8 @@ def parts(feature: Feature) -> str:
         "parts",
         order=", in this order" if len(feature.chosen) > 1 else "",
         selected="\n".join(_due(section, document) for section in feature.chosen),
-        done=_named(done) or "nothing",
-        later=_named(later) or "nothing",
+        done=fill("parts-done", sections=_named(done)) if done else "",
+        later=fill("parts-later", sections=_named(later)) if later else "",
     )
 
 
