@@ -15,9 +15,7 @@ from ropeteam.core.settings import Limits, Settings
 from ropeteam.core.survey import Explanation, Outlook
 
 STATIC = plan_of("all")
-BETTER = replace(
-    plan_of("a b"), estimate=PlanEstimate(speedup_quantile=1.8, single=SideEstimate(seconds_p50=900.0))
-)
+BETTER = replace(plan_of("a b"), estimate=PlanEstimate(speedup_quantile=1.8, single=SideEstimate(seconds_p50=900.0)))
 
 
 class Planning(Rope):
