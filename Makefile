@@ -26,9 +26,9 @@ NPM_AGENTS := .agents/.made
 # Most of a test is waiting for a process: two workers a core. WORKERS="-n 0" runs them one after the other.
 WORKERS ?= -n 4
 
-BENCHES := $(filter-out plays git_recording kills,$(basename $(notdir $(wildcard bench/*.py))))
+BENCHES := $(filter-out plays git_recording kills quantiles,$(basename $(notdir $(wildcard bench/*.py))))
 
-.PHONY: print-bin help demo test test-slow test-all test-agents check format bench bench-kills lock wheel setup
+.PHONY: print-bin help demo test test-slow test-all test-agents check format bench bench-kills bench-quantiles lock wheel setup
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -62,6 +62,9 @@ bench: $(DEV) ## measure what docs/guide/evidence.md states
 
 bench-kills: $(DEV) ## kill a run of nine units at 200 random moments, and resume it each time
 	@$(BIN)/python bench/kills.py
+
+bench-quantiles: $(DEV) ## 100 runs beside the simulation's quantiles (half an hour)
+	@$(BIN)/python bench/quantiles.py
 
 wheel: $(DEV) ## build the wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .

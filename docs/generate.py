@@ -19,6 +19,7 @@ import msgspec
 
 from ropeteam.config import keys, schema
 from ropeteam.core.agent_files import EndLine, ProgressLine, ReportFile, RetryLine, TaskFile, UsageLine
+from ropeteam.core.history_report import HistoryReport
 from ropeteam.core.plan_document import PlanDocument
 from ropeteam.core.planned_document import PlannedDocument
 from ropeteam.core.report import Report
@@ -151,6 +152,7 @@ def helped(command: click.Command, name: str) -> str:
 def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     """Names and documents of the JSON Schemas."""
     yield "report", of(Report, "What `ropeteam run --json`, `report --format json`, `status --json` print.")
+    yield "history", of(HistoryReport, "What `ropeteam history --json` prints.")
     yield "task", of(TaskFile, "What the variable ROPETEAM_TASK of an agent names the file of.")
     yield "report-file", of(ReportFile, "What an agent may leave in the `report_file` of its task.")
     lines = ProgressLine | UsageLine | RetryLine | EndLine

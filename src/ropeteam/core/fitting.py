@@ -122,15 +122,20 @@ def _source(priors: Costs, number: int, agent: str, model: str) -> str:
 
 def _worth(good: Sequence[Observation], agent: str, model: str) -> list[tuple[Observation, float]]:
     """Each observation with what it counts. Those of others count at most as much as the prior, all together."""
-    own = [(o, 1.0) for o in good if o.agent == agent and (not model or o.model == model)]
-    others = [
-        (o, OTHER_MODEL if o.agent == agent else OTHER_AGENT)
-        for o in good
-        if not (o.agent == agent and (not model or o.model == model))
-    ]
+    own, others = [], []
+    for o in good:
+        if o.agent == agent and _same(model, o.model):
+            own.append((o, 1.0))
+        else:
+            others.append((o, OTHER_MODEL if o.agent == agent else OTHER_AGENT))
     total = sum(w for _, w in others)
     share = min(1.0, PRIOR / total) if total else 1.0
     return [*own, *((o, w * share) for o, w in others)]
+
+
+def _same(asked: str, used: str) -> bool:
+    """Whether that model was meant. A setting may name it in short (`sonnet`); without one it is the usual one."""
+    return not asked or not used or asked.lower() in used.lower()
 
 
 def work_seconds(costs: Costs, files: int, lines: float | None) -> float:

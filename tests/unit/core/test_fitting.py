@@ -179,6 +179,13 @@ def test_another_model_counts_less_than_ones_own() -> None:
     assert first > second > third > 1.0
 
 
+def test_a_model_may_be_named_in_short() -> None:
+    runs = runs_of(60, Truth(pace=3.0), model="claude-sonnet-4-5-20250929")
+    for short in ("", "sonnet", "claude-sonnet-4-5-20250929"):
+        assert times(fitted(PRIORS, runs, "claude", short))[1] == pytest.approx(3.0, rel=0.1), short
+    assert times(fitted(PRIORS, runs, "claude", "opus"))[1] < 2.0
+
+
 def test_a_recording_tells_nothing_of_an_agent_nor_the_other_way_round() -> None:
     played = runs_of(20, Truth(pace=5.0), agent="scripted")
     real = runs_of(20, Truth(pace=0.5))

@@ -16,6 +16,9 @@ from worlds_together import NEW_TEST_FAILS, Rope, parts, together
 
 from ropeteam.core import events as ev
 from ropeteam.core import graph
+from ropeteam.core.costs import Costs
+from ropeteam.core.fitting import fitted
+from ropeteam.core.history import past
 from ropeteam.core.model import (
     AgentReport,
     FileChange,
@@ -436,11 +439,25 @@ def check_ended(w: RandomRope) -> None:
     said = report(state)
     assert msgspec.json.decode(msgspec.json.encode(said), type=type(said)) == said
     assert exit_code(state) in (0, 1, 3)
+    check_past(w)
     journal = msgspec.json.decode(msgspec.json.encode(w.events), type=list[ev.AnyEvent])
     assert fold(journal) == state
     w.resume()
     assert report(w.state) == said
     assert w.state.open == {}
+
+
+def check_past(w: RandomRope) -> None:
+    """What it tells later runs: all of its attempts, none twice, and validated ones alone as measures."""
+    told = past(w.state)
+    assert told is not None
+    assert msgspec.json.decode(msgspec.json.encode(told), type=type(told)) == told
+    assert len(told.observations) == sum(a.stage not in ("running", "lost") for a in w.state.attempts)
+    good = [o.unit for o in told.observations if o.good]
+    assert sorted(good) == sorted(a.unit for a in w.state.attempts if a.stage == "validated" and a.kind != "plan")
+    assert min((*told.validations, *told.merges, *told.trees), default=0.0) >= 0.0
+    costs = fitted(Costs(), [told], told.agent)
+    assert costs.runs == bool(good)
 
 
 def check_outcome(w: RandomRope) -> None:

@@ -1,6 +1,6 @@
 """The simulation beside the real engine: are its quantiles as wide as what really happens?
 
-    .venv/bin/python bench/coverage.py [--runs N] [--scale X] [--seed N] [--files N]
+    .venv/bin/python bench/quantiles.py [--runs N] [--scale X] [--seed N] [--files N] [--chart FILE]
 
 Each run has a graph of its own (a chain, a fan, a diamond, a mixed one, or one drawn at random) and 4 workers. The plan
 knows the median length of each unit; what its agent takes is drawn around it as the simulation believes (log-sigma 0.5
@@ -12,8 +12,9 @@ measured, as `ropeteam history` would have it; the first runs are for that alone
     below      how many runs ended before it, and what share; it should be the nominal one
     interval   of that share, 95 % (Wilson): if the nominal value is outside, the simulation is wrong there
 
-Then the same for runs of each shape, and where in the simulated plays the runs ended on average (0.5: in the middle).
-Everything happens in a temporary folder. A run takes about four seconds.
+Then by shape: where in the simulated plays the runs ended on average (0.5: in the middle), and `replayed`: actual /
+simulated seconds where the simulation is given what each agent really took, so that only what it believes of merges,
+checks and workers is tested. Everything happens in a temporary folder. A run takes 10 to 20 seconds.
 """
 
 from __future__ import annotations
@@ -23,16 +24,18 @@ import json
 import math
 import random
 import statistics
+import sys
 import tempfile
 import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from plays import Piece, Place, plan_document
 from ropeteam.core.costs import Costs
-from ropeteam.core.simulate import Layout, Work, simulate, weathers
+from ropeteam.core.simulate import Layout, Weather, Work, course, simulate, together, weathers
 from ropeteam.core.simulate import Piece as Share
 from ropeteam.core.state import RunState
 
@@ -69,12 +72,13 @@ SHAPES: dict[str, Shape] = {
 
 @dataclass(frozen=True)
 class Came:
-    """One run. place: share of the simulated plays that ended before it."""
+    """One run. place: share of the simulated plays that ended before it. replayed: seconds of the play in which every
+    agent takes what it took here."""
 
     shape: str
     place: float
     seconds: float
-    middle: float
+    replayed: float
 
 
 def shape_at(number: int, rng: random.Random) -> tuple[str, Shape]:
@@ -97,13 +101,54 @@ def lengths(shape: Shape, rng: random.Random) -> list[float]:
     return [s * math.exp(common + rng.gauss(0, own) + rng.gauss(0, SIZE)) for _, s, _ in shape]
 
 
-def simulated(shape: Shape, costs: Costs, seed: int) -> list[float]:
-    """Seconds of so many plays, in order."""
+@dataclass(frozen=True)
+class Foreseen:
+    """So many plays of both ways, in order; speedups: of each play."""
+
+    parallel: list[float]
+    single: list[float]
+    speedups: list[float]
+
+    def stated(self) -> dict[str, Any]:
+        """As a plan states it."""
+        sides = {"single": self.single, "parallel": self.parallel}
+        known = {name: {"seconds_p50": at(plays, 0.5), "seconds_p90": at(plays, 0.9)} for name, plays in sides.items()}
+        gains = sum(s >= 1 for s in self.speedups) / len(self.speedups)
+        return {
+            "estimate": {
+                "workers": WORKERS,
+                "gate_quantile": 0.25,
+                "speedup_quantile": at(self.speedups, 0.25),
+                "speedup_p50": at(self.speedups, 0.5),
+                **known,
+            },
+            "confidence": {"value": gains, "reasons": ["simulated"]},
+        }
+
+
+def at(ordered: Sequence[float], share: float) -> float:
+    return ordered[int(share * (len(ordered) - 1))]
+
+
+def laid_out(shape: Shape) -> tuple[Layout, Work]:
     number = {id: n for n, (id, _, _) in enumerate(shape)}
-    work = Work(tuple(s for _, s, _ in shape), (SIZE,) * len(shape))
     pieces = tuple(Share((n,), tuple(number[o] for o in needs)) for n, (_, _, needs) in enumerate(shape))
+    return Layout(pieces), Work(tuple(s for _, s, _ in shape), (SIZE,) * len(shape))
+
+
+def simulated(shape: Shape, costs: Costs, seed: int) -> Foreseen:
+    layout, work = laid_out(shape)
     drawn = weathers(work, costs, draws=DRAWS, seed=seed)
-    return sorted(simulate(Layout(pieces), work, costs, drawn, workers=WORKERS).parallel)
+    both = simulate(layout, work, costs, drawn, workers=WORKERS)
+    return Foreseen(sorted(both.parallel), sorted(both.single), both.speedups)
+
+
+def replayed(shape: Shape, took: Sequence[float], costs: Costs) -> float:
+    """Seconds of the play in which the agents take that long. Who goes first is as planned."""
+    layout, work = laid_out(shape)
+    ones = [1.0] * len(shape)
+    known = Weather(common=1.0, alone=1.0, own=ones, sizes=took, real=(), luck=ones, dice=(1.0, 1.0, 1.0))
+    return together(course(layout, work), known, costs, WORKERS)
 
 
 class Measured:
@@ -116,7 +161,7 @@ class Measured:
         self._checks: list[float] = []
 
     def add(self, state: RunState, pauses: Mapping[str, float]) -> None:
-        """pauses: seconds of each unit in which its agent did what was drawn. Its process begins and ends beside them."""
+        """pauses: seconds in which the agent of each unit did what was drawn. Its process begins and ends besides."""
         self._starts += [a.started_at - a.asked_at for a in state.attempts]
         self._ends += [a.ended_at - a.started_at - pauses[a.unit] for a in state.attempts]
         self._merges += [s.ended - s.began for s in state.spans if s.kind == "merge"]
@@ -143,12 +188,12 @@ class Measured:
         )
 
 
-def played(place: Place, shape: Shape, takes: Sequence[float], scale: float) -> RunState:
+def played(place: Place, shape: Shape, takes: Sequence[float], scale: float, stated: Mapping[str, Any]) -> RunState:
     """One run of the whole program. The plan knows medians, the agents take what was drawn."""
     pieces = [Piece(id, seconds, needs) for (id, _, needs), seconds in zip(shape, takes, strict=True)]
     command = place.command(pieces, WORKERS, "--set", f"agent.scripted.time_scale={scale:g}")
     known = plan_document([Piece(id, seconds, needs) for id, seconds, needs in shape])
-    (place.folder / "plan.json").write_text(json.dumps(known))
+    (place.folder / "plan.json").write_text(json.dumps({**known, **stated}))
     _, state = place.run(command)
     place.back()
     return state
@@ -166,12 +211,15 @@ def measure(place: Place, runs: int, scale: float, seed: int) -> list[Came]:
     for number in range(-WARM_UP, runs):
         name, shape = shape_at(number % 5, rng)
         takes = lengths(shape, rng)
-        plays = simulated(shape, before.costs(scale), rng.randrange(10**9)) if number >= 0 else []
-        state = played(place, shape, takes, scale)
-        before.add(state, {id: t / scale for (id, _, _), t in zip(shape, takes, strict=True)})
-        if number >= 0:
+        plays = simulated(shape, before.costs(scale), rng.randrange(10**9)) if number >= 0 else None
+        state = played(place, shape, takes, scale, plays.stated() if plays is not None else {})
+        if plays is not None:
             seconds = makespan(state) * scale
-            came.append(Came(name, bisect_left(plays, seconds) / len(plays), seconds, plays[len(plays) // 2]))
+            again = replayed(shape, takes, before.costs(scale))
+            place_in = bisect_left(plays.parallel, seconds) / len(plays.parallel)
+            came.append(Came(name, place_in, seconds, again))
+            print(f"{number + 1:>4} {came[-1]}", file=sys.stderr, flush=True)
+        before.add(state, {id: t / scale for (id, _, _), t in zip(shape, takes, strict=True)})
     return came
 
 
@@ -194,27 +242,34 @@ def table(came: Sequence[Came]) -> str:
         outside = "" if low <= q <= high else "   outside"
         lines.append(f"{q:>7.0%}{hits:>5} of {len(came)}{hits / len(came):>7.0%}   {low:.0%} to {high:.0%}{outside}")
     lines.append("")
-    lines.append("shape     runs   mean place   actual / predicted median")
-    for name in sorted({c.shape for c in came}):
-        of_it = [c for c in came if c.shape == name]
-        ratio = statistics.median(c.seconds / c.middle for c in of_it)
-        lines.append(f"{name:<10}{len(of_it):>4}{statistics.mean(c.place for c in of_it):>13.2f}{ratio:>14.2f}")
-    lines.append(f"{'all':<10}{len(came):>4}{statistics.mean(c.place for c in came):>13.2f}")
+    lines.append("shape     runs   mean place   replayed: median, smallest, largest")
+    for name in [*sorted({c.shape for c in came}), "all"]:
+        of_it = [c for c in came if name in (c.shape, "all")]
+        ratios = [c.seconds / c.replayed for c in of_it]
+        middle = statistics.median(ratios)
+        lines.append(
+            f"{name:<10}{len(of_it):>4}{statistics.mean(c.place for c in of_it):>13.2f}"
+            f"{middle:>19.2f}{min(ratios):>10.2f}{max(ratios):>9.2f}"
+        )
     return "\n".join(lines)
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description="Simulated quantiles beside the real engine.")
     options.add_argument("--runs", type=int, default=100)
-    options.add_argument("--scale", type=float, default=150.0, help="seconds of feature time in a real one")
+    options.add_argument("--scale", type=float, default=60.0, help="seconds of feature time in a real one")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--files", type=int, default=50)
+    options.add_argument("--chart", type=Path, help="also `ropeteam history --chart` of these runs, into this file")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="ropeteam-bench-") as folder:
         place = Place(Path(folder), given.files)
         began = time.monotonic()
         came = measure(place, given.runs, given.scale, given.seed)
         each = (time.monotonic() - began) / (given.runs + WARM_UP)
+        if given.chart is not None:
+            where = ("--repo", str(place.top), "--chart", str(given.chart.absolute()))
+            print(place.ropeteam("history", *where))
     print(table(came))
     print(f"\n{given.runs} runs, {each:.1f} s each, seed {given.seed}, time scale {given.scale:g}")
 
