@@ -226,7 +226,7 @@ def _owners(plan: Plan, *, explain: bool) -> Section:
     for u in plan.units:
         shown = u.writes if explain else u.writes[:SHOWN_PATHS]
         more = f" and {len(u.writes) - len(shown)} more" if len(u.writes) > len(shown) else ""
-        rows.append(Row((u.id, ", ".join(escaped(p) for p in shown) + more)))
+        rows.append(Row((u.id, ", ".join(escaped(p.removeprefix("/")) for p in shown) + more)))
     return Section("Who owns what", tuple(rows))
 
 
