@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses as dc
 import re
 from typing import Final
 
@@ -23,10 +24,9 @@ def plan_page(foreseen: Foreseen, *, explain: bool = False, next: tuple[Row, ...
 
     plan = foreseen.plan
     reasons = Section("Why", tuple(Row((whole(r),)) for r in foreseen.reasons))
-    told = _told(foreseen)
     units = (_units(plan), _chain(plan), _owners(plan, explain=explain)) if plan is not None else ()
     body = (gate(foreseen), both_ways(foreseen), *units)
-    sections = (reasons, *body, *(why(foreseen) if explain else ()), told)
+    sections = (reasons, *body, *(why(foreseen) if explain else ()), _notices(foreseen))
     return Page(
         headline=plain(foreseen.sentence),
         tone="good" if foreseen.decision.mode == "parallel" else "calm",
@@ -141,7 +141,7 @@ def both_ways(foreseen: Foreseen) -> Section:
         )
         for name, way in ways
     ]
-    return Section("Predicted: the median, and what one of ten exceeds", tuple(rows), head=HEAD, left=2)
+    return told(Section("Predicted: the median, and what one of ten exceeds", tuple(rows), head=HEAD, left=2))
 
 
 HEAD: Final = ("", "", "time", "cost", "tokens")
@@ -202,7 +202,15 @@ def _units(plan: Plan) -> Section:
     title = count(len(plan.units), "unit")
     if len(plan.units) > 1:
         title += f" in {count(len(plan.batches), 'batch', 'batches')}, at most {width(plan)} at once"
-    return Section(title, tuple(rows), head=("unit", "what", "layer", "after", "files", "minutes", "tokens"), left=4)
+    return told(Section(title, tuple(rows), ("unit", "what", "layer", "after", "files", "minutes", "tokens"), left=4))
+
+
+def told(section: Section) -> Section:
+    """A table without the columns in which nothing stands."""
+    kept = [i for i in range(len(section.head)) if any(len(r.cells) > i and r.cells[i] for r in section.rows)]
+    rows = tuple(dc.replace(r, cells=tuple(r.cells[i] for i in kept if i < len(r.cells))) for r in section.rows)
+    head, left = tuple(section.head[i] for i in kept), sum(i < section.left for i in kept)
+    return dc.replace(section, rows=rows, head=head, left=left)
 
 
 def _unit(u: Unit, short: dict[str, str]) -> Row:
@@ -235,7 +243,7 @@ def _chain(plan: Plan) -> Section:
     return Section("The end hangs on", (Row((" → ".join(path),)),) if len(path) > 1 else ())
 
 
-def _told(foreseen: Foreseen) -> Section:
+def _notices(foreseen: Foreseen) -> Section:
     said = (*foreseen.outlook.survey.notices, *foreseen.why.notices)
     if foreseen.outlook.ask_agent:
         said = (foreseen.outlook.ask_agent, *said)
