@@ -42,7 +42,7 @@ def in_short(foreseen: Foreseen) -> tuple[str, ...]:
     lines = [plain(foreseen.sentence), *(whole(r) for r in foreseen.reasons)]
     if plan is not None and e is not None:
         shape = f"{count(len(plan.units), 'unit')} in {count(len(plan.batches), 'batch', 'batches')}"
-        ways = (("One agent", e.single), (f"Several agents ({shape})", e.parallel))
+        ways = [("One agent", e.single), (f"Several agents ({shape})", e.parallel)][: len(plan.units)]
         said = [f"{name}: {words}" for name, way in ways if (words := way_in_words(way))]
         meant = (" (from the median to what one of ten exceeds)", "")
         lines += [f"{words}{more}." for words, more in zip(said, meant, strict=False)]
