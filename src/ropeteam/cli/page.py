@@ -154,9 +154,9 @@ def _decision(report: Report) -> Section:
         cost_usd_p50=p.parallel_cost_usd_p50,
         cost_usd_p90=p.parallel_cost_usd_p90,
     )
-    said = tuple(whole(reason) for reason in d.reasons)
-    rows = [Row((id, reason), tone="calm") for id, reason in zip(d.triggers, said, strict=False)]
-    if more := said[len(rows) :]:
+    reasons = tuple(whole(reason) for reason in d.reasons)
+    rows = [Row((id, reason), tone="calm") for id, reason in zip(d.triggers, reasons, strict=False)]
+    if more := reasons[len(rows) :]:
         rows.append(Row(("why", " ".join(more))))
     predicted = len(rows)
     ways = (("one agent", one), ("several agents", several))
