@@ -47,7 +47,9 @@ def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
             return _baseline(event.checks)
         case ev.AttemptStarted() if event.attempt.startswith("plan/"):
             why = state.begun.outlook.ask_agent if state.begun.outlook is not None else ""
-            return f"{event.attempt}: {event.agent} reads the code and plans. {whole(why)}".rstrip(), ""
+            first = event.attempt == "plan/1"
+            how = f"reads the code and plans. {whole(why)}" if first else "plans once more, told what was wrong."
+            return f"{event.attempt}: {event.agent} {how}".rstrip(), ""
         case ev.AttemptStarted():
             return f"{event.attempt}: {event.agent} is at work.", ""
         case ev.AttemptSucceeded() if event.attempt.startswith("plan/"):

@@ -104,8 +104,8 @@ def gate(foreseen: Foreseen) -> Section:
             foreseen,
             "sequential_time_below_minimum",
             "time of one agent",
-            None if alone is None else minutes(alone),
-            minutes(asked.min_sequential_seconds),
+            None if alone is None else exact(alone, asked.min_sequential_seconds),
+            exact(asked.min_sequential_seconds, alone),
             holds=alone is None or alone >= asked.min_sequential_seconds,
         ),
     )
@@ -145,6 +145,12 @@ def both_ways(foreseen: Foreseen) -> Section:
 
 
 HEAD: Final = ("", "", "time", "cost", "tokens")
+
+
+def exact(seconds: float, other: float | None) -> str:
+    """In whole minutes, unless it would look like the other and is not."""
+    alike = other is not None and other != seconds and minutes(seconds) == minutes(other)
+    return f"{seconds:.0f} s" if alike else minutes(seconds)
 
 
 def bar(way: SideEstimate, longest: float) -> str:
