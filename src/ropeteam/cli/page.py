@@ -154,7 +154,7 @@ def _decision(report: Report) -> Section:
         cost_usd_p50=p.parallel_cost_usd_p50,
         cost_usd_p90=p.parallel_cost_usd_p90,
     )
-    reasons = tuple(whole(reason) for reason in d.reasons)
+    reasons = tuple(whole(reason) for reason in d.reasons if reason != "One agent does it.")
     rows = [Row((id, reason), tone="calm") for id, reason in zip(d.triggers, reasons, strict=False)]
     if more := reasons[len(rows) :]:
         rows.append(Row(("why", " ".join(more))))
@@ -217,6 +217,8 @@ def _trigger(t: TriggerLine, report: Report) -> Row:
     sentence = SENTENCES.get(t.id, "")  # type: ignore[call-overload]
     unit = f" ({t.unit})" if t.unit else ""
     done = page_together.done_about(report, t) or ACTIONS.get(t.action, "")
+    if (t.id, t.action) == ("plan_refused", "notice"):
+        done = "The static plan counted."
     said = " ".join(p for p in (sentence, whole(t.evidence), done) if p)
     return Row((f"{t.id}{unit}", said), tone="calm")
 
