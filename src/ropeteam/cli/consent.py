@@ -37,7 +37,7 @@ def consent_page(prepared: app.Prepared) -> Page:
     does = "plans" if prepared.until == "plan" else "implements"
     sections = (
         Section("Agent", _agent(prepared)),
-        Section("Predicted, from the median to what one of ten exceeds", _predicted(prepared)),
+        Section("The decision", _predicted(prepared)),
         Section("Sandbox", (Row(sandbox_row(prepared.sandboxed, prepared.sandbox.why, s.sandbox.network)),)),
         Section("Checks that will run", tuple(check_row(c) for c in prepared.checks) or (Row(("none found",)),)),
         Section("Set-up, once in every work tree", tuple(Row((plain(line),), code=True) for line in s.checks.setup)),

@@ -47,11 +47,13 @@ def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
             return _baseline(event.checks)
         case ev.AttemptStarted() if event.attempt.startswith("plan/"):
             why = state.begun.outlook.ask_agent if state.begun.outlook is not None else ""
-            return f"{event.attempt}: {event.agent} reads the code and plans. {whole(why)}".rstrip(), ""
+            first = event.attempt == "plan/1"
+            how = f"reads the code and plans. {whole(why)}" if first else "plans once more, told what was wrong."
+            return f"{event.attempt}: {event.agent} {how}".rstrip(), ""
         case ev.AttemptStarted():
             return f"{event.attempt}: {event.agent} is at work.", ""
         case ev.AttemptSucceeded() if event.attempt.startswith("plan/"):
-            return f"{event.attempt}: planned in {_took(state, event.result)}.", "good"
+            return f"{event.attempt}: proposed a plan in {_took(state, event.result)}.", "good"
         case ev.AttemptSucceeded():
             return f"{event.attempt}: done in {_took(state, event.result)}, {_changed(event.result)}.", "good"
         case ev.AttemptFailed():
@@ -73,7 +75,8 @@ def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
             return None  # the decision has said it
         case ev.TriggerFired():
             t = event.trigger
-            said = (SENTENCES[t.id], whole(t.evidence), NOW[t.action])
+            now = NOW[t.action] if (t.id, t.action) != ("plan_refused", "notice") else "The static plan counts."
+            said = (SENTENCES[t.id], whole(t.evidence), now)
             return " ".join(part for part in said if part), "calm"
         case _:
             return _ending(event, several=state.together)

@@ -9,7 +9,7 @@ from ropeteam.cli.page_parts import Page, Row, Section, Tone
 from ropeteam.cli.page_plan import way_in_words
 from ropeteam.cli.plain import count, duration, escaped, money, plain, whole
 from ropeteam.core.model import LandedReason, SideEstimate
-from ropeteam.core.report import AttemptLine, CheckLine, FileLine, Report
+from ropeteam.core.report import AttemptLine, CheckLine, FileLine, Report, TriggerLine
 from ropeteam.core.triggers import SENTENCES
 
 MARKS: Final = {"created": "+", "modified": "~", "deleted": "-"}
@@ -56,7 +56,9 @@ def page(report: Report, *, branch: str = "") -> Page:
                 _said("Decisions", [(d.decision, d.rationale) for d in report.decisions]),
                 _said("Deviations from the plan", [(d.what, d.why) for d in report.deviations]),
                 Section("Checks", tuple(_check(c) for c in report.checks) or _no_checks(report)),
-                Section("What went differently", tuple(_trigger(report, i) for i in range(len(report.triggers)))),
+                Section(
+                    "What went differently", tuple(_trigger(t, report) for t in report.triggers if t.action != "single")
+                ),
                 page_together.set_aside(report) if several else attempts,
                 asked,
                 _decision(report),
@@ -152,10 +154,14 @@ def _decision(report: Report) -> Section:
         cost_usd_p50=p.parallel_cost_usd_p50,
         cost_usd_p90=p.parallel_cost_usd_p90,
     )
-    rows = [Row(("why", " ".join(whole(reason) for reason in d.reasons)))] if d.reasons else []
+    reasons = tuple(whole(reason) for reason in d.reasons if reason != "One agent does it.")
+    rows = [Row((id, reason), tone="calm") for id, reason in zip(d.triggers, reasons, strict=False)]
+    if more := reasons[len(rows) :]:
+        rows.append(Row(("why", " ".join(more))))
+    predicted = len(rows)
     ways = (("one agent", one), ("several agents", several))
     rows += [Row((f"predicted of {name}", f"{said}.")) for name, way in ways if (said := way_in_words(way))]
-    if len(rows) > 1:
+    if len(rows) > predicted:
         rows.append(Row(("", "Predictions go from the median to what one of ten exceeds.")))
     return Section(f"Decided: {'several agents' if d.mode == 'parallel' else 'one agent'}", tuple(rows))
 
@@ -207,11 +213,12 @@ def _tests(what: str, names: tuple[str, ...]) -> str:
     return f"{what}: {shown}{more}." if names else ""
 
 
-def _trigger(report: Report, i: int) -> Row:
-    t = report.triggers[i]
+def _trigger(t: TriggerLine, report: Report) -> Row:
     sentence = SENTENCES.get(t.id, "")  # type: ignore[call-overload]
     unit = f" ({t.unit})" if t.unit else ""
     done = page_together.done_about(report, t) or ACTIONS.get(t.action, "")
+    if (t.id, t.action) == ("plan_refused", "notice"):
+        done = "The static plan counted."
     said = " ".join(p for p in (sentence, whole(t.evidence), done) if p)
     return Row((f"{t.id}{unit}", said), tone="calm")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses as dc
 import re
 from typing import Final
 
@@ -23,10 +24,9 @@ def plan_page(foreseen: Foreseen, *, explain: bool = False, next: tuple[Row, ...
 
     plan = foreseen.plan
     reasons = Section("Why", tuple(Row((whole(r),)) for r in foreseen.reasons))
-    told = _told(foreseen)
     units = (_units(plan), _chain(plan), _owners(plan, explain=explain)) if plan is not None else ()
     body = (gate(foreseen), both_ways(foreseen), *units)
-    sections = (reasons, *body, *(why(foreseen) if explain else ()), told)
+    sections = (reasons, *body, *(why(foreseen) if explain else ()), _notices(foreseen))
     return Page(
         headline=plain(foreseen.sentence),
         tone="good" if foreseen.decision.mode == "parallel" else "calm",
@@ -42,7 +42,7 @@ def in_short(foreseen: Foreseen) -> tuple[str, ...]:
     lines = [plain(foreseen.sentence), *(whole(r) for r in foreseen.reasons)]
     if plan is not None and e is not None:
         shape = f"{count(len(plan.units), 'unit')} in {count(len(plan.batches), 'batch', 'batches')}"
-        ways = (("One agent", e.single), (f"Several agents ({shape})", e.parallel))
+        ways = [("One agent", e.single), (f"Several agents ({shape})", e.parallel)][: len(plan.units)]
         said = [f"{name}: {words}" for name, way in ways if (words := way_in_words(way))]
         meant = (" (from the median to what one of ten exceeds)", "")
         lines += [f"{words}{more}." for words, more in zip(said, meant, strict=False)]
@@ -104,8 +104,8 @@ def gate(foreseen: Foreseen) -> Section:
             foreseen,
             "sequential_time_below_minimum",
             "time of one agent",
-            None if alone is None else minutes(alone),
-            minutes(asked.min_sequential_seconds),
+            None if alone is None else exact(alone, asked.min_sequential_seconds),
+            exact(asked.min_sequential_seconds, alone),
             holds=alone is None or alone >= asked.min_sequential_seconds,
         ),
     )
@@ -141,10 +141,16 @@ def both_ways(foreseen: Foreseen) -> Section:
         )
         for name, way in ways
     ]
-    return Section("Predicted: the median, and what one of ten exceeds", tuple(rows), head=HEAD, left=2)
+    return told(Section("Predicted: the median, and what one of ten exceeds", tuple(rows), head=HEAD, left=2))
 
 
 HEAD: Final = ("", "", "time", "cost", "tokens")
+
+
+def exact(seconds: float, other: float | None) -> str:
+    """In whole minutes, unless it would look like the other and is not."""
+    alike = other is not None and other != seconds and minutes(seconds) == minutes(other)
+    return f"{seconds:.0f} s" if alike else minutes(seconds)
 
 
 def bar(way: SideEstimate, longest: float) -> str:
@@ -202,7 +208,15 @@ def _units(plan: Plan) -> Section:
     title = count(len(plan.units), "unit")
     if len(plan.units) > 1:
         title += f" in {count(len(plan.batches), 'batch', 'batches')}, at most {width(plan)} at once"
-    return Section(title, tuple(rows), head=("unit", "what", "layer", "after", "files", "minutes", "tokens"), left=4)
+    return told(Section(title, tuple(rows), ("unit", "what", "layer", "after", "files", "minutes", "tokens"), left=4))
+
+
+def told(section: Section) -> Section:
+    """A table without the columns in which nothing stands."""
+    kept = [i for i in range(len(section.head)) if any(len(r.cells) > i and r.cells[i] for r in section.rows)]
+    rows = tuple(dc.replace(r, cells=tuple(r.cells[i] for i in kept if i < len(r.cells))) for r in section.rows)
+    head, left = tuple(section.head[i] for i in kept), sum(i < section.left for i in kept)
+    return dc.replace(section, rows=rows, head=head, left=left)
 
 
 def _unit(u: Unit, short: dict[str, str]) -> Row:
@@ -226,7 +240,7 @@ def _owners(plan: Plan, *, explain: bool) -> Section:
     for u in plan.units:
         shown = u.writes if explain else u.writes[:SHOWN_PATHS]
         more = f" and {len(u.writes) - len(shown)} more" if len(u.writes) > len(shown) else ""
-        rows.append(Row((u.id, ", ".join(escaped(p) for p in shown) + more)))
+        rows.append(Row((u.id, ", ".join(escaped(p.removeprefix("/")) for p in shown) + more)))
     return Section("Who owns what", tuple(rows))
 
 
@@ -235,7 +249,7 @@ def _chain(plan: Plan) -> Section:
     return Section("The end hangs on", (Row((" → ".join(path),)),) if len(path) > 1 else ())
 
 
-def _told(foreseen: Foreseen) -> Section:
+def _notices(foreseen: Foreseen) -> Section:
     said = (*foreseen.outlook.survey.notices, *foreseen.why.notices)
     if foreseen.outlook.ask_agent:
         said = (foreseen.outlook.ask_agent, *said)

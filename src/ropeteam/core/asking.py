@@ -56,7 +56,8 @@ def planned_without(state: RunState) -> ev.Planned:
     explanation = outlook.explanation if outlook is not None else None
     last = state.newest(PLAN)
     if explanation is not None and last is not None:
-        told = f"The agent made no plan that can be used ({last.problem or 'it was stopped'}). The static plan counts."
+        why = "" if last.problem else f" ({(last.result.evidence or 'it was stopped').rstrip('.')})"  # faults are told
+        told = f"The agent made no plan that can be used{why}. The static plan counts."
         explanation = replace(explanation, notices=(*explanation.notices, told))
     decision = decide(begun.answers, begun.plan, begun.settings.gate)
     return ev.Planned(decision=decision, plan=begun.plan, explanation=explanation)
@@ -78,7 +79,7 @@ def refused(state: RunState, event: ev.PlanRefused) -> RunState:
         unit=PLAN,
         attempt=a.id,
         at=event.at,
-        evidence=f"The plan cannot be carried out: {faults}{more}.",
+        evidence=f"{faults}{more}.",
         action="retry" if again else "notice",
     )
     return state.closed("Assess", event.at).pend(t)
