@@ -60,11 +60,10 @@ def minutes(seconds: float) -> str:
 
 def _asked_for_one(plan: Plan | None, gate: Gate) -> str:
     asked = "One agent, as asked (--mode single)."
-    if plan is not None and plan.estimate is not None and plan.estimate.speedup_quantile is not None:
-        if not _against(plan, gate):
-            fast = plan.estimate.speedup_quantile
-            return f"{asked} Several would probably be faster: {fast:.2f} times (the lower quantile)."
-    return asked
+    fast = plan.estimate.speedup_quantile if plan is not None and plan.estimate is not None else None
+    if plan is None or fast is None or _against(plan, gate):
+        return asked
+    return f"{asked} Several would probably be faster: {fast:.2f} times (the lower quantile)."
 
 
 def _against(plan: Plan, gate: Gate) -> list[tuple[TriggerId, str]]:
