@@ -1,0 +1,83 @@
+"""Ways of grouping the work, each simulated, and the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from ropeteam.core.costs import Costs
+from ropeteam.core.likelihoods import is_test_of, pairs, words_of
+from ropeteam.core.simulate import Outcomes, Weather, Work, quantile, simulate, weathers
+from ropeteam.core.sizes import lines_of, seconds_of
+from ropeteam.core.survey import PlannedFile, Survey
+from ropeteam.core.ways import Way, ways
+
+ENOUGH: Final = 60_000
+"""Files times draws of a trial: of more files fewer draws are made, as their sum varies less."""
+
+
+class Trial(NamedTuple):
+    """A way and what came of it. quantile: the lower quantile of the speed-up."""
+
+    way: Way
+    outcomes: Outcomes
+    quantile: float
+    p50: float
+
+
+def work_of(survey: Survey, costs: Costs) -> Work:
+    """Everything there is to do, from what is known before."""
+    sized = [seconds_of(file, costs) for file in survey.files]
+    lines = [lines_of(file, costs)[0] for file in survey.files]
+    found = pairs(survey.files, lines, survey.dependencies)
+    return Work(tuple(s for s, _ in sized), tuple(g for _, g in sized), found.edges, found.rest)
+
+
+def atoms_of(files: Sequence[PlannedFile]) -> tuple[tuple[int, ...], ...]:
+    """Files that stay together: a test and what it tests."""
+    tested: dict[int, int] = {}
+    by_words: dict[frozenset[str], list[int]] = {}
+    for n, file in enumerate(files):
+        if file.category != "test":
+            by_words.setdefault(words_of(file.path), []).append(n)
+    for n, file in enumerate(files):
+        if file.category == "test":
+            subject = is_test_of(file.path, [files[m].path for m in by_words.get(words_of(file.path), ())])
+            if subject is not None:
+                tested[n] = by_words[words_of(file.path)][subject]
+    groups: dict[int, list[int]] = {}
+    for n in range(len(files)):
+        groups.setdefault(tested.get(n, n), []).append(n)
+    return tuple(tuple(sorted(g)) for g in groups.values())
+
+
+def draws_for(files: int, draws: int) -> int:
+    return max(60, min(draws, ENOUGH // max(1, files)))
+
+
+def tried(
+    way: Way, work: Work, costs: Costs, drawn: Sequence[Weather], *, workers: int, at: float
+) -> Trial:
+    """at: the quantile."""
+    outcomes = simulate(way.layout, work, costs, drawn, workers=workers)
+    speedups = outcomes.speedups
+    return Trial(way, outcomes, quantile(speedups, at), quantile(speedups, 0.5))
+
+
+def trials(
+    work: Work,
+    atoms: Sequence[Sequence[int]],
+    layers: Sequence[int],
+    costs: Costs,
+    *,
+    workers: int,
+    at: float,
+    seed: int,
+    draws: int,
+) -> list[Trial]:
+    """Every way with the same weather, the best first. Equal ones in the order in which they were tried."""
+    drawn = weathers(work, costs, draws=draws_for(len(work.seconds), draws), seed=seed)
+    found = [
+        tried(way, work, costs, drawn, workers=workers, at=at) for way in ways(work, atoms, layers, costs, workers)
+    ]
+    return sorted(found, key=lambda t: -t.quantile)
