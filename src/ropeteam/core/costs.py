@@ -19,9 +19,9 @@ class Costs(Value, frozen=True, kw_only=True):
     tree_seconds: until an agent's first request. planning_seconds: what the planning itself takes.
     conflict: probability that two units with owners of their own conflict all the same; broken: that a clean merge
     breaks the checks; failed: that an attempt comes to nothing. repair_share: what one agent needs to mend such a
-    thing, as a share of the unit's own work. optimism: predicted times of several agents are multiplied by it, since
-    so many times as long as predicted, beside one agent, runs of several took here (1: nothing is known of that).
-    runs: how many runs of this repository are in it (0: priors alone).
+    thing, as a share of the unit's own work; repair_seconds: on top, each time. optimism: predicted times of several
+    agents are multiplied by it, since so many times as long as predicted, beside one agent, runs of several took here
+    (1: nothing is known of that). runs: how many runs of this repository are in it (0: priors alone).
     """
 
     reading_seconds: float = 75.0

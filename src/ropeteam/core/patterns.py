@@ -98,6 +98,23 @@ def owns(patterns: Iterable[str], path: str) -> bool:
     return any(_matches(pattern, data) for pattern in patterns)
 
 
+def exact(path: str) -> str:
+    """The pattern that matches that file and no other."""
+    text = re.sub(r"([*?\[\]\\])", r"\\\1", path)
+    if text[:1] in ("!", "#", "~") or _DRIVE.match(text):
+        text = "\\" + text
+    if text.endswith(" "):
+        text = text[:-1] + "\\ "
+    return text if "/" in text.strip("/") else "/" + text.strip("/")
+
+
+def literal(pattern: str) -> str | None:
+    """The one path that a pattern without wildcards names; None when it has any."""
+    text = _trimmed(pattern)
+    plain = re.sub(r"\\(.)", r"\1", text)
+    return None if re.search(r"(?<!\\)(?:\\\\)*[*?\[]", text) or text.endswith("/") else plain.removeprefix("/")
+
+
 def overlap(a: str, b: str) -> bool:
     """Whether there can be a file that both patterns match."""
     return shared(a, b) is not None

@@ -159,8 +159,8 @@ def alone(here: Weather, costs: Costs) -> float:
 
 
 def _mending(doing: float, costs: Costs, times: int) -> float:
-    """Seconds of mending work that took `doing` seconds and has so many faults."""
-    return costs.repair_seconds + doing * (1.0 - (1.0 - costs.repair_share) ** times)
+    """Seconds of mending work that took `doing` seconds and has so many faults. Who mends one sees the others too."""
+    return costs.repair_seconds + doing * min(1.0, costs.repair_share * min(1.5, 0.9 + 0.1 * times))
 
 
 # ---- several
