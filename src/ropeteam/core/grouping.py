@@ -19,12 +19,17 @@ from ropeteam.core.layers import LAYERS, rank_of
 from ropeteam.core.model import Feature, Plan, Unit
 from ropeteam.core.plan_batches import layered
 from ropeteam.core.proposal_owners import pattern_of
+from ropeteam.core.sequence import in_sequence
+from ropeteam.core.settings import Gate
 from ropeteam.core.simulate import quantile as quantile_of
+from ropeteam.core.simulate import weathers
 from ropeteam.core.survey import Candidate, Explanation, PlannedFile, Survey
-from ropeteam.core.trials import Trial, atoms_of, trials, work_of
+from ropeteam.core.trials import Trial, atoms_of, draws_for, tried, trials, work_of
 
 TRIAL_DRAWS: Final = 300
 """Of each way that is tried. All have the same weather, so that their difference needs fewer than each by itself."""
+NEARLY: Final = 0.985
+"""Of the best: what lies above is noise at so many draws."""
 BIG_HUB: Final = 0.15
 """Share of all lines up to which a file that many want a line in may be left to the contract."""
 
@@ -35,42 +40,60 @@ def grouped(
     *,
     feature: Feature,
     workers: int,
+    gate: Gate,
     grouping: Literal["auto", "layers"] = "auto",
-    quantile: float = 0.25,
+    mode: Literal["auto", "single", "parallel"] = "auto",
     seed: int = 1,
 ) -> tuple[Plan, Explanation]:
     """The best plan of the survey's files, predicted. Needs at least one file.
 
-    layers: configuration, models, services and controllers, views and components, whatever is best.
+    grouping layers: configuration, models, services and controllers, views and components, whatever is best. mode: with
+    `parallel` the fastest plan, whether it pays or not.
+
+    Where none pays, the units are in the order for one agent, and what is predicted of several is that of the fastest
+    way that was found: that is what one agent was chosen over.
     """
-    work = work_of(survey, costs)
+    quantile = gate.quantile
+    work, atoms = work_of(survey, costs), atoms_of(survey.files)
     ranks = [_rank(file) for file in survey.files]
-    found = trials(
-        work,
-        atoms_of(survey.files),
-        ranks,
-        costs,
-        workers=workers,
-        at=quantile,
-        seed=seed,
-        draws=TRIAL_DRAWS,
-    )
-    best = _chosen(found, grouping)
+    found = trials(work, atoms, ranks, costs, workers=workers, at=quantile, seed=seed, draws=TRIAL_DRAWS)
+    drawn = weathers(work, costs, draws=draws_for(len(survey.files), TRIAL_DRAWS), seed=seed)
+    plain = tried(in_sequence(survey, work, atoms, ranks), work, costs, drawn, workers=workers, at=quantile)
+    found = sorted([*found, plain], key=lambda t: -t.quantile)
+    fastest = next((t for t in found if len(t.way.groups) > 1 and not t.way.barriers), plain)
+    least = 0.0 if mode == "parallel" else gate.min_speedup
+    best = _chosen(found, plain, grouping, least=least)
     plan = _plan(best, survey, feature, ranks)
     plan = layered(plan, grouping)
     ids = tuple(dict.fromkeys(r.id for r in feature.requirements))
     plan = unit_texts.serving(plan, survey, feature)
     plan = estimated(plan, survey, costs, workers=workers, quantile=quantile, seed=seed, requirements=ids)
     played = play(plan, survey, costs, workers=workers, seed=seed, draws=TRIAL_DRAWS)
+    notices = survey.notices
+    if best is plain and fastest is not plain and plain.quantile < fastest.quantile:
+        other = _plan(fastest, survey, feature, ranks)
+        other = unit_texts.serving(layered(other, "auto"), survey, feature)
+        other = estimated(other, survey, costs, workers=workers, quantile=quantile, seed=seed, requirements=ids)
+        plan = _compared(plan, other)
+        told = f"The units are in the order for one agent. Several are predicted with “{fastest.way.name}”, the fastest way."
+        notices = (*notices, told)
     explanation = Explanation(
         planner="static",
         candidates=tuple(_candidate(t, best) for t in found),
         units=unit_texts.notes(plan, survey),
         edges=edges(played),
         flips=flips(played, costs, workers=workers, at=quantile, seed=seed),
-        notices=survey.notices,
+        notices=notices,
     )
     return plan, explanation
+
+
+def _compared(plan: Plan, fastest: Plan) -> Plan:
+    """With what is predicted of several agents that carry out the other plan."""
+    if plan.estimate is None or fastest.estimate is None:
+        return plan
+    estimate = replace(fastest.estimate, single=plan.estimate.single, critical_path=())
+    return replace(plan, confidence=fastest.confidence, estimate=estimate)
 
 
 def _rank(file: PlannedFile) -> int:
@@ -80,16 +103,14 @@ def _rank(file: PlannedFile) -> int:
     return rank_of(Unit(id="x", layer=layer, writes=(file.path,)))
 
 
-def _chosen(found: Sequence[Trial], grouping: Literal["auto", "layers"]) -> Trial:
-    """The best of several units, where there is one that is faster at the median than one agent; else one unit."""
+def _chosen(found: Sequence[Trial], plain: Trial, grouping: Literal["auto", "layers"], *, least: float) -> Trial:
+    """The best where it is fast enough to be done by several agents; else the order that a person would take. Of nearly
+    equal ones the one with fewer units."""
     if grouping == "layers":
-        named = next((t for t in found if t.way.barriers), None)
-        if named is not None:
-            return named
-    several = [t for t in found if len(t.way.groups) > 1 and not t.way.barriers and t.p50 > 1.0]
-    if several:
-        return several[0]
-    return next(t for t in found if len(t.way.groups) == 1)
+        return next((t for t in found if t.way.barriers), plain)
+    several = [t for t in found if len(t.way.groups) > 1 and not t.way.barriers and t.quantile >= least]
+    near = [t for t in several if t.quantile >= several[0].quantile * NEARLY]
+    return min(near, key=lambda t: (len(t.way.groups), -t.quantile), default=plain)
 
 
 def _candidate(t: Trial, best: Trial) -> Candidate:
@@ -130,7 +151,7 @@ def _plan(trial: Trial, survey: Survey, feature: Feature, ranks: Sequence[int]) 
     units = []
     for n in order:
         spoken = sorted(layout.declared) if n == contract else []
-        writes = tuple(pattern_of(files[f].path) for f in dict.fromkeys((*groups[n], *spoken)))
+        writes = tuple(files[f].pattern or pattern_of(files[f].path) for f in dict.fromkeys((*groups[n], *spoken)))
         unit = Unit(
             id=id_of[n],
             kind="contract" if n == contract else "unit",

@@ -40,12 +40,19 @@ def outlook_of(
     if given is not None:
         plan = predicted(layered(given, settings.plan.grouping), feature, survey, costs, settings)
         return plan, Outlook(survey=survey, costs=costs, explanation=Explanation(planner="given"))
-    plan, explanation = planned(feature, survey, costs, settings)
+    plan, explanation = planned(feature, survey, costs, settings, mode=mode)
     ask = _why_ask(plan, survey, settings, mode)
     return plan, Outlook(survey=survey, costs=costs, explanation=explanation, ask_agent=ask)
 
 
-def planned(feature: Feature, survey: Survey, costs: Costs, settings: Settings) -> tuple[Plan, Explanation]:
+def planned(
+    feature: Feature,
+    survey: Survey,
+    costs: Costs,
+    settings: Settings,
+    *,
+    mode: Literal["auto", "single", "parallel"] = "auto",
+) -> tuple[Plan, Explanation]:
     """The static plan, with why it is as it is. Without files that are known: one unit that owns everything."""
     if survey.files:
         return grouped(
@@ -53,8 +60,9 @@ def planned(feature: Feature, survey: Survey, costs: Costs, settings: Settings) 
             costs,
             feature=feature,
             workers=settings.workers,
+            gate=settings.gate,
             grouping=settings.plan.grouping,
-            quantile=settings.gate.quantile,
+            mode=mode,
             seed=settings.plan.seed,
         )
     plan = layered(whole(feature), settings.plan.grouping)

@@ -55,9 +55,7 @@ def draws_for(files: int, draws: int) -> int:
     return max(60, min(draws, ENOUGH // max(1, files)))
 
 
-def tried(
-    way: Way, work: Work, costs: Costs, drawn: Sequence[Weather], *, workers: int, at: float
-) -> Trial:
+def tried(way: Way, work: Work, costs: Costs, drawn: Sequence[Weather], *, workers: int, at: float) -> Trial:
     """at: the quantile."""
     outcomes = simulate(way.layout, work, costs, drawn, workers=workers)
     speedups = outcomes.speedups

@@ -138,7 +138,14 @@ def by_layer(
             pieces.append(Piece(group, needs=before))
             groups.append(group)
     if len(numbers) > 1 or len(pieces) > 1:
-        yield Way("layers", "configuration, models, services, views in batches", tuple(groups), Layout(tuple(pieces)), False, True)
+        yield Way(
+            "layers",
+            "configuration, models, services, views in batches",
+            tuple(groups),
+            Layout(tuple(pieces)),
+            False,
+            True,
+        )
 
 
 def _layer(atoms: Sequence[Sequence[int]], work: Work, count: int) -> list[tuple[int, ...]]:
