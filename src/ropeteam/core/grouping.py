@@ -24,7 +24,7 @@ from ropeteam.core.settings import Gate
 from ropeteam.core.simulate import quantile as quantile_of
 from ropeteam.core.simulate import weathers
 from ropeteam.core.survey import Candidate, Explanation, PlannedFile, Survey
-from ropeteam.core.trials import Trial, atoms_of, draws_for, tried, trials, work_of
+from ropeteam.core.trials import Trial, atoms_of, draws_for, trials, tried, work_of
 
 TRIAL_DRAWS: Final = 300
 """Of each way that is tried. All have the same weather, so that their difference needs fewer than each by itself."""
