@@ -1,7 +1,7 @@
 """How likely one planned file builds on what the feature adds to another, from what is known before the work.
 
-A logistic model over what paths, status, category, size and evidence say of a pair of files, fitted on 1,280 features of
-14 public repositories (`bench/fit_likelihoods.py`; how well it does on repositories it was not fitted on:
+A logistic model over what paths, status, category, size and evidence say of a pair of files, fitted on 1,280 features
+of 14 public repositories (`bench/fit_likelihoods.py`; how well it does on repositories it was not fitted on:
 `docs/design/0016-grouping.md`). Evidence is what a `Survey` lists as dependencies; a pair without any has a likelihood
 too, which is small but not nothing: most of what binds new files to each other can be seen nowhere.
 """
@@ -53,7 +53,8 @@ _KINDS: Final = frozenset(
     """test tests spec specs index init main mod controller controllers service services model models view views
     component components repository request requests resource resources factory handler handlers helper helpers util
     utils type types interface interfaces impl dto form forms page pages hook hooks store api route routes router
-    serializer serializers schema schemas admin url urls migration create table add to the of for and base use""".split()  # noqa: SIM905
+    serializer serializers schema schemas admin url urls migration create table add to the of for and base
+    use""".split()  # noqa: SIM905
 )
 _FAMILIES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("ts", "tsx", "js", "jsx", "mjs", "vue", "svelte", "javascript", "typescript"), "web"),

@@ -74,7 +74,7 @@ class Shares:
         end and the last one."""
         costs = self.costs
         most = max(loads)
-        slowest = most * (sum([(load / most) ** SHARPNESS for load in loads])) ** (1.0 / SHARPNESS)
+        slowest = most * math.pow(sum([math.pow(load / most, SHARPNESS) for load in loads]), 1.0 / SHARPNESS)
         later = []
         for load, hazard in zip(loads, hazards, strict=True):
             if hazard > 1e-4:

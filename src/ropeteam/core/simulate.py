@@ -57,8 +57,9 @@ class Layout(NamedTuple):
 
 
 class Weather(NamedTuple):
-    """One draw. common: speed of the agents this time; alone: of the single one; own: of a unit, by its first file.
-    sizes: seconds of each file; real: dependencies that are there; luck: 0 to 1, by file; dice: 0 to 1, for the rest."""
+    """One draw. common: speed of the agents this time; alone: of the single one; own: of a unit, by its largest
+    file. sizes: seconds of each file; real: dependencies that are there; luck: 0 to 1, by file; dice: 0 to 1, for the
+    rest."""
 
     common: float
     alone: float
@@ -70,10 +71,11 @@ class Weather(NamedTuple):
 
 
 class Outcomes(Value, frozen=True, kw_only=True):
-    """Of each draw the seconds of both ways."""
+    """Of each draw the seconds of both ways; mended: agents' seconds of mending what units did not know of."""
 
     single: tuple[float, ...]
     parallel: tuple[float, ...]
+    mended: tuple[float, ...] = ()
 
     @property
     def speedups(self) -> list[float]:
@@ -194,10 +196,10 @@ def course(layout: Layout, work: Work) -> Course:
     for number in settled:
         for need in layout.pieces[number].needs:
             before[number] |= before[need] | 1 << need
-    lengths = [_median(piece, work) for piece in layout.pieces]
+    medians = [_median(piece, work) for piece in layout.pieces]
     tails = [0.0] * count
     for number in reversed(settled):
-        tails[number] = lengths[number] + max((tails[f] for f in followers[number]), default=0.0)
+        tails[number] = medians[number] + max((tails[f] for f in followers[number]), default=0.0)
     ranked = sorted(range(count), key=lambda n: (-tails[n], n))
     rank = [0] * count
     for place, number in enumerate(ranked):
@@ -223,25 +225,29 @@ def _settled(layout: Layout, followers: Sequence[Sequence[int]]) -> list[int]:
     return ready
 
 
-def together(way: Course, here: Weather, costs: Costs, workers: int) -> float:
-    """Seconds of several agents until the last candidate is validated, planning included."""
-    doing, lengths = _lengths(way, here, costs)
-    merged = _played(way, lengths, costs, workers)
-    end = max(merged)
+def together(way: Course, here: Weather, costs: Costs, workers: int) -> tuple[float, float]:
+    """Seconds of several agents until the last candidate is validated, planning included; and of their mending."""
+    doing, taken = lengths(way, here, costs)
+    merged = _played(way, taken, costs, workers)
+    end, mended = max(merged), 0.0
     for number, (others, times) in _missed(way, here).items():
         begin = max([merged[number], *(merged[other] for other in others)])
-        end = max(end, begin + _mending(doing[number], costs, times) + costs.merge_seconds)
+        seconds = _mending(doing[number], costs, times)
+        mended += seconds
+        end = max(end, begin + seconds + costs.merge_seconds)
     count = len(merged)
-    if count > 1 and here.dice[1] < 1.0 - (1.0 - costs.conflict) ** (count * (count - 1) // 2):
-        end += _mending(sum(doing) / count, costs, 1) + costs.merge_seconds
-    if count > 1 and here.dice[2] < 1.0 - (1.0 - costs.broken) ** (count - 1):
-        end += _mending(sum(doing) / count, costs, 1) + costs.validation_seconds
-    return costs.planning_seconds + end + costs.validation_seconds
+    if count > 1:
+        usual = _mending(sum(doing) / count, costs, 1)
+        if here.dice[1] < 1.0 - (1.0 - costs.conflict) ** (count * (count - 1) // 2):
+            end, mended = end + usual + costs.merge_seconds, mended + usual
+        if here.dice[2] < 1.0 - (1.0 - costs.broken) ** (count - 1):
+            end, mended = end + usual + costs.validation_seconds, mended + usual
+    return (costs.planning_seconds + end + costs.validation_seconds) * costs.optimism, mended
 
 
-def _lengths(way: Course, here: Weather, costs: Costs) -> tuple[list[float], list[float]]:
+def lengths(way: Course, here: Weather, costs: Costs) -> tuple[list[float], list[float]]:
     """Of each unit the seconds of its work, and those of its attempts with all that is around the work."""
-    doing, lengths = [], []
+    doing, taken = [], []
     sizes, common = here.sizes, here.common
     for piece, lead in zip(way.layout.pieces, way.leads, strict=True):
         pace = common * (here.own[lead] if lead >= 0 else here.alone)
@@ -250,8 +256,8 @@ def _lengths(way: Course, here: Weather, costs: Costs) -> tuple[list[float], lis
         if (here.luck[lead] if lead >= 0 else 1.0) < costs.failed:
             whole += _mending(work, costs, 1)
         doing.append(work)
-        lengths.append(whole + costs.tree_seconds)
-    return doing, lengths
+        taken.append(whole + costs.tree_seconds)
+    return doing, taken
 
 
 def _missed(way: Course, here: Weather) -> dict[int, tuple[list[int], int]]:
@@ -269,7 +275,7 @@ def _missed(way: Course, here: Weather) -> dict[int, tuple[list[int], int]]:
     return found
 
 
-def _played(way: Course, lengths: Sequence[float], costs: Costs, workers: int) -> list[float]:
+def _played(way: Course, taken: Sequence[float], costs: Costs, workers: int) -> list[float]:
     """When each unit is merged: whoever is free takes the unit of the longest tail; one merge at a time; who waits for
     a unit waits for the checks of its candidate too."""
     pieces, followers, rank = way.layout.pieces, way.followers, way.rank
@@ -283,7 +289,7 @@ def _played(way: Course, lengths: Sequence[float], costs: Costs, workers: int) -
     while ready or events:
         while ready and free:
             _, n = heapq.heappop(ready)
-            heapq.heappush(events, (now + lengths[n], 0, n))
+            heapq.heappush(events, (now + taken[n], 0, n))
             free -= 1
         now, what, n = heapq.heappop(events)
         if what:
@@ -303,7 +309,9 @@ def simulate(layout: Layout, work: Work, costs: Costs, drawn: Sequence[Weather],
     if workers < 1:
         raise ValueError(f"{workers} workers can do nothing")
     way = course(layout, work)
+    several = [together(way, here, costs, workers) for here in drawn]
     return Outcomes(
         single=tuple(alone(here, costs) for here in drawn),
-        parallel=tuple(together(way, here, costs, workers) for here in drawn),
+        parallel=tuple(seconds for seconds, _ in several),
+        mended=tuple(mended for _, mended in several),
     )

@@ -72,10 +72,10 @@ def trials(
     at: float,
     seed: int,
     draws: int,
+    only_layers: bool = False,
 ) -> list[Trial]:
     """Every way with the same weather, the best first. Equal ones in the order in which they were tried."""
     drawn = weathers(work, costs, draws=draws_for(len(work.seconds), draws), seed=seed)
-    found = [
-        tried(way, work, costs, drawn, workers=workers, at=at) for way in ways(work, atoms, layers, costs, workers)
-    ]
+    those = ways(work, atoms, layers, costs, workers, only_layers=only_layers)
+    found = [tried(way, work, costs, drawn, workers=workers, at=at) for way in those]
     return sorted(found, key=lambda t: -t.quantile)

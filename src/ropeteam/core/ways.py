@@ -27,7 +27,13 @@ class Way(NamedTuple):
 
 
 def ways(
-    work: Work, atoms: Sequence[Sequence[int]], layers: Sequence[int], costs: Costs, workers: int
+    work: Work,
+    atoms: Sequence[Sequence[int]],
+    layers: Sequence[int],
+    costs: Costs,
+    workers: int,
+    *,
+    only_layers: bool = False,
 ) -> Iterator[Way]:
     """atoms: files that stay together, each file in one. layers: rank of each file. workers: at least 1."""
     known = links(work)
@@ -36,7 +42,10 @@ def ways(
     if len(atoms) < 2:
         return
     seen: set[object] = set()
-    for way in _tried(work, atoms, layers, known, costs, workers):
+    tried = (
+        by_layer(work, atoms, layers, workers) if only_layers else _tried(work, atoms, layers, known, costs, workers)
+    )
+    for way in tried:
         if len(way.groups) > 1 and way.layout not in seen:
             seen.add(way.layout)
             yield way
@@ -56,7 +65,7 @@ def _tried(
             declared = worth_declaring(again) or declared
             again = shared_out(atoms, work, known, costs, count, declared)
             yield contracted(f"contract, then {count} units", again, declared)
-    yield from by_layer(work, atoms, layers, known, costs, workers)
+    yield from by_layer(work, atoms, layers, workers)
 
 
 def counts(atoms: int, workers: int) -> list[int]:
@@ -115,9 +124,7 @@ def _reaches(needs: Sequence[set[int]], start: int, goal: int) -> bool:
     return False
 
 
-def by_layer(
-    work: Work, atoms: Sequence[Sequence[int]], layers: Sequence[int], known: Links, costs: Costs, workers: int
-) -> Iterator[Way]:
+def by_layer(work: Work, atoms: Sequence[Sequence[int]], layers: Sequence[int], workers: int) -> Iterator[Way]:
     """Layers as batches, each shared out among the workers, each waiting for the one before."""
     batches: dict[int, list[Sequence[int]]] = {}
     for atom in atoms:
