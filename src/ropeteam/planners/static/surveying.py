@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from ropeteam.core.model import Feature, NamedFile, Step
 from ropeteam.core.survey import PlannedFile, Survey
 from ropeteam.git.repository import HasGit
-from ropeteam.planners.static import dependencies, kinds, path_rules, placing, sizes
+from ropeteam.planners.static import dependencies, kinds, path_rules, placing
 from ropeteam.planners.static.base import Base
 from ropeteam.planners.static.finding import Finder, Found
 from ropeteam.planners.static.history import History, history
@@ -147,11 +148,23 @@ def _without_covering_folders(files: list[PlannedFile]) -> list[PlannedFile]:
 def _measured(file: PlannedFile, base: Base, past: History) -> PlannedFile:
     return msgspec.structs.replace(
         file,
-        lines=None if file.path.endswith("/") else sizes.guessed(file.status, file.category, file.language),
+        lines=_stated_lines(file.purpose),
         size=base.lines(file.path) if file.status != "A" else 0,
         hot=past.hot(file.path),
         prior=past.touched[file.path],
     )
+
+
+def _stated_lines(purpose: str) -> int | None:
+    """`~120 lines`, `about 1,200 LOC`: what the documents themselves guess. What is usual for such files is for the
+    estimate to say."""
+    found = re.search(
+        r"(\d{1,3}(?:,\d{3})+|\d{1,5})\s*(?:(?:-|–|to)\s*(\d{1,5})\s*)?(?:lines?\b|loc\b)", purpose, re.IGNORECASE
+    )
+    if found is None or re.search(r"\blines?\s*$", purpose[: found.start()], re.IGNORECASE):
+        return None
+    low = int(found[1].replace(",", ""))
+    return (low + int(found[2])) // 2 if found[2] else low
 
 
 def _placed(
