@@ -178,7 +178,10 @@ def test_code_and_paths_in_a_purpose_are_not_files() -> None:
 
 
 def test_several_paths_of_one_item_all_count() -> None:
-    text = "## Files to Create\n- `a/x.ts`, `a/y.ts` and `a/z.ts` - three\n- Service `b/s.ts` with its test `b/s.test.ts`\n"
+    text = (
+        "## Files to Create\n- `a/x.ts`, `a/y.ts` and `a/z.ts` - three\n"
+        "- Service `b/s.ts` with its test `b/s.test.ts`\n"
+    )
     assert named(text) == ["A a/x.ts", "A a/y.ts", "A a/z.ts", "A b/s.ts", "A b/s.test.ts"]
 
 
@@ -201,7 +204,10 @@ def test_a_research_mentions_files_and_lists_those_to_create() -> None:
 
 
 def test_headings_that_only_have_the_word_file_list_none() -> None:
-    text = "# Import contacts from a file\n- people want it\n## File upload\n- drag and drop\n## Data models\n- `Run` (name)\n"
+    text = (
+        "# Import contacts from a file\n- people want it\n"
+        "## File upload\n- drag and drop\n## Data models\n- `Run` (name)\n"
+    )
     assert read(text, "intent").unresolved == ()
     assert read(text).unresolved == ()
 
