@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from repositories import git, make_repo
 
+from repositories import git, make_repo
 from ropeteam.git import find
 from ropeteam.planners.static.base import Base
 from ropeteam.planners.static.imports import Imports
@@ -38,15 +38,18 @@ WEB = {
     "packages/types/src/user.ts": "export type User = {};\n",
     "server/src/app.ts": (
         'import { routes } from "./routes/orders.js";\nconst mail = require("./mail");\nimport "./register";\n'
-        'const lazy = () => import("./lazy");\nimport express from "express";\nimport type { Order } from "@shop/types";\n'
+        'const lazy = () => import("./lazy");\nimport express from "express";\n'
+        'import type { Order } from "@shop/types";\n'
     ),
     "server/src/routes/orders.ts": 'import { db } from "../db";\nexport const routes = 1;\n',
     "server/src/db/index.ts": "export const db = 1;\n",
     "server/src/mail.js": "module.exports = {};\n",
     "server/src/register.ts": "",
     "server/src/lazy.tsx": "export const x = <div />;\n",
-    "web/tsconfig.json": '{\n  // as vite has them\n  "compilerOptions": {"baseUrl": ".", "paths": {"@/*": ["src/*"], "#ui": ["src/ui/index.ts"]},},\n}',
-    "web/src/App.vue": '<script setup lang="ts">\nimport Cart from "@/components/Cart.vue";\nimport ui from "#ui";\n</script>\n<template />\n',
+    "web/tsconfig.json": '{\n  // as vite has them\n  "compilerOptions": {"baseUrl": ".",'
+    ' "paths": {"@/*": ["src/*"], "#ui": ["src/ui/index.ts"]},},\n}',
+    "web/src/App.vue": '<script setup lang="ts">\nimport Cart from "@/components/Cart.vue";\n'
+    'import ui from "#ui";\n</script>\n<template />\n',
     "web/src/components/Cart.vue": '<script>\nimport { useCart } from "../hooks/useCart";\n</script>\n',
     "web/src/hooks/useCart.ts": 'import { get } from "src/api";\nimport data from "./data.json";\n',
     "web/src/hooks/data.json": "{}",
@@ -88,7 +91,8 @@ PHP = {
 GO = {
     "go.mod": "module example.org/tally\n",
     "cmd/main.go": (
-        'package main\n\nimport (\n\t"fmt"\n\t"example.org/tally/report"\n)\n\nfunc main() { fmt.Println(report.Make()) }\n'
+        'package main\n\nimport (\n\t"fmt"\n\t"example.org/tally/report"\n)\n\n'
+        'func main() { fmt.Println(report.Make()) }\n'
     ),
     "report/report.go": "package report\n\nfunc Make() Report { return build() }\n",
     "report/build.go": "package report\n\ntype Report struct{}\n\nfunc build() Report { return Report{} }\n",
@@ -108,7 +112,9 @@ JAVA = {
     "src/test/java/org/shop/order/OrderTest.java": "package org.shop.order;\nclass OrderTest { Order o; }\n",
 }
 RUBY = {
-    "app/models/order.rb": "class Order < ApplicationRecord\n  has_many :line_items\n  belongs_to :buyer, class_name: 'User'\nend\n",
+    "app/models/order.rb": (
+        "class Order < ApplicationRecord\n  has_many :line_items\n  belongs_to :buyer, class_name: 'User'\nend\n"
+    ),
     "app/models/line_item.rb": "class LineItem < ApplicationRecord\nend\n",
     "app/models/user.rb": "class User < ApplicationRecord\nend\n",
     "app/models/billing/invoice.rb": "module Billing\n  class Invoice\n    def total = Tax.new\n  end\nend\n",
@@ -198,7 +204,7 @@ def test_imports_are_resolved_to_files_of_the_repository(language: str, tmp_path
     imports = imports_of(files, tmp_path)
     for path, names in expected.items():
         found = imports.of(path)
-        wanted = {one for name in names.split() for one in files if _bare(one).endswith(name) and one != path}
+        wanted = {one for name in names.split() for one in files if _bare(one).endswith("/" + name) and one != path}
         assert set(found) == wanted, path
 
 
