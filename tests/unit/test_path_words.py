@@ -103,8 +103,8 @@ def test_whatever_stands_there_only_usable_paths_come_out(text: str, expected: b
             assert not path.startswith(("/", "~"))
             assert "\n" not in path
             if not is_pattern(path):
-                assert patterns.problem(patterns.literal(path)) == ""
-                assert patterns.owns((patterns.literal(path),), path.rstrip("/"))
+                assert patterns.problem(patterns.exact(path)) == ""
+                assert patterns.owns((patterns.exact(path),), path.rstrip("/"))
 
 
 @given(st.text(max_size=200))

@@ -91,13 +91,6 @@ def problem(pattern: str) -> str:
     return ""
 
 
-def literal(path: str) -> str:
-    """The pattern that owns this path and no other: a file, or (`/` at its end) a folder with all that is in it."""
-    text = "".join("\\" + char if char in "*?[\\" else char for char in path)
-    anchored = text if "/" in path.rstrip("/") and path[0] not in "!#" else "/" + text
-    return anchored[:-1] + "\\ " if anchored.endswith(" ") else anchored
-
-
 def owns(patterns: Iterable[str], path: str) -> bool:
     """Whether one of the patterns matches the file `path`, or a folder that it is in. A pattern that cannot be used
     matches nothing."""
