@@ -166,6 +166,15 @@ def _rules(files: Sequence[PlannedFile], base: Base) -> Iterator[Dependency]:
                     yield Dependency(path=one.path, on=on.path, kind=kind, likelihood=likelihood, evidence=said)
 
 
+def tested(files: Sequence[PlannedFile], base: Base) -> dict[str, str]:
+    """Of each test the file that it most probably tests, of those that are planned."""
+    found: dict[str, Dependency] = {}
+    for one in _rules(files, base):
+        if one.kind == "test" and (one.path not in found or found[one.path].likelihood < one.likelihood):
+            found[one.path] = one
+    return {path: one.on for path, one in found.items()}
+
+
 def _named_exactly(one: PlannedFile, near: Sequence[PlannedFile]) -> Sequence[PlannedFile]:
     """Where files have just the name that a test's name begins with, those are what it tests."""
     if one.category != "test":
