@@ -51,8 +51,10 @@ def _gathered(atoms: Sequence[Sequence[int]], keys: Mapping[int, int]) -> list[l
 def _by_step(survey: Survey, work: Work, atoms: Sequence[Sequence[int]]) -> dict[int, int]:
     """Of each atom its step; what no step names goes where most of what it is tied to is, else to the last."""
     keys: dict[int, int] = {}
+    places = _places(survey)
     for n, atom in enumerate(atoms):
-        steps = [survey.files[f].step for f in atom if survey.files[f].step]
+        steps = [places[f] for f in atom if places[f] and survey.files[f].category != "test"]
+        steps = steps or [places[f] for f in atom if places[f]]  # tests are done with what they test
         if steps:
             keys[n] = max(steps)
     step_of = {f: keys[n] for n, atom in enumerate(atoms) if n in keys for f in atom}
@@ -71,6 +73,16 @@ def _by_step(survey: Survey, work: Work, atoms: Sequence[Sequence[int]]) -> dict
                     tied[step] = tied.get(step, 0.0) + p
             keys[n] = max(tied, key=lambda s: (tied[s], s), default=last)
     return keys
+
+
+def _places(survey: Survey) -> list[int]:
+    """Of each file its step, 0 for none; where tasks stand in phases and stories, those, in their order: a story is
+    one piece of work, and stories may be done side by side."""
+    phases = list(dict.fromkeys(s.phase for s in survey.steps if s.phase and s.files))
+    if len(phases) < 2:
+        return [file.step for file in survey.files]
+    of = {path: phases.index(s.phase) + 1 for s in reversed(survey.steps) if s.phase in phases for path in s.files}
+    return [of.get(file.path, 0) for file in survey.files]
 
 
 def _by_layer(survey: Survey, atoms: Sequence[Sequence[int]], ranks: Sequence[int]) -> dict[int, int]:

@@ -9,7 +9,7 @@ from ropeteam.core.costs import Costs
 from ropeteam.core.likelihoods import is_test_of, pairs, words_of
 from ropeteam.core.simulate import Outcomes, Weather, Work, quantile, simulate, weathers
 from ropeteam.core.sizes import lines_of, seconds_of
-from ropeteam.core.survey import PlannedFile, Survey
+from ropeteam.core.survey import Dependency, PlannedFile, Survey
 from ropeteam.core.ways import Way, ways
 
 ENOUGH: Final = 60_000
@@ -33,15 +33,17 @@ def work_of(survey: Survey, costs: Costs) -> Work:
     return Work(tuple(s for s, _ in sized), tuple(g for _, g in sized), found.edges, found.rest)
 
 
-def atoms_of(files: Sequence[PlannedFile]) -> tuple[tuple[int, ...], ...]:
-    """Files that stay together: a test and what it tests."""
-    tested: dict[int, int] = {}
+def atoms_of(
+    files: Sequence[PlannedFile], dependencies: Sequence[Dependency] = ()
+) -> tuple[tuple[int, ...], ...]:
+    """Files that stay together: a test and what it tests, by what is known of it, else by its name."""
+    tested = _known_tests(files, dependencies)
     by_words: dict[frozenset[str], list[int]] = {}
     for n, file in enumerate(files):
         if file.category != "test":
             by_words.setdefault(words_of(file.path), []).append(n)
     for n, file in enumerate(files):
-        if file.category == "test":
+        if file.category == "test" and n not in tested:
             subject = is_test_of(file.path, [files[m].path for m in by_words.get(words_of(file.path), ())])
             if subject is not None:
                 tested[n] = by_words[words_of(file.path)][subject]
@@ -49,6 +51,18 @@ def atoms_of(files: Sequence[PlannedFile]) -> tuple[tuple[int, ...], ...]:
     for n in range(len(files)):
         groups.setdefault(tested.get(n, n), []).append(n)
     return tuple(tuple(sorted(g)) for g in groups.values())
+
+
+def _known_tests(files: Sequence[PlannedFile], dependencies: Sequence[Dependency]) -> dict[int, int]:
+    """Of each test the file that the survey says it most probably tests."""
+    index = {file.path: n for n, file in enumerate(files)}
+    best: dict[int, Dependency] = {}
+    for d in dependencies:
+        if d.kind == "test" and d.path in index and d.on in index:
+            n = index[d.path]
+            if n not in best or best[n].likelihood < d.likelihood:
+                best[n] = d
+    return {n: index[d.on] for n, d in best.items() if files[index[d.on]].category != "test"}
 
 
 def draws_for(files: int, draws: int) -> int:
