@@ -64,7 +64,7 @@ MENDED: dict[str, tuple[Any, str]] = {
     "prose around it": (f"Here is the plan:\n```json\n{json.dumps(GOOD)}\n```\nThat is all.", ""),
     "overlap": (
         {"units": [unit("times", MODULE, TEST, DOC), unit("docs", DOC)]},
-        "`docs` waits for `times`: both write `docs/times.md`",
+        "`docs/times.md` had several owners and is `docs`'s alone",
     ),
     "a test apart": (
         {"units": [unit("times", MODULE), unit("docs", DOC, TEST)]},
@@ -110,6 +110,8 @@ def test_its_plan_is_carried_out(world: World) -> None:
     assert done.json["outcome"] == "delivered_parallel"
     assert git(world.repo, "ls-files", MODULE, TEST, DOC).split() == [DOC, TEST, MODULE]
     assert not done.json["triggers"] or {t["action"] for t in done.json["triggers"]} == {"notice"}
+    without = "It planned without a tool to think with: the agent scripted takes no MCP server."
+    assert any(without in notice for notice in done.json["notices"])
 
 
 def mostly_slow(names: Iterable[str], quick: str) -> list[Any]:
