@@ -31,8 +31,9 @@ class Observation(Value, frozen=True, kw_only=True):
     """One attempt that ended. good: it said it was done, and what it made was validated: only then do its times count.
 
     files, lines: its size as it was predicted from what was planned (files: as they were changed, where no plan says
-    any; 0 and None: not known). planned_seconds, planned_tokens: medians that its plan stated. seconds, reading_seconds (0: not known): as
-    measured, in feature time; tokens: all of them. failed: it came to nothing by itself.
+    any; 0 and None: not known). planned_seconds, planned_tokens: medians that its plan stated. seconds,
+    reading_seconds (0: not known): as measured, in feature time; tokens: all of them. failed: it came to nothing by
+    itself.
     """
 
     agent: str
