@@ -29,7 +29,7 @@ def work_of(survey: Survey, costs: Costs) -> Work:
     """Everything there is to do, from what is known before."""
     sized = [seconds_of(file, costs) for file in survey.files]
     lines = [lines_of(file, costs)[0] for file in survey.files]
-    found = pairs(survey.files, lines, survey.dependencies)
+    found = pairs(survey.files, lines, survey.dependencies, frozenset(survey.declared))
     return Work(tuple(s for s, _ in sized), tuple(g for _, g in sized), found.edges, found.rest)
 
 

@@ -96,6 +96,7 @@ def _together(one: NamedFile, other: NamedFile) -> NamedFile:
         purpose=one.purpose or other.purpose,
         task=one.task or other.task,
         requirements=tuple(dict.fromkeys((*one.requirements, *other.requirements))),
+        needs=one.needs if other.needs is None else tuple(dict.fromkeys((*(one.needs or ()), *other.needs))),
     )
 
 
@@ -232,7 +233,10 @@ class _Reader:
             self._mentions(" | ".join(entry.cells), entry.line)
             return
         cell = entry.cells[at] if at < len(entry.cells) else ""
-        others = [text for n, text in enumerate(entry.cells) if n not in (at, status_at) and text.strip()]
+        needs_at = section_words.column("needs", entry.header)
+        needs = self._needs(entry.cells[needs_at]) if needs_at is not None and needs_at < len(entry.cells) else None
+        own = (at, status_at, needs_at if needs is not None else None)
+        others = [text for n, text in enumerate(entry.cells) if n not in own and text.strip()]
         said = (
             section_words.status_cell(entry.cells[status_at])
             if status_at is not None and status_at < len(entry.cells)
@@ -240,9 +244,14 @@ class _Reader:
         )
         names = named_in(cell, expected=True)
         if names:
-            self._take(cell, entry.line, names, said=said, purpose=" - ".join(others))
+            self._take(cell, entry.line, names, said=said, purpose=" - ".join(others), needs=needs)
         elif not section_words.nothing(cell) and len(entry.cells) > 1:
             self._unread(cell, entry.line)
+
+    def _needs(self, cell: str) -> tuple[str, ...] | None:
+        """The paths in a cell of what a file builds on; none where it says so; None where it cannot be told."""
+        paths = tuple(dict.fromkeys(path for name in named_in(cell, expected=True) for path in name.paths))
+        return paths if paths or section_words.nothing(cell) or cell.strip(" -–—*_`") == "" else None
 
     def _columns(self, entry: Cells) -> tuple[int | None, int | None]:
         named = [n for n, cell in enumerate(entry.cells) if any(name.paths for name in named_in(cell, expected=True))]
@@ -291,7 +300,16 @@ class _Reader:
         elif item and self.lists_files and not section_words.nothing(text):
             self._unread(text, line)
 
-    def _take(self, text: str, line: int, names: list[Named], *, said: Status = "?", purpose: str = "") -> None:
+    def _take(
+        self,
+        text: str,
+        line: int,
+        names: list[Named],
+        *,
+        said: Status = "?",
+        purpose: str = "",
+        needs: tuple[str, ...] | None = None,
+    ) -> None:
         """These paths are what the text is about."""
         if not self.wanted(self.document, line):
             return
@@ -317,7 +335,7 @@ class _Reader:
                 status = "A"
             for path in name.paths:
                 whole = "/" in path.rstrip("/") or not self.folder
-                self._keep(path if whole else self.folder + path, status, rest, here, text=text)
+                self._keep(path if whole else self.folder + path, status, rest, here, text=text, needs=needs)
 
     def _may_mark(self, marked: Status, text: str, name: Named) -> bool:
         """A mark beside the path outranks the section; a verb before it only where the section says nothing."""
@@ -356,6 +374,7 @@ class _Reader:
         text: str = "",
         mentioned: bool = False,
         created: bool = False,
+        needs: tuple[str, ...] | None = None,
     ) -> None:
         if _OWN.search(path):
             return
@@ -365,6 +384,7 @@ class _Reader:
                 status="A" if created and mentioned else status,
                 purpose=purpose if len(purpose) <= LONGEST_PURPOSE else purpose[: LONGEST_PURPOSE - 1] + "…",
                 requirements=requirements_in(f"{text} {purpose}"),
+                needs=needs,
                 mentioned=mentioned,
                 source=self.document.path,
                 line=line,

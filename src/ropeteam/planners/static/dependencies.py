@@ -21,6 +21,7 @@ from ropeteam.planners.static.history import History
 from ropeteam.planners.static.imports import Imports
 
 REGISTERED: Final = 0.70  # times the share of files beside a new one that the other imports already; not measured
+SAID: Final = 0.95  # the documents say it of this very file
 DECLARED: Final = 0.90  # the documents say so, and each step is one or two files
 DECLARED_MANY: Final = 0.60  # the same, of steps with many files: not each needs each
 PLACED: Final = 0.75  # times that, for each file that is in a step only because its words fit
@@ -33,10 +34,14 @@ ANALOGY: Final = 0.60  # times the share of files beside the one that import the
 MANY: Final = 4  # pairs between two steps
 
 
-def between(files: Sequence[PlannedFile], steps: Sequence[Step], base: Base, past: History) -> list[Dependency]:
-    """Every dependency there is evidence for, those of one pair and kind once, in the order of the files."""
+def between(
+    files: Sequence[PlannedFile], steps: Sequence[Step], base: Base, past: History, stated: Sequence[Dependency] = ()
+) -> list[Dependency]:
+    """Every dependency there is evidence for, those of one pair and kind once, in the order of the files. stated: what
+    the documents say of single files."""
     found: dict[tuple[str, str, DependencyKind], Dependency] = {}
     sources = (
+        iter(stated),
         _imports(files, base),
         _rules(files, base),
         _declared(files, steps),
