@@ -54,7 +54,7 @@ def grouped(
     `layers` tries only units within one layer, in batches. survey: with at least one file.
     """
     work = work_of(survey, costs)
-    atoms = atoms_of(survey.files)
+    atoms = atoms_of(survey.files, work.seconds, workers)
     layers = [rank_of(file) for file in survey.files]
     tried = trials(
         work,

@@ -16,6 +16,10 @@ ENOUGH: Final = 60_000
 """Files times draws of a trial: of more files fewer draws are made, as their sum varies less."""
 
 
+TOO_LARGE: Final = 1.0
+"""Of a worker's share: a test and what it tests that are larger together may be done by two."""
+
+
 class Trial(NamedTuple):
     """A way and what came of it. quantile: the lower quantile of the speed-up."""
 
@@ -33,18 +37,24 @@ def work_of(survey: Survey, costs: Costs) -> Work:
     return Work(tuple(s for s, _ in sized), tuple(g for _, g in sized), found.edges, found.rest)
 
 
-def atoms_of(files: Sequence[PlannedFile]) -> tuple[tuple[int, ...], ...]:
-    """Files that stay together: a test and what it tests."""
+def atoms_of(files: Sequence[PlannedFile], seconds: Sequence[float], workers: int) -> tuple[tuple[int, ...], ...]:
+    """Files that stay together: a test and what it tests, unless the two are more than one worker's share of the work."""
     tested: dict[int, int] = {}
     by_words: dict[frozenset[str], list[int]] = {}
     for n, file in enumerate(files):
         if file.category != "test":
             by_words.setdefault(words_of(file.path), []).append(n)
+    most = sum(seconds) / max(1, workers) * TOO_LARGE
+    held = dict(enumerate(seconds))
     for n, file in enumerate(files):
         if file.category == "test":
             subject = is_test_of(file.path, [files[m].path for m in by_words.get(words_of(file.path), ())])
-            if subject is not None:
-                tested[n] = by_words[words_of(file.path)][subject]
+            if subject is None:
+                continue
+            of = by_words[words_of(file.path)][subject]
+            if held[of] + seconds[n] <= most:
+                tested[n] = of
+                held[of] += seconds[n]
     groups: dict[int, list[int]] = {}
     for n in range(len(files)):
         groups.setdefault(tested.get(n, n), []).append(n)
