@@ -54,7 +54,8 @@ def grouped(
     way that was found: that is what one agent was chosen over.
     """
     quantile = gate.quantile
-    work, atoms = work_of(survey, costs), atoms_of(survey.files, survey.dependencies)
+    work = work_of(survey, costs)
+    atoms = atoms_of(survey.files, work.seconds, workers, survey.dependencies)
     ranks = [_rank(file) for file in survey.files]
     found = trials(work, atoms, ranks, costs, workers=workers, at=quantile, seed=seed, draws=TRIAL_DRAWS)
     drawn = weathers(work, costs, draws=draws_for(len(survey.files), TRIAL_DRAWS), seed=seed)

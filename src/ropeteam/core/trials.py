@@ -16,6 +16,10 @@ ENOUGH: Final = 60_000
 """Files times draws of a trial: of more files fewer draws are made, as their sum varies less."""
 
 
+TOO_LARGE: Final = 1.0
+"""Of a worker's share: a test and what it tests that are larger together may be done by two."""
+
+
 class Trial(NamedTuple):
     """A way and what came of it. quantile: the lower quantile of the speed-up."""
 
@@ -34,19 +38,29 @@ def work_of(survey: Survey, costs: Costs) -> Work:
 
 
 def atoms_of(
-    files: Sequence[PlannedFile], dependencies: Sequence[Dependency] = ()
+    files: Sequence[PlannedFile],
+    seconds: Sequence[float],
+    workers: int,
+    dependencies: Sequence[Dependency] = (),
 ) -> tuple[tuple[int, ...], ...]:
-    """Files that stay together: a test and what it tests, by what is known of it, else by its name."""
+    """Files that stay together: a test and what it tests, by what is known of it, else by its name; unless the two are
+    more than one worker's share of the work."""
     tested = _known_tests(files, dependencies)
     by_words: dict[frozenset[str], list[int]] = {}
     for n, file in enumerate(files):
         if file.category != "test":
             by_words.setdefault(words_of(file.path), []).append(n)
+    most = sum(seconds) / max(1, workers) * TOO_LARGE
+    held = dict(enumerate(seconds))
     for n, file in enumerate(files):
         if file.category == "test" and n not in tested:
             subject = is_test_of(file.path, [files[m].path for m in by_words.get(words_of(file.path), ())])
-            if subject is not None:
-                tested[n] = by_words[words_of(file.path)][subject]
+            if subject is None:
+                continue
+            of = by_words[words_of(file.path)][subject]
+            if held[of] + seconds[n] <= most:
+                tested[n] = of
+                held[of] += seconds[n]
     groups: dict[int, list[int]] = {}
     for n in range(len(files)):
         groups.setdefault(tested.get(n, n), []).append(n)
