@@ -53,8 +53,9 @@ def planned(
     *,
     mode: Literal["auto", "single", "parallel"] = "auto",
 ) -> tuple[Plan, Explanation]:
-    """The static plan, with why it is as it is. Without files that are known: one unit that owns everything."""
-    if survey.files:
+    """The static plan, with why it is as it is. Where the documents do not name the files: one unit that owns
+    everything, since what they only mention is not all that will be written."""
+    if survey.files and survey.named:
         return grouped(
             survey,
             costs,
@@ -69,16 +70,16 @@ def planned(
     told = "The feature's documents name no files, so there is nothing to share out without reading the code."
     return (
         predicted(plan, feature, _guessed(feature, survey), costs, settings),
-        Explanation(planner="static", notices=(told,)),
+        Explanation(planner="static", notices=survey.notices or (told,)),
     )
 
 
 def _guessed(feature: Feature, survey: Survey) -> Survey:
-    """With as many files as such a feature would have."""
+    """With as many files as such a feature would have, those that are mentioned among them."""
     count = REQUIREMENT_FILES * max(1, len({r.id for r in feature.requirements}))
     lines = REQUIREMENT_LINES // REQUIREMENT_FILES
-    files = tuple(PlannedFile(path=f"?/{n}", status="A", lines=lines) for n in range(count))
-    return replace(survey, files=files)
+    new = tuple(PlannedFile(path=f"?/{n}", status="A", lines=lines) for n in range(count - len(survey.files)))
+    return replace(survey, files=(*survey.files, *new))
 
 
 def predicted(plan: Plan, feature: Feature, survey: Survey, costs: Costs, settings: Settings) -> Plan:
