@@ -33,9 +33,7 @@ def work_of(survey: Survey, costs: Costs) -> Work:
     return Work(tuple(s for s, _ in sized), tuple(g for _, g in sized), found.edges, found.rest)
 
 
-def atoms_of(
-    files: Sequence[PlannedFile], dependencies: Sequence[Dependency] = ()
-) -> tuple[tuple[int, ...], ...]:
+def atoms_of(files: Sequence[PlannedFile], dependencies: Sequence[Dependency] = ()) -> tuple[tuple[int, ...], ...]:
     """Files that stay together: a test and what it tests, by what is known of it, else by its name."""
     tested = _known_tests(files, dependencies)
     by_words: dict[frozenset[str], list[int]] = {}
