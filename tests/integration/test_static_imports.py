@@ -92,7 +92,7 @@ GO = {
     "go.mod": "module example.org/tally\n",
     "cmd/main.go": (
         'package main\n\nimport (\n\t"fmt"\n\t"example.org/tally/report"\n)\n\n'
-        'func main() { fmt.Println(report.Make()) }\n'
+        "func main() { fmt.Println(report.Make()) }\n"
     ),
     "report/report.go": "package report\n\nfunc Make() Report { return build() }\n",
     "report/build.go": "package report\n\ntype Report struct{}\n\nfunc build() Report { return Report{} }\n",
