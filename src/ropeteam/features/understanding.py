@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -42,7 +43,7 @@ def understood(
     found = selecting.outline(intent.text, intent.path, _logged(documents))
     said = intents.read(intent.text, intent.path, [section.line for section in found.sections])
     every = said.requirements if source != "speckit" else speckit.with_stories(said.requirements, intent.text)
-    own = {section.name: _of_section(section, found, every, intent.text) for section in found.sections}
+    own = _by_section(found, every, intent.text)
     selected = selecting.selected(found, feature=name, parts=wanted.parts, all_parts=wanted.all_parts)
     mine = tuple(item for one in selected for item in own[one]) if selected else every
     values = found.as_values(intent.text, {one: tuple(item.id for item in items) for one, items in own.items()})
@@ -91,22 +92,33 @@ def _logged(documents: Sequence[Document]) -> list[str]:
     return [section.name for log in logs for section in sections.find(_OURS.sub("", log)) if not section.alone]
 
 
-def _of_section(
-    section: sections.Found, found: Outline, every: Sequence[Requirement], text: str
-) -> tuple[Requirement, ...]:
-    """The requirements that stand in a section; where there are none, those outside of all that it names by id."""
-    outside = [item for item in every if not _in_any(item, found)]
+def _by_section(found: Outline, every: Sequence[Requirement], text: str) -> dict[str, tuple[Requirement, ...]]:
+    """The requirements of each section, by its name: those that stand in it, and those of no section that it names by
+    their ids where it says nothing of its own of them."""
+    inside, outside = _divided(found, every)
     known = {item.id for item in outside}
-    inside = [item for item in every if section.line <= item.line < section.end]
-    own = [item for item in inside if not (item.id in known and _REFERENCE.fullmatch(item.text))]
     lines = lines_of(text)
-    referring = [item.line for item in inside if item not in own] if own else range(section.line, section.end)
-    named = _ids("\n".join(lines[line - 1] for line in referring))
-    return (*own, *(item for item in outside if item.id in named))
+    by_section = {}
+    for section, items in zip(found.sections, inside, strict=True):
+        own = [item for item in items if not (item.id in known and _REFERENCE.fullmatch(item.text))]
+        referring = [item.line for item in items if item not in own] if own else range(section.line, section.end)
+        named = _ids("\n".join(lines[line - 1] for line in referring)) & known
+        by_section[section.name] = (*own, *(item for item in outside if named and item.id in named))
+    return by_section
 
 
-def _in_any(item: Requirement, found: Outline) -> bool:
-    return any(section.line <= item.line < section.end for section in found.sections)
+def _divided(found: Outline, every: Sequence[Requirement]) -> tuple[list[list[Requirement]], list[Requirement]]:
+    """The requirements that stand in each section, and those that stand in none."""
+    begins = [section.line for section in found.sections]
+    inside: list[list[Requirement]] = [[] for _ in begins]
+    outside = []
+    for item in every:
+        at = bisect_right(begins, item.line) - 1
+        if at >= 0 and item.line < found.sections[at].end:
+            inside[at].append(item)
+        else:
+            outside.append(item)
+    return inside, outside
 
 
 def _ids(text: str) -> set[str]:
@@ -128,7 +140,7 @@ def _inside(intent: Document) -> list[str]:
 def _outside(every: Sequence[Requirement], own: dict[str, tuple[Requirement, ...]], found: Outline) -> list[str]:
     """Requirements of no section are not those of a run that is about sections: say so."""
     known = {item.line for items in own.values() for item in items}
-    outside = [item for item in every if item.line not in known and not _in_any(item, found)]
+    outside = [item for item in _divided(found, every)[1] if item.line not in known]
     if not outside:
         return []
     ids = ", ".join(f"{item.id} (line {item.line})" for item in outside[:10])
