@@ -73,7 +73,7 @@ def flips(played: Played, costs: Costs, *, workers: int, at: float, seed: int) -
             kept = tuple((i, j, 1.0) for i, j, p in work.edges if p >= SURE)
             work = work._replace(edges=kept, rest=0.0)
         drawn = weathers(work, costs, draws=FLIP_DRAWS, seed=seed)
-        return quantile(simulate(played.layout, work, costs, drawn, workers=workers).speedups, at) / costs.optimism
+        return quantile(simulate(played.layout, work, costs, drawn, workers=workers).speedups, at)
 
     quicker = replace(costs, reading_seconds=min(SHARED_READING, costs.reading_seconds))
     larger = replace(

@@ -74,7 +74,6 @@ def play(plan: Plan, survey: Survey, costs: Costs, *, workers: int, seed: int, d
     work, layout = _as_stated(plan, work, layout, costs)
     drawn = weathers(work, costs, draws=draws_for(len(work.seconds), draws), seed=seed)
     found = simulate(layout, work, costs, drawn, workers=workers)
-    found = replace(found, parallel=tuple(p * costs.optimism for p in found.parallel))
     return Played(plan, survey, work, layout, found, tuple(lines_of(f, costs)[0] for f in survey.files))
 
 
