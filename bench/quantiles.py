@@ -204,11 +204,11 @@ def makespan(state: RunState) -> float:
     return max(s.ended for s in state.spans if s.kind == "validate") - state.begun.at
 
 
-def measure(place: Place, runs: int, scale: float, seed: int) -> list[Came]:
+def measure(place: Place, runs: int, scale: float, seed: int, warm_up: int = WARM_UP) -> list[Came]:
     """So many runs, after those that only measure."""
     rng, before = random.Random(seed), Measured()
     came: list[Came] = []
-    for number in range(-WARM_UP, runs):
+    for number in range(-warm_up, runs):
         name, shape = shape_at(number % 5, rng)
         takes = lengths(shape, rng)
         plays = simulated(shape, before.costs(scale), rng.randrange(10**9)) if number >= 0 else None
