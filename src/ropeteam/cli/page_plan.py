@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from ropeteam.cli.page_parts import Page, Row, Section, Tone
-from ropeteam.cli.plain import count, escaped, money, plain, whole
+from ropeteam.cli.plain import count, escaped, money, plain, shortened, whole
 from ropeteam.core.decide import minutes
 from ropeteam.core.foreseen import Foreseen
 from ropeteam.core.graph import width
@@ -16,6 +16,7 @@ from ropeteam.core.model import Plan, SideEstimate, TriggerId, Unit
 BAR: Final = 20
 """Columns of the bars that show both ways: as long as nine of ten take, solid to the median."""
 SHOWN_PATHS: Final = 5
+LONGEST_ID: Final = 18
 
 
 def plan_page(foreseen: Foreseen, *, explain: bool = False, next: tuple[Row, ...] = ()) -> Page:
@@ -208,7 +209,7 @@ def _units(plan: Plan) -> Section:
     title = count(len(plan.units), "unit")
     if len(plan.units) > 1:
         title += f" in {count(len(plan.batches), 'batch', 'batches')}, at most {width(plan)} at once"
-    return told(Section(title, tuple(rows), ("unit", "what", "layer", "after", "files", "minutes", "tokens"), left=4))
+    return told(Section(title, tuple(rows), ("unit, layer", "what", "after", "files", "minutes", "tokens"), left=3))
 
 
 def told(section: Section) -> Section:
@@ -225,7 +226,8 @@ def _unit(u: Unit, short: dict[str, str]) -> Row:
     used = amount(e.tokens_p50) if e is not None and e.tokens_p50 else ""
     files = "any" if "**" in u.writes else str(len(u.writes))
     what = plain(u.title or u.goal)
-    return Row((u.id, what, u.layer, " ".join(short.get(n, n) for n in u.needs), files, time, used))
+    name = shortened(u.id, LONGEST_ID) + (f"\n{plain(u.layer)}" if u.layer else "")
+    return Row((name, what, " ".join(short.get(n, n) for n in u.needs), files, time, used))
 
 
 def short_names(plan: Plan) -> dict[str, str]:

@@ -50,8 +50,7 @@ def _edges(e: Explanation) -> Section:
 def _edge(n: EdgeNote) -> Row:
     return Row(
         (
-            f"{n.unit} needs {n.on}",
-            f"{n.likelihood:.0%} likely: {HANDLED[n.handled]}.",
+            f"{n.unit} needs {n.on}, {n.likelihood:.0%} likely: {HANDLED[n.handled]}",
             *(whole(x) for x in n.evidence[:SHOWN_EVIDENCE]),
         ),
         tone="calm" if n.handled == "risk" else "",
@@ -69,8 +68,11 @@ def _groupings(e: Explanation) -> Section:
 
 def _kinds(e: Explanation) -> Section:
     """What is said of groupings that differ in their number only is said once."""
-    said = {(re.sub(r"\d+", "N", plain(c.name)), whole(c.why)): None for c in e.candidates if c.why}
-    return Section("What these groupings are", tuple(Row(pair) for pair in said))
+    said: dict[str, str] = {}
+    for c in e.candidates:
+        if c.why:
+            said.setdefault(re.sub(r"\d+", "N", plain(c.name)), whole(c.why))
+    return Section("What these groupings are", tuple(Row(pair) for pair in said.items()))
 
 
 def _candidate(c: Candidate) -> Row:
