@@ -25,7 +25,7 @@ def plan_page(foreseen: Foreseen, *, explain: bool = False, next: tuple[Row, ...
 
     plan = foreseen.plan
     reasons = Section("Why", tuple(Row((whole(r),)) for r in foreseen.reasons))
-    units = (_units(plan), _chain(plan), _owners(plan, explain=explain)) if plan is not None else ()
+    units = (_units(foreseen, plan), _chain(plan), _owners(plan, explain=explain)) if plan is not None else ()
     body = (gate(foreseen), both_ways(foreseen), *units)
     sections = (reasons, *body, *(why(foreseen) if explain else ()), _notices(foreseen))
     return Page(
@@ -199,7 +199,7 @@ def amount(number: float) -> str:
 # ---- the units
 
 
-def _units(plan: Plan) -> Section:
+def _units(foreseen: Foreseen, plan: Plan) -> Section:
     short = short_names(plan)
     rows: list[Row] = []
     for number, ids in enumerate(plan.batches or (tuple(u.id for u in plan.units),), start=1):
@@ -207,7 +207,9 @@ def _units(plan: Plan) -> Section:
             rows.append(Row((f"batch {number}",), tone="dim"))
         rows += [_unit(plan.unit(id), short) for id in ids]
     title = count(len(plan.units), "unit")
-    if len(plan.units) > 1:
+    if len(plan.units) > 1 and foreseen.decision.mode == "single" and width(plan) < 2:
+        title += ", in this order for the one agent"
+    elif len(plan.units) > 1:
         title += f" in {count(len(plan.batches), 'batch', 'batches')}, at most {width(plan)} at once"
     return told(Section(title, tuple(rows), ("unit, layer", "what", "after", "files", "minutes", "tokens"), left=3))
 
@@ -248,7 +250,8 @@ def _owners(plan: Plan, *, explain: bool) -> Section:
 
 def _chain(plan: Plan) -> Section:
     path = plan.estimate.critical_path if plan.estimate is not None else ()
-    return Section("The end hangs on", (Row((" → ".join(path),)),) if len(path) > 1 else ())
+    whole_plan = len(path) == len(plan.units)
+    return Section("The end hangs on", (Row((" → ".join(path),)),) if len(path) > 1 and not whole_plan else ())
 
 
 def _notices(foreseen: Foreseen) -> Section:
