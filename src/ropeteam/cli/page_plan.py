@@ -201,13 +201,14 @@ def amount(number: float) -> str:
 
 def _units(foreseen: Foreseen, plan: Plan) -> Section:
     short = short_names(plan)
+    in_order = len(plan.units) > 1 and foreseen.decision.mode == "single" and width(plan) < 2
     rows: list[Row] = []
     for number, ids in enumerate(plan.batches or (tuple(u.id for u in plan.units),), start=1):
-        if len(plan.batches) > 1:
+        if len(plan.batches) > 1 and not in_order:
             rows.append(Row((f"batch {number}",), tone="dim"))
         rows += [_unit(plan.unit(id), short) for id in ids]
     title = count(len(plan.units), "unit")
-    if len(plan.units) > 1 and foreseen.decision.mode == "single" and width(plan) < 2:
+    if in_order:
         title += ", in this order for the one agent"
     elif len(plan.units) > 1:
         title += f" in {count(len(plan.batches), 'batch', 'batches')}, at most {width(plan)} at once"
