@@ -292,3 +292,13 @@ def test_a_plan_that_is_refused_twice_gives_way_to_the_static_one() -> None:
     assert "plan/2: claude plans once more, told what was wrong." in lines
     (decided,) = [line for line in lines if line.startswith("Several agents: ")]
     assert "The static plan counts." in decided.splitlines()[-1]
+
+
+def test_units_of_one_agent_are_an_order_of_work() -> None:
+    plan = a_plan()
+    chain = tuple(replace(u, needs=tuple(x.id for x in plan.units[:n])) for n, u in enumerate(plan.units))
+    ordered = replace(plan, units=chain, batches=tuple((u.id,) for u in chain))
+    text = shown(foreseen(ordered, gate=STRICT))
+    assert "4 units, in this order for the one agent" in text
+    assert "batch 1" not in text
+    assert "4 units in 4 batches, at most 1 at once" in shown(foreseen(ordered, gate=STRICT, mode="parallel"))

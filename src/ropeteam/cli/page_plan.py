@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from ropeteam.cli.page_parts import Page, Row, Section, Tone
-from ropeteam.cli.plain import count, escaped, money, plain, whole
+from ropeteam.cli.plain import count, escaped, money, plain, shortened, whole
 from ropeteam.core.decide import minutes
 from ropeteam.core.foreseen import Foreseen
 from ropeteam.core.graph import width
@@ -16,6 +16,7 @@ from ropeteam.core.model import Plan, SideEstimate, TriggerId, Unit
 BAR: Final = 20
 """Columns of the bars that show both ways: as long as nine of ten take, solid to the median."""
 SHOWN_PATHS: Final = 5
+LONGEST_ID: Final = 18
 
 
 def plan_page(foreseen: Foreseen, *, explain: bool = False, next: tuple[Row, ...] = ()) -> Page:
@@ -24,7 +25,7 @@ def plan_page(foreseen: Foreseen, *, explain: bool = False, next: tuple[Row, ...
 
     plan = foreseen.plan
     reasons = Section("Why", tuple(Row((whole(r),)) for r in foreseen.reasons))
-    units = (_units(plan), _chain(plan), _owners(plan, explain=explain)) if plan is not None else ()
+    units = (_units(foreseen, plan), _chain(plan), _owners(plan, explain=explain)) if plan is not None else ()
     body = (gate(foreseen), both_ways(foreseen), *units)
     sections = (reasons, *body, *(why(foreseen) if explain else ()), _notices(foreseen))
     return Page(
@@ -198,17 +199,20 @@ def amount(number: float) -> str:
 # ---- the units
 
 
-def _units(plan: Plan) -> Section:
+def _units(foreseen: Foreseen, plan: Plan) -> Section:
     short = short_names(plan)
+    in_order = len(plan.units) > 1 and foreseen.decision.mode == "single" and width(plan) < 2
     rows: list[Row] = []
     for number, ids in enumerate(plan.batches or (tuple(u.id for u in plan.units),), start=1):
-        if len(plan.batches) > 1:
+        if len(plan.batches) > 1 and not in_order:
             rows.append(Row((f"batch {number}",), tone="dim"))
         rows += [_unit(plan.unit(id), short) for id in ids]
     title = count(len(plan.units), "unit")
-    if len(plan.units) > 1:
+    if in_order:
+        title += ", in this order for the one agent"
+    elif len(plan.units) > 1:
         title += f" in {count(len(plan.batches), 'batch', 'batches')}, at most {width(plan)} at once"
-    return told(Section(title, tuple(rows), ("unit", "what", "layer", "after", "files", "minutes", "tokens"), left=4))
+    return told(Section(title, tuple(rows), ("unit, layer", "what", "after", "files", "minutes", "tokens"), left=3))
 
 
 def told(section: Section) -> Section:
@@ -225,7 +229,8 @@ def _unit(u: Unit, short: dict[str, str]) -> Row:
     used = amount(e.tokens_p50) if e is not None and e.tokens_p50 else ""
     files = "any" if "**" in u.writes else str(len(u.writes))
     what = plain(u.title or u.goal)
-    return Row((u.id, what, u.layer, " ".join(short.get(n, n) for n in u.needs), files, time, used))
+    name = shortened(u.id, LONGEST_ID) + (f"\n{plain(u.layer)}" if u.layer else "")
+    return Row((name, what, " ".join(short.get(n, n) for n in u.needs), files, time, used))
 
 
 def short_names(plan: Plan) -> dict[str, str]:
@@ -246,7 +251,8 @@ def _owners(plan: Plan, *, explain: bool) -> Section:
 
 def _chain(plan: Plan) -> Section:
     path = plan.estimate.critical_path if plan.estimate is not None else ()
-    return Section("The end hangs on", (Row((" → ".join(path),)),) if len(path) > 1 else ())
+    whole_plan = len(path) == len(plan.units)
+    return Section("The end hangs on", (Row((" → ".join(path),)),) if len(path) > 1 and not whole_plan else ())
 
 
 def _notices(foreseen: Foreseen) -> Section:
