@@ -40,7 +40,7 @@ MEANINGS = {
     "gate.quantile": "Which of the simulated speed-ups must reach `gate.min_speedup`; 0.25: three of four are larger.",
     "gate.min_confidence": "Several agents only where the plan is at least this sure of gaining time.",
     "plan.planner": "Who plans: `static` (no model), `agent`, or `auto`: see [deciding](deciding.md#who-plans).",
-    "plan.thinking_argv": "The MCP server that an agent thinks with while it plans, for agents that take one (`claude`)."
+    "plan.thinking_argv": "The MCP server an agent thinks with while it plans, for agents that take one (`claude`)."
     " Used where it is installed, never fetched; `[]`: never.",
     "plan.seed": "Seed of the simulation that predicts both ways: the same seed gives the same figures.",
     "plan.grouping": "`layers`: config, models, services and controllers, views and components, one after the other.",

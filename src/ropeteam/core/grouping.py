@@ -69,24 +69,38 @@ def grouped(
     ids = tuple(dict.fromkeys(r.id for r in feature.requirements))
     plan = unit_texts.serving(plan, survey, feature)
     plan = estimated(plan, survey, costs, workers=workers, quantile=quantile, seed=seed, requirements=ids)
-    played = play(plan, survey, costs, workers=workers, seed=seed, draws=TRIAL_DRAWS)
     notices = survey.notices
     if best is plain and fastest is not plain and plain.quantile < fastest.quantile:
         other = _plan(fastest, survey, feature, ranks)
         other = unit_texts.serving(layered(other, "auto"), survey, feature)
         other = estimated(other, survey, costs, workers=workers, quantile=quantile, seed=seed, requirements=ids)
         plan = _compared(plan, other)
-        told = f"The units are in the order for one agent. Several are predicted with “{fastest.way.name}”, the fastest way."
+        told = (
+            f"The units are in the order for one agent; several are predicted with the fastest way, {fastest.way.name}."
+        )
         notices = (*notices, told)
-    explanation = Explanation(
-        planner="static",
-        candidates=tuple(_candidate(t, best) for t in found),
+    why = explained(plan, survey, costs, planner="static", workers=workers, at=quantile, seed=seed)
+    return plan, replace(why, candidates=tuple(_candidate(t, best) for t in found), notices=notices)
+
+
+def explained(
+    plan: Plan,
+    survey: Survey,
+    costs: Costs,
+    *,
+    planner: Literal["static", "agent", "given"],
+    workers: int,
+    at: float,
+    seed: int,
+) -> Explanation:
+    """Why the units of any plan are so, what is done about what they build on, how it would fare otherwise."""
+    played = play(plan, survey, costs, workers=workers, seed=seed, draws=TRIAL_DRAWS)
+    return Explanation(
+        planner=planner,
         units=unit_texts.notes(plan, survey),
         edges=edges(played),
-        flips=flips(played, costs, workers=workers, at=quantile, seed=seed),
-        notices=notices,
+        flips=flips(played, costs, workers=workers, at=at, seed=seed),
     )
-    return plan, explanation
 
 
 def _compared(plan: Plan, fastest: Plan) -> Plan:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ropeteam.core.costs import Costs
 from ropeteam.core.estimate import estimated
 from ropeteam.core.graph import width
-from ropeteam.core.grouping import grouped, whole
+from ropeteam.core.grouping import explained, grouped, whole
 from ropeteam.core.model import Feature, Plan
 from ropeteam.core.plan_batches import layered
 from ropeteam.core.proposal import Refused, checked
@@ -39,7 +39,8 @@ def outlook_of(
     """
     if given is not None:
         plan = predicted(layered(given, settings.plan.grouping), feature, survey, costs, settings)
-        return plan, Outlook(survey=survey, costs=costs, explanation=Explanation(planner="given"))
+        why = _explained(plan, survey, costs, settings, "given")
+        return plan, Outlook(survey=survey, costs=costs, explanation=why)
     plan, explanation = planned(feature, survey, costs, settings, mode=mode)
     ask = _why_ask(plan, survey, settings, mode)
     return plan, Outlook(survey=survey, costs=costs, explanation=explanation, ask_agent=ask)
@@ -106,7 +107,23 @@ def proposed(
     notices = [f"Changed in the agent's plan: {text}" for text in found.mended]
     if found.confidence is not None:
         notices.append(f"The agent itself is {found.confidence:.0%} sure of its plan, which counts for nothing here.")
-    return plan, Explanation(planner="agent", notices=tuple(notices))
+    why = _explained(plan, found.survey, outlook.costs, settings, "agent")
+    return plan, replace(why, notices=tuple(notices))
+
+
+def _explained(
+    plan: Plan, survey: Survey, costs: Costs, settings: Settings, planner: Literal["agent", "given"]
+) -> Explanation:
+    gate = settings.gate
+    return explained(
+        plan,
+        survey,
+        costs,
+        planner=planner,
+        workers=settings.workers,
+        at=gate.quantile,
+        seed=settings.plan.seed,
+    )
 
 
 def _why_ask(plan: Plan, survey: Survey, settings: Settings, mode: Literal["auto", "single", "parallel"]) -> str:
