@@ -16,7 +16,8 @@ from ropeteam.features.selecting import Outline
 
 LONG_CHARACTERS = 200_000  # about 50,000 tokens, which every attempt reads
 
-_OURS = re.compile(r"^<!-- ropeteam run (\S+) -->[ \t]*$.*?^<!-- ropeteam end \1 -->", re.MULTILINE | re.DOTALL)
+_BEGINS = re.compile(r"<!-- ropeteam run (\S+) -->[ \t]*")
+_ENDS = re.compile(r"<!-- ropeteam end (\S+) -->[ \t]*")
 _RANGE = re.compile(r"\b([A-Z][A-Z0-9-]{0,20}-)(\d{1,5})\b\s*(?:to|through|\.{2,3}|…|–|—|-)\s*\1?(\d{1,5})\b")
 _REFERENCE = re.compile(r"|(?:to|through|…|–|—|-|,|and)\s.*")
 _ID = re.compile(r"\b[A-Z][A-Z0-9]{0,9}(?:-[A-Z0-9]{1,10})?-\d{1,5}(?:\.\d{1,3})?[a-z]?\b")
@@ -89,7 +90,21 @@ def _described(source: str, intent: Document) -> str:
 def _logged(documents: Sequence[Document]) -> list[str]:
     """Sections that somebody else's log says were implemented. Runs of ours leave a mark in the intent instead."""
     logs = [document.text for document in documents if document.kind == "implementation"]
-    return [section.name for log in logs for section in sections.find(_OURS.sub("", log)) if not section.alone]
+    return [section.name for log in logs for section in sections.find(_of_others(log)) if not section.alone]
+
+
+def _of_others(log: str) -> str:
+    """A log without what runs of ours wrote into it: between two comments with the same id."""
+    lines = lines_of(log)
+    closed = {found[1]: at for at, line in enumerate(lines) if (found := _ENDS.fullmatch(line))}
+    kept: list[str] = []
+    skip = -1
+    for at, line in enumerate(lines):
+        if at > skip and (found := _BEGINS.fullmatch(line)):
+            skip = closed.get(found[1], -1)
+        if at > skip:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def _by_section(found: Outline, every: Sequence[Requirement], text: str) -> dict[str, tuple[Requirement, ...]]:
