@@ -1,4 +1,5 @@
-"""Writes what the guide has from the program itself: the help of every command, the table of settings, JSON Schemas.
+"""Writes what the guide has from the program itself: the help of every command, the table of settings, JSON Schemas;
+and what the README shows of a plan.
 
     python docs/generate.py            write them
     python docs/generate.py --check    end with 1, and say which, when one is not as the program has it
@@ -12,6 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -149,6 +151,23 @@ def helped(command: click.Command, name: str) -> str:
     return f"```\n{command.get_help(context).rstrip()}\n```"
 
 
+def readme() -> str:
+    """What `ropeteam plan` prints of the demo's feature at 80 columns, down to the table of units."""
+    from ropeteam import app
+    from ropeteam.cli.page_plan import plan_page
+    from ropeteam.cli.page_text import as_text
+    from ropeteam.cli.planning import of_prepared
+    from ropeteam.demo import repository
+
+    with TemporaryDirectory() as folder:
+        repo = repository.make(Path(folder) / "library")
+        flags = {"plan.planner": "static", "trees.folder": f"{folder}/trees"}
+        request = app.Request(repo=repo, feature=repository.FEATURE, until="plan", flags=flags, own_settings=False)
+        foreseen = msgspec.structs.replace(of_prepared(app.prepare(request)), base="")
+    page = as_text(plan_page(foreseen), 80).partition("\nWho owns what\n")[0]
+    return f"```\n{page.rstrip()}\n```"
+
+
 def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     """Names and documents of the JSON Schemas."""
     yield "report", of(Report, "What `ropeteam run --json`, `report --format json`, `status --json` print.")
@@ -176,9 +195,12 @@ def of(kind: Any, about: str) -> dict[str, Any]:
 
 def wanted() -> Iterator[tuple[Path, str]]:
     """Every file that has something generated in it, and what it should be."""
-    pages: tuple[tuple[str, Callable[[], str]], ...] = (("commands", commands), ("settings", settings))
-    for name, make in pages:
-        path = GUIDE / f"{name}.md"
+    pages: tuple[tuple[Path, str, Callable[[], str]], ...] = (
+        (GUIDE / "commands.md", "commands", commands),
+        (GUIDE / "settings.md", "settings", settings),
+        (GUIDE.parent.parent / "README.md", "plan", readme),
+    )
+    for path, name, make in pages:
         before, start, rest = path.read_text(encoding="utf-8").partition(f"<!-- generated: {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
         assert start, f"{path} has no place for what is generated"
@@ -191,7 +213,7 @@ def wanted() -> Iterator[tuple[Path, str]]:
 def main(check: bool) -> int:
     old = [path for path, text in wanted() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path in old:
-        print(f"{'not current' if check else 'wrote'}: {path.relative_to(GUIDE.parent)}")
+        print(f"{'not current' if check else 'wrote'}: {path.relative_to(GUIDE.parent.parent)}")
     if check:
         return 1 if old else 0
     for path, text in wanted():
