@@ -144,7 +144,7 @@ CASES = {
     "web": (
         WEB,
         {
-            "server/src/app.ts": "routes/orders mail register lazy types/src/index types/src/order types/src/user",
+            "server/src/app.ts": "routes/orders mail register lazy types/src/order",
             "server/src/routes/orders.ts": "db/index",
             "web/src/App.vue": "components/Cart ui/index",
             "web/src/components/Cart.vue": "hooks/useCart",

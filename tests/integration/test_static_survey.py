@@ -146,7 +146,7 @@ def test_lines_are_taken_from_the_documents_and_sizes_from_the_commit(shop: Path
 def test_what_registers_the_files_beside_a_new_one_will_register_it_too(shop: Path) -> None:
     result = of(shop, named("server/src/app.ts"), named("server/src/routes/carts.ts", "A"))
     edge = next(d for d in result.dependencies if d.path == "server/src/app.ts")
-    assert (edge.on, edge.kind, edge.likelihood) == ("server/src/routes/carts.ts", "path", 0.7)
+    assert (edge.on, edge.kind, edge.likelihood) == ("server/src/routes/carts.ts", "path", 0.65)
     assert "imports 2 of 2 files beside" in edge.evidence
 
 
