@@ -35,7 +35,7 @@ from typing import Any
 
 from plays import Piece, Place, plan_document
 from ropeteam.core.costs import Costs
-from ropeteam.core.simulate import Layout, Weather, Work, course, simulate, together, weathers
+from ropeteam.core.simulate import Layout, Weather, Work, simulate, weathers
 from ropeteam.core.simulate import Piece as Share
 from ropeteam.core.state import RunState
 
@@ -148,7 +148,7 @@ def replayed(shape: Shape, took: Sequence[float], costs: Costs) -> float:
     layout, work = laid_out(shape)
     ones = [1.0] * len(shape)
     known = Weather(common=1.0, alone=1.0, own=ones, sizes=took, real=(), luck=ones, dice=(1.0, 1.0, 1.0))
-    return together(course(layout, work), known, costs, WORKERS)
+    return simulate(layout, work, costs, [known], workers=WORKERS).parallel[0]
 
 
 class Measured:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repositories import commit_all, git, make_repo, write_files
-
 from ropeteam import features
 from ropeteam.core.model import Feature
 from ropeteam.core.survey import Survey

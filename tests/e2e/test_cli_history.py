@@ -75,11 +75,10 @@ def test_a_run_of_one_agent_and_one_of_several(world: World) -> None:
     said = world.run("history", "--json").json
     alone, both = said["runs"]
     report = world.run("report", "--json").json
-    assert (alone["mode"], alone["outcome"], alone["predicted"]["single_seconds_p50"]) == (
-        "single",
-        "delivered_single",
-        None,
-    )
+    assert (alone["mode"], alone["outcome"]) == ("single", "delivered_single")
+    before = world.run("report", alone["run"], "--json").json
+    assert alone["predicted"]["single_seconds_p50"] == before["predicted"]["single_seconds_p50"]
+    assert alone["actual"]["single_seconds"] == alone["actual"]["seconds"] == before["actual"]["seconds"]
     assert both["run"] == report["run"]
     assert both["actual"]["seconds"] == report["actual"]["seconds"]
     assert both["actual"]["speedup"] == report["actual"]["speedup_estimated"]
@@ -88,6 +87,7 @@ def test_a_run_of_one_agent_and_one_of_several(world: World) -> None:
     assert (both["predicted"]["tokens_p50"], both["actual"]["tokens"]) == (5000, 3000)
     (line,) = said["calibration"]
     assert (line["agent"], line["runs"]) == ("scripted", 1)
+    assert line["single_runs"] == (alone["predicted"]["single_seconds_p50"] is not None)
     assert line["held"] == (both["actual"]["speedup"] >= 1.2)
     assert said["fitted_runs"] == 2
     assert {c["name"] for c in said["costs"]} >= {"reading_seconds", "validation_seconds", "optimism"}

@@ -47,7 +47,7 @@ def test_a_plan_is_shown_and_nothing_is_changed(world: World) -> None:
     assert done.out.splitlines()[0].startswith(("✓ Several agents: ", "● One agent: "))
     for part in ("What several agents need", "Predicted: ", "2 units in 1 batch, at most 2 at once", "Multiply"):
         assert part in done.out
-    assert "\n  ropeteam run times --plan " in done.out
+    assert f"ropeteam run times --plan {world.folder / 'plan.json'}" in " ".join(done.out.split())
     assert everything(world) == before
 
 
@@ -119,3 +119,45 @@ def test_a_feature_on_standard_input(world: World) -> None:
     assert done.code == 0
     assert "feature stdin" in done.out
     assert "Next" not in done.out
+
+
+PROPOSED = [{"do": "progress", "text": "Reading"}, {"do": "report", "plan": PLAN}]
+
+
+def plays(world: World, **units: object) -> None:
+    (world.folder / "script.json").write_text(json.dumps({"units": {"single": world.script, **units}}))
+
+
+def test_what_an_agent_planned_is_carried_out_by_resume(world: World) -> None:
+    plays(world, plan=PROPOSED)
+    done = world.run("plan", "times", "--planner", "agent", *world.scripted, "--yes", env={"COLUMNS": "100"})
+    assert done.code == 0
+    assert "planned by scripted" in done.out
+    assert "plan/1: scripted reads the code and plans." in done.err
+    assert "02-power" in done.out
+    status = world.status()
+    assert (status["state"], status["outcome"]) == ("interrupted", None)
+    assert [u["id"] for u in status["units"]] == ["plan"]
+    assert f"ropeteam resume {status['run']}" in done.out
+    assert "Planned. Nothing has been begun yet." in world.run("report").out
+    assert git(world.repo, "log", "--format=%s") == "first"
+    ended = world.run("resume", "--yes", "--json")
+    assert (ended.code, ended.json["outcome"], ended.json["run"]) == (0, "delivered_single", status["run"])
+    assert ended.json["decision"] == status["decision"]
+
+
+def test_an_agents_plan_as_json(world: World) -> None:
+    plays(world, plan=PROPOSED)
+    done = world.run("plan", "times", "--planner", "agent", *world.scripted, "--yes", "--json")
+    assert (done.json["planner"], done.json["run"]) == ("agent", world.status()["run"])
+    assert [u["id"] for u in done.json["units"]] == ["01-times", "02-power"]
+
+
+@pytest.mark.slow
+def test_without_a_usable_plan_of_an_agent_the_static_one_is_shown_and_said(world: World) -> None:
+    plays(world, plan=[{"do": "report", "plan": {"units": []}}])
+    done = world.run("plan", "times", "--planner", "agent", *world.scripted, "--yes")
+    assert done.code == 0
+    assert "planned without a model" in done.out
+    assert "The static plan counts." in " ".join(done.out.split())
+    assert "plan/2: scripted plans once more, told what was wrong." in done.err

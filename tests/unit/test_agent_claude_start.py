@@ -12,6 +12,7 @@ from ropeteam.agents import claude
 from ropeteam.agents.claude import ClaudeAgent, session_id
 from ropeteam.agents.claude_report import report_schema
 from ropeteam.core.model import AgentReport
+from ropeteam.core.plan_document import PlanDocument, UnitDocument
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Task
 
@@ -188,3 +189,45 @@ def test_a_log_in_is_seen_or_missed_or_left_open(tmp_path: Path) -> None:
     (folder / ".credentials.json").touch(mode=0o000)
     assert claude.not_logged_in(env) == "", "that it is there is enough"
     assert "not logged in" in claude.not_logged_in({**env, "CLAUDE_CONFIG_DIR": str(tmp_path / "other")})
+
+
+# ---- as a planner
+
+
+def test_who_plans_is_asked_for_a_plan_and_may_only_read() -> None:
+    argv = ClaudeAgent().build(a_task(kind="plan", unit="plan")).argv
+    schema = json.loads(option(argv, "--json-schema") or "")
+
+    assert schema == report_schema("plan")
+    assert "$ref" not in json.dumps(schema)
+    plan = schema["properties"]["plan"]
+    unit = plan["properties"]["units"]["items"]
+    assert set(unit["properties"]) < set(UnitDocument.__struct_fields__)
+    assert unit["properties"]["title"] == {"type": "string"}
+    assert set(plan["properties"]) < set(PlanDocument.__struct_fields__)
+    assert {"provides", "needs", "writes"} <= set(unit["required"])
+    assert option(argv, "--permission-mode") == "default"
+    assert option(argv, "--allowedTools") == "Read,Grep,Glob"
+    assert {"Write", "Edit", "EnterWorktree"} <= set((option(argv, "--disallowedTools") or "").split(","))
+    assert "--mcp-config" not in argv
+    assert "Write" not in (option(ClaudeAgent().build(a_task()).argv, "--disallowedTools") or "").split(",")
+
+
+def test_the_server_it_thinks_with_is_the_only_one() -> None:
+    program = "/opt/npm/lib/node_modules/x/dist/index.js"
+    launch = ClaudeAgent().build(a_task(kind="plan", unit="plan", thinking=(program, "--quiet")))
+    config = json.loads(option(launch.argv, "--mcp-config") or "")
+
+    assert config == {
+        "mcpServers": {
+            "sequential-thinking": {
+                "command": program,
+                "args": ["--quiet"],
+                "env": {"DISABLE_THOUGHT_LOGGING": "true"},
+            }
+        }
+    }
+    assert "--strict-mcp-config" in launch.argv
+    assert (option(launch.argv, "--allowedTools") or "").endswith(",mcp__sequential-thinking")
+    assert launch.env["ENABLE_TOOL_SEARCH"] == "false"
+    assert program in launch.readable

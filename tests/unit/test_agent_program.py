@@ -312,3 +312,20 @@ def test_an_exit_code_that_stands_for_a_signal_is_one(code: int, outcome: str) -
 
 def test_a_signal_without_a_name_is_named_by_its_number() -> None:
     assert "signal 77" in endings.exit_code(Exit(signal=77))[1]
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        ('{"units": [], "units": [1]}', '{"units": [], "units": [1]}'),
+        ('"Words, and {\\"units\\": []}"', 'Words, and {"units": []}'),
+        ("[1, 2]", "[1, 2]"),
+        ("null", ""),
+    ],
+    ids=["as it was written", "a text", "a list", "none"],
+)
+def test_a_proposed_plan_is_taken_over_as_text(tmp_path: Path, plan: str, text: str) -> None:
+    task = a_task(tmp_path)
+    task.report_file.write_text(f'{{"plan": {plan}}}')
+    report, problem = read_report(task.report_file)
+    assert (report.plan, problem) == (text, "")

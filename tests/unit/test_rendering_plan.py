@@ -19,6 +19,7 @@ from msgspec.structs import replace
 sys.path.insert(0, str(Path(__file__).parent / "core"))
 
 from several import Several
+from worlds import World
 
 from ropeteam.cli import live, narration, page_markdown, page_text
 from ropeteam.cli.page_plan import bar, dollars, in_short, plan_page, short_names, span, span_in_minutes
@@ -26,11 +27,13 @@ from ropeteam.cli.reporting import page_of
 from ropeteam.core import events as ev
 from ropeteam.core.costs import Costs
 from ropeteam.core.foreseen import Foreseen, of_state
-from ropeteam.core.model import Decision, Plan, SideEstimate, Unit
+from ropeteam.core.model import AttemptResult, Decision, Plan, SideEstimate, Unit
 from ropeteam.core.plan import layered, parse
 from ropeteam.core.planned_document import PlannedDocument, planned_document
 from ropeteam.core.report import report
+from ropeteam.core.schedule import step
 from ropeteam.core.settings import Gate
+from ropeteam.core.state import RunState
 from ropeteam.core.survey import Explanation, Outlook, UnitNote
 
 GOLDEN = Path(__file__).parent.parent / "golden/plan"
@@ -245,3 +248,47 @@ def test_the_document_says_why_when_it_is_asked() -> None:
     assert written["explanation"]["candidates"][0]["chosen"] is True
     assert written["survey"]["named"] is True
     assert "costs" in written
+
+
+# ---- while an agent plans
+
+
+def planning(*faults: str, tries: int = 1) -> list[str]:
+    """What plain lines say of a run whose agent plans: refused for these faults, so many times."""
+    outlook = Outlook(ask_agent="The feature's documents do not name its files, so an agent reads the code and plans.")
+    first = replace(Several(a_plan()).state.begun, outlook=outlook)
+    w = World(first)
+    for _ in range(tries):
+        (c,) = w.all(ev.RunAgent)
+        begun = ev.AttemptStarted(attempt=c.attempt, tree="/t", folder="/f", start=c.start, agent="claude", slot=c.slot)
+        w.happen(begun)
+        w.happen(
+            ev.AttemptSucceeded(attempt=c.attempt, result=AttemptResult(seconds=42.0, commit="c", ref="refs/c")),
+            after=42.0,
+        )
+        if faults:
+            w.happen(ev.PlanRefused(attempt=c.attempt, faults=faults))
+    state, lines = RunState(), []
+    for event in w.events:
+        state, _ = step(state, event)
+        if (said := narration.sentence(state, event)) is not None:
+            lines.append(said[0])
+    return lines
+
+
+def test_an_agent_that_plans_is_told_with_the_reason() -> None:
+    lines = planning()
+    assert lines[1].startswith("plan/1: claude reads the code and plans. The feature's documents do not name its files")
+    assert lines[2] == "plan/1: proposed a plan in 42 s."
+
+
+def test_a_plan_that_is_refused_twice_gives_way_to_the_static_one() -> None:
+    lines = planning("Unit `a` needs `b`, which is no unit.", tries=2)
+    refused = "The plan that the agent made cannot be carried out. Unit `a` needs `b`, which is no unit."
+    assert [line for line in lines if line.startswith(refused)] == [
+        f"{refused} Trying again.",
+        f"{refused} The static plan counts.",
+    ]
+    assert "plan/2: claude plans once more, told what was wrong." in lines
+    (decided,) = [line for line in lines if line.startswith("Several agents: ")]
+    assert "The static plan counts." in decided.splitlines()[-1]

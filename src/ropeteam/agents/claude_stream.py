@@ -203,7 +203,8 @@ class ClaudeConversation:
 
 def tool_words(name: str, given: dict[str, Any], tree: Path) -> str:
     """What a tool call does, for people: `Edit app/models.py`, `Bash pytest -q`."""
-    for key in ("file_path", "notebook_path", "path", "command", "pattern", "description", "query", "url"):
+    name = name.rpartition("__")[2]  # of an MCP server's tool: `mcp__SERVER__TOOL`
+    for key in ("file_path", "notebook_path", "path", "command", "pattern", "description", "query", "url", "thought"):
         value = given.get(key)
         if isinstance(value, str) and value:
             return shortened(f"{name} {value.removeprefix(f'{tree}/')}")

@@ -56,8 +56,8 @@ def planned_without(state: RunState) -> ev.Planned:
     explanation = outlook.explanation if outlook is not None else None
     last = state.newest(PLAN)
     if explanation is not None and last is not None:
-        why = "" if last.problem else f" ({(last.result.evidence or 'it was stopped').rstrip('.')})"  # faults are told
-        told = f"The agent made no plan that can be used{why}. The static plan counts."
+        first = last.problem.removeprefix("- ").partition("\n")[0] or last.result.evidence or "it was stopped"
+        told = f"The agent made no plan that can be used ({first.rstrip('.')}). The static plan counts."
         explanation = replace(explanation, notices=(*explanation.notices, told))
     decision = decide(begun.answers, begun.plan, begun.settings.gate)
     return ev.Planned(decision=decision, plan=begun.plan, explanation=explanation)

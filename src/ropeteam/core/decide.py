@@ -60,11 +60,10 @@ def minutes(seconds: float) -> str:
 
 def _asked_for_one(plan: Plan | None, gate: Gate) -> str:
     asked = "One agent, as asked (--mode single)."
-    if plan is not None and plan.estimate is not None and plan.estimate.speedup_quantile is not None:
-        if not _against(plan, gate):
-            fast = plan.estimate.speedup_quantile
-            return f"{asked} Several would probably be faster: {fast:.2f} times (the lower quantile)."
-    return asked
+    fast = plan.estimate.speedup_quantile if plan is not None and plan.estimate is not None else None
+    if plan is None or fast is None or _against(plan, gate):
+        return asked
+    return f"{asked} Several would probably be faster: {fast:.2f} times (the lower quantile)."
 
 
 def _against(plan: Plan, gate: Gate) -> list[tuple[TriggerId, str]]:
@@ -75,11 +74,11 @@ def _against(plan: Plan, gate: Gate) -> list[tuple[TriggerId, str]]:
         text = f"The plan's confidence is {sure.value:.1%}, the least is {gate.min_confidence:.0%}{why}."
         found.append(("confidence_below_minimum", text))
     fast = e.speedup_quantile if e is not None else None
-    if width(plan) < 2:
-        text = "No two units of the plan can be worked on at once: the speed-up cannot be above 1."
-        found.append(("speedup_below_minimum", text))
-    elif fast is not None and fast < gate.min_speedup:
+    if fast is not None and fast < gate.min_speedup:
         text = f"The predicted speed-up is {fast:.2f} (its lower quantile), the least is {gate.min_speedup:.2f}."
+        found.append(("speedup_below_minimum", text))
+    elif width(plan) < 2:
+        text = "No two units of the plan can be worked on at once: the speed-up cannot be above 1."
         found.append(("speedup_below_minimum", text))
     seconds = e.single.seconds_p50 if e is not None else None
     if seconds is not None and seconds < gate.min_sequential_seconds:

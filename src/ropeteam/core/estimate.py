@@ -1,37 +1,48 @@
-"""What a plan will take, predicted: each unit, both ways of doing the feature, and how sure several are to gain."""
+"""A plan with what it does not state itself: how long each unit takes, how long both ways take, and how sure that is.
+
+All of it comes from `core.simulate`, played with what the survey knows of the plan's files. What a plan states itself
+stays as it is, and what is simulated goes by it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+import math
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from ropeteam.core import graph
 from ropeteam.core.costs import Costs
-from ropeteam.core.model import Confidence, Plan, PlanEstimate, SideEstimate, UnitEstimate
-from ropeteam.core.plan_layout import Laid, covered, laid
-from ropeteam.core.simulate import (
-    CONTRACT_MISSES,
-    Course,
-    Outcomes,
-    Weather,
-    course,
-    lengths,
-    quantile,
-    simulate,
-    weathers,
-)
-from ropeteam.core.survey import Survey
+from ropeteam.core.fitting import work_tokens
+from ropeteam.core.layers import rank_of
+from ropeteam.core.model import Confidence, Plan, PlanEstimate, SideEstimate, Unit, UnitEstimate
+from ropeteam.core.patterns import owns
+from ropeteam.core.simulate import CONTRACT_SHARE, Layout, Outcomes, Piece, Work, quantile, simulate, weathers
+from ropeteam.core.sizes import lines_of
+from ropeteam.core.survey import PlannedFile, Survey
+from ropeteam.core.trials import draws_for, work_of
 
 DRAWS: Final = 1_000
-MOST_SIZES: Final = 200_000
-"""Files times draws: with more files fewer draws are made, as their sum varies less."""
-STEP_SECONDS: Final = 11.5
-"""Mean seconds of one step of an agent (published); each step reads the conversation again."""
+"""Of a plan that is shown: the lower quartile of the speed-up is then good to about 0.02."""
+P90: Final = 1.2816
+"""Standard deviations above the median below which nine of ten are."""
 UNCOVERED: Final = 0.5
 UNRESOLVED: Final = 0.8
-"""At most so sure: with a requirement that no unit serves, and with a path that could not be found."""
+"""What the confidence is at most where a requirement is nobody's, and where a path is not known (ARCHITECTURE)."""
+_CATEGORIES: Final = ("config", "model", "service", "view", "test", "service")
+
+
+class Played(NamedTuple):
+    """A plan as it was simulated. survey: with a file for each pattern that matches none. pieces: of each unit, in the
+    plan's order. lines: expected of each file."""
+
+    plan: Plan
+    survey: Survey
+    work: Work
+    layout: Layout
+    outcomes: Outcomes
+    lines: tuple[float, ...]
 
 
 def estimated(
@@ -42,174 +53,218 @@ def estimated(
     workers: int,
     quantile: float = 0.25,
     seed: int = 1,
-    draws: int = DRAWS,
     requirements: Sequence[str] = (),
-    trust: float = 1.0,
+    draws: int = DRAWS,
 ) -> Plan:
-    """The plan with everything predicted that it does not state itself.
+    """The plan with everything that can be predicted of it. plan: no cycle, laid out in batches.
 
-    quantile: of the speed-up, for the gate. requirements: ids of the feature. trust: see `plan_layout.laid`. Raises
-    ValueError for a plan with a cycle. The same for the same arguments.
+    quantile: of the speed-up, which the gate looks at. requirements: ids that the feature has.
     """
-    here = laid(plan, survey, costs, trust=trust)
-    drawn = weathers(here.work, costs, draws=max(100, min(draws, MOST_SIZES // max(1, len(here.files)))), seed=seed)
-    outcomes = simulate(here.layout, here.work, costs, drawn, workers=workers)
-    timed = _with_units(plan, here, costs, drawn)
-    estimate = _both(timed, here, costs, outcomes, workers, quantile)
-    sure = _confidence(timed, here, survey, outcomes, requirements)
-    stated = plan.estimate
+    played = play(plan, survey, costs, workers=workers, seed=seed, draws=draws)
+    units = tuple(_unit(played, n, costs) for n in range(len(plan.units)))
+    plan = replace(plan, units=units)
+    sure = plan.confidence or _calibrated(confidence(played, requirements), costs)
+    return replace(plan, confidence=sure, estimate=_sides(played, plan, costs, workers=workers, at=quantile))
+
+
+def play(plan: Plan, survey: Survey, costs: Costs, *, workers: int, seed: int, draws: int = DRAWS) -> Played:
+    """Both ways, so many times."""
+    survey = _with_all(plan, survey)
+    work, layout = work_of(survey, costs), _layout(plan, survey)
+    work, layout = _as_stated(plan, work, layout, costs)
+    drawn = weathers(work, costs, draws=draws_for(len(work.seconds), draws), seed=seed)
+    found = simulate(layout, work, costs, drawn, workers=workers)
+    return Played(plan, survey, work, layout, found, tuple(lines_of(f, costs)[0] for f in survey.files))
+
+
+# ---- the plan by index
+
+
+def _with_all(plan: Plan, survey: Survey) -> Survey:
+    """With a file for each pattern of a unit that owns none of those known: of a plan that somebody gave."""
+    more: dict[str, PlannedFile] = {}
+    for unit in plan.units:
+        for pattern in unit.writes:
+            if "**" in pattern and pattern.strip("/*") == "":
+                continue  # everything: it does what is left over
+            if not any(owns((pattern,), file.path) for file in survey.files):
+                path = pattern.lstrip("/")
+                category = _CATEGORIES[rank_of(replace(unit, layer="", writes=(pattern,)))]
+                more.setdefault(path, PlannedFile(path=path, status="A", category=category))
+    return replace(survey, files=(*survey.files, *more.values())) if more else survey
+
+
+def owners(plan: Plan, survey: Survey) -> list[int]:
+    """Of each file the unit that owns it: the last one in the plan's order, so that what a contract only declares is
+    with whoever fills it in. Files of no unit go to the last."""
+    order = {id: n for n, id in enumerate(graph.order(plan))}
+    ranked = sorted(range(len(plan.units)), key=lambda n: -order[plan.units[n].id])
+    own = [n for n in ranked if "**" not in plan.units[n].writes] or ranked
+    found = []
+    for file in survey.files:
+        found.append(next((n for n in own if owns(plan.units[n].writes, file.path)), ranked[0]))
+    return found
+
+
+def declared(plan: Plan, survey: Survey, owner: Sequence[int]) -> frozenset[int]:
+    """Files whose interfaces the contract declares: it writes them first, and another one owns them; or it says that it
+    provides them."""
+    if plan.contract is None:
+        return frozenset()
+    unit = plan.unit(plan.contract)
+    return frozenset(
+        n
+        for n, file in enumerate(survey.files)
+        if plan.units[owner[n]].id != unit.id and (owns(unit.writes, file.path) or file.path in unit.provides)
+    )
+
+
+def _layout(plan: Plan, survey: Survey) -> Layout:
+    owner = owners(plan, survey)
+    spoken_for = declared(plan, survey, owner)
+    number = {unit.id: n for n, unit in enumerate(plan.units)}
+    needs = graph.needs(plan)
+    pieces = tuple(
+        Piece(tuple(f for f, o in enumerate(owner) if o == n), needs=tuple(number[i] for i in needs[unit.id]))
+        for n, unit in enumerate(plan.units)
+    )
+    return Layout(pieces, spoken_for)
+
+
+def _as_stated(plan: Plan, work: Work, layout: Layout, costs: Costs) -> tuple[Work, Layout]:
+    """With the work of a unit as long as the plan itself says, and with that of declaring in the contract."""
+    seconds, pieces = list(work.seconds), []
+    for unit, piece in zip(plan.units, layout.pieces, strict=True):
+        own = sum(seconds[f] for f in piece.files)
+        extra = CONTRACT_SHARE * sum(work.seconds[f] for f in layout.declared) if unit.id == plan.contract else 0.0
+        stated = unit.estimate.seconds_p50 if unit.estimate is not None else None
+        if stated is None:
+            pieces.append(piece._replace(extra=extra))
+            continue
+        reading = min(costs.reading_seconds, stated / 2)
+        left = max(stated - reading - costs.tree_seconds, stated / 10)
+        for f in piece.files:
+            seconds[f] *= left / own
+        pieces.append(piece._replace(extra=0.0 if piece.files else left, reading=reading))
+    return work._replace(seconds=tuple(seconds)), layout._replace(pieces=tuple(pieces))
+
+
+# ---- what is said of it
+
+
+def _unit(played: Played, n: int, costs: Costs) -> Unit:
+    unit, piece = played.plan.units[n], played.layout.pieces[n]
+    stated = unit.estimate
+    reading = costs.reading_seconds if piece.reading is None else piece.reading
+    seconds = [played.work.seconds[f] for f in piece.files]
+    work = sum(seconds) + piece.extra
+    sizes = sum((s * played.work.sigmas[f]) ** 2 for s, f in zip(seconds, piece.files, strict=True))
+    spread = costs.sigma**2 + (sizes / work**2 if work else 0.0)
+    p50 = reading + work + costs.tree_seconds
+    tokens = work_tokens(costs, len(piece.files), sum(played.lines[f] for f in piece.files))
+    given = stated or UnitEstimate(seconds_p50=round(p50, 1))
     return replace(
-        timed,
-        estimate=estimate if stated is None else _kept(stated, estimate),
-        confidence=plan.confidence if plan.confidence is not None else sure,
+        unit,
+        estimate=replace(
+            given,
+            seconds_p90=given.seconds_p90 or round(given.seconds_p50 * math.exp(P90 * math.sqrt(spread)), 1),
+            tokens_p50=given.tokens_p50 or round(tokens),
+        ),
     )
 
 
-def _kept(stated: PlanEstimate, found: PlanEstimate) -> PlanEstimate:
-    """What is stated, and what is found where nothing is."""
-
-    def one(name: str) -> Any:
-        return getattr(found if getattr(stated, name) is None else stated, name)
-
+def _sides(played: Played, plan: Plan, costs: Costs, *, workers: int, at: float) -> PlanEstimate:
+    given = plan.estimate or PlanEstimate()
+    o, lines = played.outcomes, sum(played.lines)
+    speedups = o.speedups
+    alone = work_tokens(costs, len(played.survey.files), lines)
+    several = sum(u.estimate.tokens_p50 for u in plan.units if u.estimate is not None)
     return PlanEstimate(
-        workers=one("workers"),
-        gate_quantile=one("gate_quantile"),
-        speedup_quantile=one("speedup_quantile"),
-        speedup_p50=one("speedup_p50"),
-        single=_kept_side(stated.single, found.single),
-        parallel=_kept_side(stated.parallel, found.parallel),
-        critical_path=stated.critical_path or found.critical_path,
+        workers=given.workers if given.workers is not None else workers,
+        gate_quantile=given.gate_quantile if given.gate_quantile is not None else at,
+        speedup_quantile=_or(given.speedup_quantile, quantile(speedups, at), 3),
+        speedup_p50=_or(given.speedup_p50, quantile(speedups, 0.5), 3),
+        single=_side(given.single, o.single, alone, costs),
+        parallel=_side(given.parallel, o.parallel, several, costs),
+        critical_path=given.critical_path or graph.critical_path(plan),
     )
 
 
-def _kept_side(stated: SideEstimate, found: SideEstimate) -> SideEstimate:
-    names = SideEstimate.__struct_fields__
-    return SideEstimate(**{n: getattr(found if getattr(stated, n) is None else stated, n) for n in names})
-
-
-# ---- units
-
-
-def _with_units(plan: Plan, here: Laid, costs: Costs, drawn: Sequence[Weather]) -> Plan:
-    way = course(here.layout, here.work)
-    taken: list[list[float]] = [[] for _ in plan.units]
-    for weather in drawn:
-        for number, seconds in enumerate(lengths(way, weather, costs)[1]):
-            taken[number].append(seconds)
-    units = []
-    for number, unit in enumerate(plan.units):
-        p50, p90 = quantile(taken[number], 0.5), quantile(taken[number], 0.9)
-        own = unit.estimate
-        if own is not None:  # the median as it is stated; the rest in proportion where it is not
-            p90 = own.seconds_p90 or own.seconds_p50 * p90 / max(p50, 1.0)
-            p50 = own.seconds_p50
-        tokens = own.tokens_p50 if own is not None and own.tokens_p50 else _tokens_of_unit(here, number, p50, costs)
-        units.append(
-            replace(unit, estimate=UnitEstimate(seconds_p50=_s(p50), seconds_p90=_s(p90), tokens_p50=round(tokens)))
-        )
-    return replace(plan, units=tuple(units))
-
-
-def _s(seconds: float) -> float:
-    return round(seconds, 1)
-
-
-def _tokens_of_unit(here: Laid, number: int, seconds: float, costs: Costs) -> float:
-    lines = sum(here.lines[file] for file in here.layout.pieces[number].files)
-    return _tokens(1, lines, max(0.0, seconds - costs.reading_seconds), costs)
-
-
-def _tokens(attempts: float, lines: float, working: float, costs: Costs) -> float:
-    return attempts * costs.reading_tokens + lines * costs.line_tokens + working / STEP_SECONDS * costs.step_tokens
-
-
-# ---- both ways
-
-
-def _both(plan: Plan, here: Laid, costs: Costs, outcomes: Outcomes, workers: int, at: float) -> PlanEstimate:
-    speedups = outcomes.speedups
-    lines = sum(here.lines)
-    work = sum(here.work.seconds)
-    declaring = sum(piece.extra for piece in here.layout.pieces)
-    one = _tokens(1, lines, work, costs)
-    attempts = len(plan.units) * (1.0 + costs.failed)
-    mended = sum(outcomes.mended) / max(1, len(outcomes.mended))
-    several = _tokens(attempts, lines * (1 + declaring / work if work else 1.0), work + declaring + mended, costs)
-    return PlanEstimate(
-        workers=workers,
-        gate_quantile=at,
-        speedup_quantile=round(quantile(speedups, at), 3),
-        speedup_p50=round(quantile(speedups, 0.5), 3),
-        single=_side(outcomes.single, one, costs),
-        parallel=_side(outcomes.parallel, several, costs),
-        critical_path=graph.critical_path(plan),
-    )
-
-
-def _side(seconds: Sequence[float], tokens: float, costs: Costs) -> SideEstimate:
+def _side(given: SideEstimate, seconds: Sequence[float], tokens: float, costs: Costs) -> SideEstimate:
+    """Money follows tokens, and these spread as the time does."""
     p50, p90 = quantile(seconds, 0.5), quantile(seconds, 0.9)
-    dollars = tokens / 1e6 * costs.dollars_per_million
+    cost = (given.tokens_p50 if given.tokens_p50 is not None else tokens) * costs.dollars_per_million / 1e6
     return SideEstimate(
-        seconds_p50=_s(p50),
-        seconds_p90=_s(p90),
-        tokens_p50=round(tokens),
-        cost_usd_p50=round(dollars, 4),
-        cost_usd_p90=round(dollars * p90 / p50, 4) if p50 else None,
+        seconds_p50=_or(given.seconds_p50, p50, 1),
+        seconds_p90=_or(given.seconds_p90, p90, 1),
+        tokens_p50=_or(given.tokens_p50, tokens, 0),
+        cost_usd_p50=_or(given.cost_usd_p50, cost, 4),
+        cost_usd_p90=_or(given.cost_usd_p90, cost * (p90 / p50 if p50 else 1.0), 4),
     )
 
 
-# ---- confidence
+def _or(given: float | None, found: float, digits: int) -> float:
+    return given if given is not None else round(found, digits)
 
 
-def _confidence(plan: Plan, here: Laid, survey: Survey, outcomes: Outcomes, requirements: Sequence[str]) -> Confidence:
-    """P(several take no longer than one), with its limits.
+# ---- how sure it is
 
-    Requirements count where the plan names any at all: one without a single id says nothing about them.
-    """
-    value = outcomes.no_slower
-    many = len(outcomes.single)
-    reasons = [f"In {value:.0%} of {many:,} simulated runs several agents took no longer than one."]
-    reasons.extend(_risks(plan, here))
-    served = covered(plan.units)
-    missing = [id for id in requirements if id not in served] if served else []
+
+def confidence(played: Played, requirements: Iterable[str] = ()) -> Confidence:
+    """P(several agents take no longer than one) in the simulation, at most what is known of the plan allows."""
+    plan, o = played.plan, played.outcomes
+    count = len(o.single)
+    won = round(o.no_slower * count)
+    value = o.no_slower
+    reasons = [f"Several agents took no longer than one in {won:,} of {count:,} simulated runs."]
+    risky = at_risk(played)
+    if risky:
+        reasons.append(_open_edges(played, risky))
+    covered = {r for unit in plan.units for r in unit.requirements}
+    missing = [r for r in requirements if r not in covered] if covered else []
     if missing:
         value = min(value, UNCOVERED)
-        reasons.append(
-            f"{_names(missing)} {'is' if len(missing) == 1 else 'are'} served by no unit: at most {UNCOVERED:.0%}."
-        )
-    if survey.unresolved:
+        reasons.append(f"No unit serves {_names(missing)}: at most {UNCOVERED:.0%}.")
+    if played.survey.unresolved:
         value = min(value, UNRESOLVED)
-        count = len(survey.unresolved)
-        reasons.append(
-            f"{count} {'path' if count == 1 else 'paths'} of the documents could not be found, the first:"
-            f" {survey.unresolved[0].rstrip('.')}: at most {UNRESOLVED:.0%}."
-        )
+        many = len(played.survey.unresolved)
+        first = played.survey.unresolved[0].rstrip(".")
+        reasons.append(f"{many} path{'s' * (many > 1)} cannot be resolved ({first}): at most {UNRESOLVED:.0%}.")
     return Confidence(value=round(value, 3), reasons=tuple(reasons))
 
 
-def _risks(plan: Plan, here: Laid) -> list[str]:
-    """What the plan neither orders nor declares, in numbers."""
-    if len(plan.units) < 2:
-        return []
-    way = course(here.layout, here.work)
-    open_ = [(p, i, j) for i, j, p in here.work.edges if unordered(way, i, j)]
-    expected = sum(p * (CONTRACT_MISSES if j in here.layout.declared else 1.0) for p, _, j in open_)
-    if expected < 0.05:
-        return ["What units build on is ordered, declared first, or in the same unit."]
-    said = f"Between units that run side by side {expected:.1f} dependencies are to be expected that nothing orders"
-    free = [(p, i, j) for p, i, j in open_ if j not in here.layout.declared]
-    if not free:
-        return [said + ", all of them on what the contract declares."]
-    p, i, j = max(free)
-    return [f"{said}; the likeliest: {here.files[i].path} on {here.files[j].path} ({p:.0%})."]
+def _calibrated(sure: Confidence, costs: Costs) -> Confidence:
+    """With a word on what earlier runs changed about it: what was simulated has the correction in it."""
+    if abs(costs.optimism - 1.0) < 0.005:
+        return sure
+    told = f"Calibrated by history: times of several agents count {costs.optimism:.2f}-fold, as earlier runs here took."
+    return replace(sure, reasons=(*sure.reasons, told))
 
 
-def unordered(way: Course, i: int, j: int) -> bool:
-    """Whether file i could be worked on before file j is done, by another agent."""
-    one, other = way.owner[i], way.owner[j]
-    return one != other and not way.before[one] >> other & 1
+def at_risk(played: Played) -> list[tuple[int, int, float]]:
+    """Dependencies that may be there and that the plan neither orders nor declares: (file, on, likelihood), the most
+    likely first."""
+    plan, layout = played.plan, played.layout
+    owner = owners(plan, played.survey)
+    before = graph.ancestors(plan)
+    ids = [unit.id for unit in plan.units]
+    found = [
+        (i, j, p)
+        for i, j, p in played.work.edges
+        if owner[i] != owner[j] and j not in layout.declared and ids[owner[j]] not in before[ids[owner[i]]]
+    ]
+    return sorted(found, key=lambda e: (-e[2], e[0], e[1]))
+
+
+def _open_edges(played: Played, risky: Sequence[tuple[int, int, float]]) -> str:
+    expected = sum(p for _, _, p in risky) + played.work.rest
+    i, j, p = risky[0]
+    files = played.survey.files
+    return (
+        f"About {expected:.1f} dependencies between units are expected that nothing declares; the likeliest: "
+        f"{files[i].path} on {files[j].path} ({p:.0%})."
+    )
 
 
 def _names(ids: Sequence[str]) -> str:
-    shown = ", ".join(ids[:3])
-    return shown if len(ids) <= 3 else f"{shown} and {len(ids) - 3} more"
+    return ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")

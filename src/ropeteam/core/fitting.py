@@ -153,9 +153,10 @@ def work_tokens(costs: Costs, files: int, lines: float | None) -> float:
 
 
 def _pace(priors: Costs, o: Observation, reading: float) -> float | None:
-    """Logarithm of measured / published work."""
+    """Logarithm of measured / published work; of a contract, which only declares, and of what was left by others, the
+    size is not known."""
     expected = work_seconds(priors, o.files, o.lines)
-    if expected <= 0:
+    if expected <= 0 or o.kind in ("contract", "rest"):
         return None
     read = o.reading_seconds or min(reading, o.seconds * 0.9)
     work = o.seconds - read
@@ -163,7 +164,7 @@ def _pace(priors: Costs, o: Observation, reading: float) -> float | None:
 
 
 def _talk(priors: Costs, o: Observation) -> float | None:
-    expected = work_tokens(priors, o.files, o.lines)
+    expected = work_tokens(priors, o.files, o.lines) if o.kind not in ("contract", "rest") else 0.0
     return math.log(o.tokens / expected) if o.tokens > 0 and expected > 0 else None
 
 

@@ -1,40 +1,37 @@
-"""From a survey to a plan: several ways of grouping the work are simulated, and the best becomes units.
+"""The static planner: from what is known of the work to units that agents can do, with why they are as they are.
 
-How the ways come about: `core.ways` and `core.partition`. What is drawn and what it costs: `core.simulate`. Why so and
-what was tried: `docs/design/0016-grouping.md`.
+Several ways of sharing the files out are simulated (`core.ways`, `core.trials`); the best by the cautious quantile of
+its speed-up is made a plan here, in words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
-from ropeteam.core import patterns
+from ropeteam.core import graph, unit_texts
 from ropeteam.core.costs import Costs
-from ropeteam.core.estimate import estimated
-from ropeteam.core.explaining import explained
+from ropeteam.core.edge_notes import edges, flips
+from ropeteam.core.estimate import estimated, play
+from ropeteam.core.layers import LAYERS, rank_of
 from ropeteam.core.model import Feature, Plan, Unit
 from ropeteam.core.plan_batches import layered
-from ropeteam.core.simulate import Work
-from ropeteam.core.survey import Explanation, PlannedFile, Survey
-from ropeteam.core.trials import Trial, atoms_of, trials, work_of
-from ropeteam.core.unit_texts import common_words, contract_goal, goal, ids, layer_of, rank_of, subject
+from ropeteam.core.proposal_owners import pattern_of
+from ropeteam.core.sequence import in_sequence
+from ropeteam.core.settings import Gate
+from ropeteam.core.simulate import quantile as quantile_of
+from ropeteam.core.simulate import weathers
+from ropeteam.core.survey import Candidate, Explanation, PlannedFile, Survey
+from ropeteam.core.trials import Trial, atoms_of, draws_for, trials, tried, work_of
 
-DRAWS: Final = 200
-"""Of each way that is tried; the one that is kept is simulated anew, with others."""
-MOST_READS: Final = 12
-
-
-class Group(NamedTuple):
-    """A unit in the making. number: of its piece in the layout; needs: numbers of pieces."""
-
-    number: int
-    files: tuple[int, ...]
-    needs: tuple[int, ...]
-    layer: str
-    name: str
+TRIAL_DRAWS: Final = 300
+"""Of each way that is tried. All have the same weather, so that their difference needs fewer than each by itself."""
+NEARLY: Final = 0.985
+"""Of the best: what lies above is noise at so many draws."""
+BIG_HUB: Final = 0.15
+"""Share of all lines up to which a file that many want a line in may be left to the contract."""
 
 
 def grouped(
@@ -43,172 +40,192 @@ def grouped(
     *,
     feature: Feature,
     workers: int,
+    gate: Gate,
     grouping: Literal["auto", "layers"] = "auto",
-    quantile: float = 0.25,
+    mode: Literal["auto", "single", "parallel"] = "auto",
     seed: int = 1,
-    draws: int = DRAWS,
 ) -> tuple[Plan, Explanation]:
-    """The plan, predicted, with why it is so. The same for the same arguments.
+    """The best plan of the survey's files, predicted. Needs at least one file.
 
-    Every file has one owner; a file that a contract declares is in its unit's files too, which come after. grouping:
-    `layers` tries only units within one layer, in batches. survey: with at least one file.
+    grouping layers: configuration, models, services and controllers, views and components, whatever is best. mode: with
+    `parallel` the fastest plan, whether it pays or not.
+
+    Where none pays, the units are in the order for one agent, and what is predicted of several is that of the fastest
+    way that was found: that is what one agent was chosen over.
     """
+    quantile = gate.quantile
     work = work_of(survey, costs)
-    atoms = atoms_of(survey.files, work.seconds, workers)
-    layers = [rank_of(file) for file in survey.files]
-    tried = trials(
-        work,
-        atoms,
-        layers,
-        costs,
-        workers=workers,
-        at=quantile,
-        seed=seed,
-        draws=draws,
-        only_layers=grouping == "layers",
+    atoms = atoms_of(survey.files, survey.dependencies, seconds=work.seconds, workers=workers)
+    ranks = [rank(file) for file in survey.files]
+    found = trials(work, atoms, ranks, costs, workers=workers, at=quantile, seed=seed, draws=TRIAL_DRAWS)
+    drawn = weathers(work, costs, draws=draws_for(len(survey.files), TRIAL_DRAWS), seed=seed)
+    plain = tried(in_sequence(survey, work, atoms, ranks), work, costs, drawn, workers=workers, at=quantile)
+    found = sorted([*found, plain], key=lambda t: -t.quantile)
+    fastest = next((t for t in found if len(t.way.groups) > 1 and not t.way.barriers), plain)
+    least = 0.0 if mode == "parallel" else gate.min_speedup
+    best = chosen(found, plain, grouping, least=least)
+    plan = _plan(best, survey, feature, ranks)
+    plan = layered(plan, grouping)
+    ids = tuple(dict.fromkeys(r.id for r in feature.requirements))
+    plan = unit_texts.serving(plan, survey, feature)
+    plan = estimated(plan, survey, costs, workers=workers, quantile=quantile, seed=seed, requirements=ids)
+    played = play(plan, survey, costs, workers=workers, seed=seed, draws=TRIAL_DRAWS)
+    notices = survey.notices
+    if best is plain and fastest is not plain and plain.quantile < fastest.quantile:
+        other = _plan(fastest, survey, feature, ranks)
+        other = unit_texts.serving(layered(other, "auto"), survey, feature)
+        other = estimated(other, survey, costs, workers=workers, quantile=quantile, seed=seed, requirements=ids)
+        plan = _compared(plan, other)
+        told = f"The units are in the order for one agent. Several are predicted with “{fastest.way.name}”, the fastest way."
+        notices = (*notices, told)
+    explanation = Explanation(
+        planner="static",
+        candidates=tuple(_candidate(t, best) for t in found),
+        units=unit_texts.notes(plan, survey),
+        edges=edges(played),
+        flips=flips(played, costs, workers=workers, at=quantile, seed=seed),
+        notices=notices,
     )
-    best = tried[0]
-    made = Plan(units=_units(best, survey, work, feature), contract=None)
-    if best.way.contract:
-        made = replace(made, contract=made.units[0].id)
-    plan = estimated(
-        layered(made, grouping),
-        survey,
-        costs,
-        workers=workers,
-        quantile=quantile,
-        seed=seed + 1,
+    return plan, explanation
+
+
+def _compared(plan: Plan, fastest: Plan) -> Plan:
+    """With what is predicted of several agents that carry out the other plan."""
+    if plan.estimate is None or fastest.estimate is None:
+        return plan
+    estimate = replace(fastest.estimate, single=plan.estimate.single, critical_path=())
+    return replace(plan, confidence=fastest.confidence, estimate=estimate)
+
+
+def rank(file: PlannedFile) -> int:
+    """Its layer; a category that the survey is sure of counts before the path's own words."""
+    known = {"config": "config", "model": "models", "service": "services", "view": "views", "test": "tests"}
+    layer = known.get(file.category, "")
+    return rank_of(Unit(id="x", layer=layer, writes=(file.path,)))
+
+
+def chosen(found: Sequence[Trial], plain: Trial, grouping: Literal["auto", "layers"], *, least: float) -> Trial:
+    """The best where it is fast enough to be done by several agents; else the order that a person would take. Of nearly
+    equal ones the one with fewer units."""
+    if grouping == "layers":
+        return next((t for t in found if t.way.barriers), plain)
+    several = [t for t in found if len(t.way.groups) > 1 and not t.way.barriers and t.quantile >= least]
+    near = [t for t in several if t.quantile >= several[0].quantile * NEARLY]
+    return min(near, key=lambda t: (len(t.way.groups), -t.quantile), default=plain)
+
+
+def _candidate(t: Trial, best: Trial) -> Candidate:
+    seconds = t.outcomes.parallel
+    pieces = t.way.layout.pieces
+    plan = Plan(units=tuple(Unit(id=str(n), needs=tuple(map(str, p.needs))) for n, p in enumerate(pieces)))
+    return Candidate(
+        name=t.way.name,
+        units=len(pieces),
+        width=graph.width(plan),
+        seconds_p50=round(quantile_of(seconds, 0.5), 1),
+        seconds_p90=round(quantile_of(seconds, 0.9), 1),
+        speedup_p50=round(t.p50, 2),
+        speedup_quantile=round(t.quantile, 2),
+        chosen=t is best,
+        why=t.way.why,
+    )
+
+
+# ---- by index to a plan
+
+
+def _plan(trial: Trial, survey: Survey, feature: Feature, ranks: Sequence[int]) -> Plan:
+    """Units in an order in which one agent could do them too: what is needed first, then by layer."""
+    layout, files = trial.way.layout, survey.files
+    groups = [list(piece.files) for piece in layout.pieces]
+    contract = 0 if trial.way.contract else None
+    if contract is not None:
+        groups[contract] = _hubs(layout.declared, groups, survey)
+        groups = [g if n == contract else [f for f in g if f not in groups[contract]] for n, g in enumerate(groups)]
+    left = [n for n, group in enumerate(groups) if group or n == contract]
+    needs = {n: [m for m in layout.pieces[n].needs if m in left] for n in left}
+    order = _in_order(left, needs, {n: _middle(groups[n], ranks, survey) for n in left}, contract)
+    named = unit_texts.ids(
+        [groups[n] for n in order], survey, ranks, contract=order.index(contract) if contract in order else None
+    )
+    id_of = dict(zip(order, named, strict=True))
+    units = []
+    for n in order:
+        spoken = sorted(layout.declared) if n == contract else []
+        writes = tuple(files[f].pattern or pattern_of(files[f].path) for f in dict.fromkeys((*groups[n], *spoken)))
+        unit = Unit(
+            id=id_of[n],
+            kind="contract" if n == contract else "unit",
+            layer="config" if n == contract else LAYERS[_most(groups[n], ranks, survey)],
+            needs=tuple(id_of[m] for m in order if m in needs[n]),
+            writes=writes,
+        )
+        units.append(unit_texts.told(unit, groups[n], spoken, survey, feature, ranks))
+    return Plan(units=tuple(units), contract=id_of[contract] if contract is not None else None)
+
+
+def _hubs(spoken_for: frozenset[int], groups: Sequence[Sequence[int]], survey: Survey) -> list[int]:
+    """Files that several units want a line in, and that are small: whoever declares the interfaces registers them too.
+    Such a file with two writers is where agents most often meet (37 to 42 % of features of several units)."""
+    total = sum(f.lines or 0 for f in survey.files) or 1
+    owner = {f: n for n, group in enumerate(groups) for f in group}
+    index = {file.path: n for n, file in enumerate(survey.files)}
+    wanted: dict[int, set[int]] = {}
+    for d in survey.dependencies:
+        i, j = index.get(d.path), index.get(d.on)
+        if i is None or j is None:
+            continue
+        for hub, other in ((i, j), (j, i)):
+            if survey.files[hub].hub and other in owner:
+                wanted.setdefault(hub, set()).add(owner[other])
+    return sorted(
+        n
+        for n, file in enumerate(survey.files)
+        if file.hub
+        and file.status == "M"
+        and file.category not in ("docs", "test")
+        and (file.lines or 0) <= BIG_HUB * total
+        and n not in spoken_for
+        and len(wanted.get(n, ())) > 1
+    )
+
+
+def _in_order(
+    left: Sequence[int], needs: dict[int, list[int]], ranks: dict[int, tuple[float, int]], contract: int | None
+) -> list[int]:
+    done: list[int] = []
+    open_ = set(left)
+    while open_:
+        ready = [n for n in open_ if all(m in done for m in needs[n])]
+        nearest = min(ready, key=lambda n: (n != contract, ranks[n]))
+        done.append(nearest)
+        open_.remove(nearest)
+    return done
+
+
+def _middle(group: Sequence[int], ranks: Sequence[int], survey: Survey) -> tuple[float, int]:
+    """Where its work is in the documents' own sequence, else among the layers."""
+    steps = [survey.files[f].step for f in group if survey.files[f].step]
+    mean = sum(ranks[f] for f in group) / len(group) if group else 0.0
+    return (min(steps) if steps else mean, min(group, default=0))
+
+
+def _most(group: Sequence[int], ranks: Sequence[int], survey: Survey) -> int:
+    """The layer that most of its lines are in; tests only where there is nothing else."""
+    lines: dict[int, float] = {}
+    for f in group:
+        lines[ranks[f]] = lines.get(ranks[f], 0.0) + (survey.files[f].lines or 20)
+    tests = LAYERS.index("tests")
+    return max(lines, key=lambda r: (r != tests, lines[r]), default=LAYERS.index("services"))
+
+
+def whole(feature: Feature) -> Plan:
+    """One unit that owns everything: where nothing is known of the files."""
+    unit = Unit(
+        id="01-feature",
+        title=feature.title or feature.name,
+        goal="The whole feature.",
+        writes=("**",),
         requirements=tuple(dict.fromkeys(r.id for r in feature.requirements)),
     )
-    return plan, explained(plan, survey, tried, costs)
-
-
-def _units(best: Trial, survey: Survey, work: Work, feature: Feature) -> tuple[Unit, ...]:
-    groups = _groups(best, survey, work)
-    names = ids([g.name for g in groups], 2 if best.way.contract else 1)
-    by_number = {g.number: id for g, id in zip(groups, names, strict=True)}
-    declared = sorted(best.way.layout.declared)
-    if best.way.contract:
-        by_number[0] = "01-contract"
-    owner = {f: g.number for g in groups for f in g.files}
-    texts = {r.id: r.text for r in feature.requirements}
-    title = feature.title or feature.name
-    units = []
-    for group, id in zip(groups, names, strict=True):
-        files = [survey.files[f] for f in group.files]
-        units.append(
-            Unit(
-                id=id,
-                title=_title(group.layer, files),
-                goal=goal(
-                    files,
-                    survey,
-                    declared=[survey.files[f].path for f in declared],
-                    later=_beside(group, best, work, survey, owner, by_number),
-                    texts=texts,
-                    title=title,
-                ),
-                layer=group.layer,
-                needs=tuple(by_number[n] for n in group.needs),
-                writes=tuple(_pattern(file) for file in files),
-                reads=_reads(group, work, survey, owner),
-                requirements=tuple(dict.fromkeys(r for file in files for r in file.requirements)),
-            )
-        )
-    if not best.way.contract:
-        return tuple(units)
-    return (
-        _contract(declared, survey, work, owner, by_number, title),
-        *units,
-    )
-
-
-def _pattern(file: PlannedFile) -> str:
-    return file.pattern or patterns.exact(file.path)
-
-
-def _groups(best: Trial, survey: Survey, work: Work) -> list[Group]:
-    """In an order in which each comes after what it needs; else by layer, then by path."""
-    pieces = best.way.layout.pieces
-    common = common_words(survey.files)
-    found = []
-    for number, piece in enumerate(pieces):
-        if not piece.files:
-            continue
-        files = sorted(
-            piece.files, key=lambda f: (rank_of(survey.files[f]), survey.files[f].step, survey.files[f].path)
-        )
-        here = [survey.files[f] for f in files]
-        seconds = [work.seconds[f] for f in files]
-        layer = layer_of(here, seconds)
-        about = subject(here, seconds, common)
-        name = f"{about}-{layer}" if about and len(pieces) > 2 else layer if len(pieces) > 1 else "feature"
-        found.append(Group(number, tuple(files), piece.needs, layer, name))
-    rank = {g.number: n for n, g in enumerate(sorted(found, key=lambda g: _place(g, survey)))}
-    done: set[int] = {n for n, piece in enumerate(pieces) if not piece.files}
-    ordered: list[Group] = []
-    while len(ordered) < len(found):
-        ready = [g for g in found if g.number not in done and done.issuperset(g.needs)]
-        ordered.append(min(ready, key=lambda g: rank[g.number]))
-        done.add(ordered[-1].number)
-    return ordered
-
-
-def _place(group: Group, survey: Survey) -> tuple[int, str]:
-    first = survey.files[group.files[0]]
-    return min(rank_of(survey.files[f]) for f in group.files), first.path
-
-
-def _title(layer: str, files: Sequence[PlannedFile]) -> str:
-    names = [file.path.rpartition("/")[2] or file.path for file in files]
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"{layer.capitalize()}: {shown}"
-
-
-def _reads(group: Group, work: Work, survey: Survey, owner: dict[int, int]) -> tuple[str, ...]:
-    """Files of others that its own probably build on, the likeliest first."""
-    wanted: dict[int, float] = {}
-    for i, j, p in work.edges:
-        if owner[i] == group.number and owner[j] != group.number and p >= 0.1:
-            wanted[j] = max(p, wanted.get(j, 0.0))
-    best = sorted(wanted, key=lambda j: (-wanted[j], j))[:MOST_READS]
-    return tuple(_pattern(survey.files[j]) for j in best)
-
-
-def _beside(
-    group: Group, best: Trial, work: Work, survey: Survey, owner: dict[int, int], names: dict[int, str]
-) -> list[str]:
-    """What it may build on that others do at the same time and nobody declares."""
-    declared, needs = best.way.layout.declared, set(group.needs)
-    wanted: dict[int, float] = {}
-    for i, j, p in work.edges:
-        if owner[i] == group.number and owner[j] not in (group.number, *needs) and j not in declared and p >= 0.2:
-            wanted[j] = max(p, wanted.get(j, 0.0))
-    best_first = sorted(wanted, key=lambda j: (-wanted[j], j))[:MOST_READS]
-    return [f"`{survey.files[j].path}` ({names[owner[j]]})" for j in best_first]
-
-
-def _contract(
-    declared: Sequence[int],
-    survey: Survey,
-    work: Work,
-    owner: dict[int, int],
-    names: dict[int, str],
-    title: str,
-) -> Unit:
-    files = [survey.files[f] for f in declared]
-    asked: dict[str, list[str]] = {}
-    for i, j, p in work.edges:
-        if j in declared and owner[i] != owner[j] and p >= 0.1:
-            by = asked.setdefault(survey.files[j].path, [])
-            if names[owner[i]] not in by:
-                by.append(names[owner[i]])
-    return Unit(
-        id="01-contract",
-        title="What the others build on",
-        goal=contract_goal(files, asked, title),
-        kind="contract",
-        layer="config",
-        writes=tuple(_pattern(file) for file in files),
-        requirements=(),
-    )
+    return replace(layered(Plan(units=(unit,)), "auto"), barriers=False)

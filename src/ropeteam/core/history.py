@@ -10,6 +10,7 @@ from __future__ import annotations
 from ropeteam.core.model import Kind, Outcome, RunOutcome, SideEstimate, TriggerId, Value
 from ropeteam.core.patterns import owns
 from ropeteam.core.progress import pieces, units
+from ropeteam.core.sizes import lines_of
 from ropeteam.core.state import AttemptState, RunState, Span
 from ropeteam.core.timing import actual, covered, time_scale
 
@@ -29,9 +30,10 @@ WHOLE = ("single", "rest", "belay", "plan")
 class Observation(Value, frozen=True, kw_only=True):
     """One attempt that ended. good: it said it was done, and what it made was validated: only then do its times count.
 
-    files, lines: its size as it was planned (files: as they were changed, where no plan says any; 0 and None: not
-    known). planned_seconds, planned_tokens: medians that its plan stated. seconds, reading_seconds (0: not known): as
-    measured, in feature time; tokens: all of them. failed: it came to nothing by itself.
+    files, lines: its size as it was predicted from what was planned (files: as they were changed, where no plan says
+    any; 0 and None: not known). planned_seconds, planned_tokens: medians that its plan stated. seconds,
+    reading_seconds (0: not known): as measured, in feature time; tokens: all of them. failed: it came to nothing by
+    itself.
     """
 
     agent: str
@@ -223,12 +225,9 @@ def _size(state: RunState, a: AttemptState) -> tuple[int, float | None]:
     elif a.kind in ("unit", "contract"):
         writes = next((u.writes for u in units(state) if u.id == a.unit), ())
         files = tuple(f for f in files if owns(writes, f.path))
-    if not files:
+    if outlook is None or not files:
         return len(a.result.changes), None
-    known = [float(f.lines) for f in files if f.lines is not None]
-    if not known:
-        return len(files), None
-    return len(files), sum(known) * len(files) / len(known)
+    return len(files), round(sum(lines_of(f, outlook.costs)[0] for f in files), 1)
 
 
 # ---- times

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from ropeteam.core.costs import Costs
 from ropeteam.core.estimate import estimated
 from ropeteam.core.graph import width
-from ropeteam.core.grouping import grouped
-from ropeteam.core.model import Feature, Plan, Unit
+from ropeteam.core.grouping import grouped, whole
+from ropeteam.core.model import Feature, Plan
 from ropeteam.core.plan_batches import layered
 from ropeteam.core.proposal import Refused, checked
 from ropeteam.core.settings import Settings
@@ -20,8 +20,8 @@ from ropeteam.core.survey import Explanation, Outlook, PlannedFile, Survey
 
 REQUIREMENT_LINES = 60
 REQUIREMENT_FILES = 2
-"""Where nobody names files: so much added code a requirement. Features of 406 lines in 12 files (the median of 1,805 real
-ones) have about six requirements where they are written down; a guess, which is why such a plan is one unit."""
+"""Where nobody names files: so much added code a requirement. The median of 1,805 real features is 406 lines in 12
+files, which would be six or seven requirements; a guess, which is why such a plan is one unit."""
 
 
 def outlook_of(
@@ -40,12 +40,19 @@ def outlook_of(
     if given is not None:
         plan = predicted(layered(given, settings.plan.grouping), feature, survey, costs, settings)
         return plan, Outlook(survey=survey, costs=costs, explanation=Explanation(planner="given"))
-    plan, explanation = planned(feature, survey, costs, settings)
+    plan, explanation = planned(feature, survey, costs, settings, mode=mode)
     ask = _why_ask(plan, survey, settings, mode)
     return plan, Outlook(survey=survey, costs=costs, explanation=explanation, ask_agent=ask)
 
 
-def planned(feature: Feature, survey: Survey, costs: Costs, settings: Settings) -> tuple[Plan, Explanation]:
+def planned(
+    feature: Feature,
+    survey: Survey,
+    costs: Costs,
+    settings: Settings,
+    *,
+    mode: Literal["auto", "single", "parallel"] = "auto",
+) -> tuple[Plan, Explanation]:
     """The static plan, with why it is as it is. Without files that are known: one unit that owns everything."""
     if survey.files:
         return grouped(
@@ -53,18 +60,12 @@ def planned(feature: Feature, survey: Survey, costs: Costs, settings: Settings) 
             costs,
             feature=feature,
             workers=settings.workers,
+            gate=settings.gate,
             grouping=settings.plan.grouping,
-            quantile=settings.gate.quantile,
+            mode=mode,
             seed=settings.plan.seed,
         )
-    whole = Unit(
-        id="01-feature",
-        title=feature.title or feature.name,
-        goal="The whole feature.",
-        writes=("**",),
-        requirements=tuple(dict.fromkeys(r.id for r in feature.requirements)),
-    )
-    plan = layered(Plan(units=(whole,)), settings.plan.grouping)
+    plan = layered(whole(feature), settings.plan.grouping)
     told = "The feature's documents name no files, so there is nothing to share out without reading the code."
     return (
         predicted(plan, feature, _guessed(feature, survey), costs, settings),

@@ -209,10 +209,10 @@ def _share(draft: Draft, clash: Clash, path: str, now: tuple[Owners, str | None]
     """One of the units that own a path gets it. Where nothing tells which one, or another would have nothing left,
     they write it one after the other."""
     everyone, last = now
-    owners = everyone.of(path)
+    owners = tuple(id for id in everyone.of(path) if _own(draft, id, path))
     keeper = _keeper(draft, path, owners, everyone.tested_by(path), last if hub or len(owners) > 2 else "")
     for id in owners if keeper is not None else ():
-        own = [pattern for pattern in draft.units[id].writes if plain(pattern) == path]
+        own = _own(draft, id, path)
         if id == keeper or len(own) == len(draft.units[id].writes):
             continue
         for pattern in own:
@@ -220,9 +220,14 @@ def _share(draft: Draft, clash: Clash, path: str, now: tuple[Owners, str | None]
         draft.mended.append(
             f"`{path}` had several owners and is `{keeper}`'s alone; `{id}` asks for what it needs there."
         )
-    both = all(any(plain(one) == path for one in draft.units[id].writes) for id in (clash.first, clash.second))
+    both = all(_own(draft, id, path) for id in (clash.first, clash.second))
     if both and draft.wait(clash.second, clash.first):
         draft.mended.append(f"`{clash.second}` waits for `{clash.first}`: both write `{path}`.")
+
+
+def _own(draft: Draft, id: str, path: str) -> list[str]:
+    """The patterns by which a unit owns just that path."""
+    return [pattern for pattern in draft.units[id].writes if plain(pattern) == path]
 
 
 def _keeper(draft: Draft, path: str, owners: tuple[str, ...], tested: str | None, last: str | None) -> str | None:
@@ -230,6 +235,9 @@ def _keeper(draft: Draft, path: str, owners: tuple[str, ...], tested: str | None
     a line in, the unit that comes after all others; empty for any other path."""
     if tested in owners:
         return tested
+    for_it = [id for id in owners if len(_own(draft, id, path)) == len(draft.units[id].writes)]
+    if for_it:  # it is all that this unit is for
+        return for_it[0] if len(for_it) == 1 else None
     if last != "":
         return last if last in owners else owners[0]
     about, folder = subject(path), path.rpartition("/")[0]

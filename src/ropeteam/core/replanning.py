@@ -42,8 +42,8 @@ def at_checkpoint(state: RunState) -> ev.Replan | None:
     seconds, plan, one, other = better
     scale = time_scale(state)
     why = (
-        f"{one.id} and {other.id} are done as one: {seconds * scale:.0f} s from here instead of {now * scale:.0f} s, at "
-        f"the pace and with the {reading_of(state) * scale:.0f} s of reading-in that were measured so far."
+        f"{one.id} and {other.id} are done as one: {seconds * scale:.0f} s from here instead of {now * scale:.0f} s, "
+        f"at the pace and with the {reading_of(state) * scale:.0f} s of reading-in that were measured so far."
     )
     return ev.Replan(plan=plan, why=why)
 

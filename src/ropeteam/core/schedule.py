@@ -11,8 +11,8 @@
         `-> RunAgent plan/1 -> Assess -> PlanRefused -> RunAgent plan/2
 
 `step` first records what happened (`core.record`), then looks at the state alone and says what is due and not under
-way yet (`core.asking`: before it is decided; `core.alone`: one agent; `core.together`: several). So there is no hidden memory: every prefix of the journal
-folds to the live state, and a resumed run does what the live one would have done.
+way yet (`core.asking`: before it is decided; `core.alone`: one agent; `core.together`: several). So there is no hidden
+memory: every prefix of the journal folds to the live state, and a resumed run does what the live one would have done.
 """
 
 from __future__ import annotations

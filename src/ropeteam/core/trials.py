@@ -9,7 +9,7 @@ from ropeteam.core.costs import Costs
 from ropeteam.core.likelihoods import is_test_of, pairs, words_of
 from ropeteam.core.simulate import Outcomes, Weather, Work, quantile, simulate, weathers
 from ropeteam.core.sizes import lines_of, seconds_of
-from ropeteam.core.survey import PlannedFile, Survey
+from ropeteam.core.survey import Dependency, PlannedFile, Survey
 from ropeteam.core.ways import Way, ways
 
 ENOUGH: Final = 60_000
@@ -37,28 +37,48 @@ def work_of(survey: Survey, costs: Costs) -> Work:
     return Work(tuple(s for s, _ in sized), tuple(g for _, g in sized), found.edges, found.rest)
 
 
-def atoms_of(files: Sequence[PlannedFile], seconds: Sequence[float], workers: int) -> tuple[tuple[int, ...], ...]:
-    """Files that stay together: a test and what it tests, unless the two are more than one worker's share of the work."""
-    tested: dict[int, int] = {}
+def atoms_of(
+    files: Sequence[PlannedFile],
+    dependencies: Sequence[Dependency] = (),
+    *,
+    seconds: Sequence[float] = (),
+    workers: int = 1,
+) -> tuple[tuple[int, ...], ...]:
+    """Files that stay together: a test and what it tests, by what is known of it, else by its name; but not where the
+    two are more than one worker's share of the work. seconds: of each file; without them nothing is too much."""
+    tested = _known_tests(files, dependencies)
     by_words: dict[frozenset[str], list[int]] = {}
     for n, file in enumerate(files):
         if file.category != "test":
             by_words.setdefault(words_of(file.path), []).append(n)
-    most = sum(seconds) / max(1, workers) * TOO_LARGE
-    held = dict(enumerate(seconds))
     for n, file in enumerate(files):
-        if file.category == "test":
+        if file.category == "test" and n not in tested:
             subject = is_test_of(file.path, [files[m].path for m in by_words.get(words_of(file.path), ())])
-            if subject is None:
-                continue
-            of = by_words[words_of(file.path)][subject]
-            if held[of] + seconds[n] <= most:
-                tested[n] = of
-                held[of] += seconds[n]
+            if subject is not None:
+                tested[n] = by_words[words_of(file.path)][subject]
+    most = sum(seconds) / max(1, workers) * TOO_LARGE
+    held = list(seconds)
+    for n, of in sorted(tested.items()) if seconds else ():
+        if held[of] + held[n] > most:
+            del tested[n]
+        else:
+            held[of] += held[n]
     groups: dict[int, list[int]] = {}
     for n in range(len(files)):
         groups.setdefault(tested.get(n, n), []).append(n)
     return tuple(tuple(sorted(g)) for g in groups.values())
+
+
+def _known_tests(files: Sequence[PlannedFile], dependencies: Sequence[Dependency]) -> dict[int, int]:
+    """Of each test the file that the survey says it most probably tests."""
+    index = {file.path: n for n, file in enumerate(files)}
+    best: dict[int, Dependency] = {}
+    for d in dependencies:
+        if d.kind == "test" and d.path in index and d.on in index:
+            n = index[d.path]
+            if n not in best or best[n].likelihood < d.likelihood:
+                best[n] = d
+    return {n: index[d.on] for n, d in best.items() if files[index[d.on]].category != "test"}
 
 
 def draws_for(files: int, draws: int) -> int:

@@ -76,7 +76,8 @@ _CELL: Final = {
     "D": re.compile(rf"\W*(?:{_DELETE}|d)\b.*|\W*[-−]\W*|🗑.*", re.IGNORECASE | re.DOTALL),
 }
 _MARK: Final = re.compile(
-    r"[(\[{*_`<←#\s-]*\b(new|added?|created?|modified|modify|changed?|updated?|edit|extended?|existing|deleted?|removed?)\b\s*(?:file)?[)\]}*_`:,;>.]|^\W*\b(new|modified|updated|deleted)\b\W*$",
+    r"[(\[{*_`<←#\s-]*\b(new|added?|created?|modified|modify|changed?|updated?|edit|extended?|existing|deleted?|removed?)\b"
+    r"\s*(?:file)?(?:[)\]}*_`:,;>.]|\s[-–—]\s)|^\W*\b(new|modified|updated|deleted)\b\W*$",
     re.IGNORECASE,
 )
 _FROM: Final = re.compile(r"\bfrom\s+(?:the\s+)?$", re.IGNORECASE)

@@ -203,6 +203,23 @@ def test_only_validated_attempts_tell_how_long_work_takes() -> None:
     assert costs.runs == 0
 
 
+@pytest.mark.parametrize("kind", ["contract", "rest"])
+def test_what_has_no_planned_size_tells_only_how_long_reading_takes(kind: str) -> None:
+    slow = seen(random.Random(4), Truth(reading=2.0, pace=9.0, talk=9.0, sigma=0.0), kind=kind)
+    reading, pace, talk = times(fitted(PRIORS, [run_of(slow)] * 50, "claude", "m"))
+    assert reading == pytest.approx(2.0, rel=0.1)
+    assert (pace, talk) == (1.0, 1.0)
+
+
+def test_where_costs_come_from_is_said() -> None:
+    assert fitted(PRIORS, runs_of(3, Truth()), "claude", "m").source == (
+        "published priors, fitted to 3 runs of claude (m) here"
+    )
+    assert fitted(PRIORS, [run_of(validations=(3.0,))], "claude").source == (
+        "published priors, and what checks and other agents took here"
+    )
+
+
 def test_checks_and_merges_take_what_they_took_lately() -> None:
     old = [run_of(validations=(100.0,), merges=(9.0,))] * 20
     new = [run_of(validations=(10.0,), merges=(1.0,))] * 9

@@ -16,6 +16,7 @@ from ropeteam.core.history_report import history_report
 from ropeteam.core.model import AttemptResult, Confidence, PlanEstimate, SideEstimate
 from ropeteam.core.report import report
 from ropeteam.core.schedule import fold
+from ropeteam.core.sizes import lines_of
 from ropeteam.core.survey import Outlook, PlannedFile, Survey
 
 ESTIMATE = PlanEstimate(
@@ -26,6 +27,7 @@ ESTIMATE = PlanEstimate(
     single=SideEstimate(seconds_p50=400.0, tokens_p50=500_000, cost_usd_p50=1.0),
     parallel=SideEstimate(seconds_p50=200.0, tokens_p50=600_000, cost_usd_p50=1.2),
 )
+COSTS = Costs(optimism=1.2)
 PLAN = replace(shop(60.0), estimate=ESTIMATE, confidence=Confidence(value=0.93))
 
 
@@ -91,11 +93,11 @@ def test_the_planned_size_is_that_of_the_files_a_unit_owns() -> None:
         PlannedFile(path="app/02-models.py", lines=200),
         PlannedFile(path="app/03-api.py"),
     )
-    w = as_claude(Several(PLAN).in_parallel(), outlook=Outlook(survey=Survey(files=files), costs=Costs(optimism=1.2)))
+    w = as_claude(Several(PLAN).in_parallel(), outlook=Outlook(survey=Survey(files=files), costs=COSTS))
     r = told(w)
     sizes = {o.unit: (o.files, o.lines) for o in r.observations}
-    assert sizes["02-models"] == (1, 200.0)
-    assert sizes["03-api"] == (1, None)
+    assert sizes["02-models"] == (1, pytest.approx(lines_of(files[1], COSTS)[0], abs=0.1))
+    assert sizes["03-api"] == (1, pytest.approx(lines_of(files[2], COSTS)[0], abs=0.1))
     assert sizes["05-views"] == (1, None)  # in no survey: what it changed
     assert r.foreseen is not None
     assert r.foreseen.optimism == 1.2
@@ -109,7 +111,8 @@ def test_one_agent_works_on_all_files_that_were_planned() -> None:
     w = World(replace(begun, outlook=Outlook(survey=Survey(files=files))))
     w.begin().baseline().succeed().merge().validate().compose().land()
     r = told(w)
-    assert [(o.files, o.lines) for o in r.observations] == [(3, 225.0)]
+    (o,) = r.observations
+    assert (o.files, o.lines) == (3, pytest.approx(sum(lines_of(f, Costs())[0] for f in files), abs=0.1))
     assert (r.mode, r.single_seconds, r.single_measured, r.speedup) == ("single", r.seconds, True, None)
 
 

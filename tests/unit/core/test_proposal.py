@@ -323,6 +323,12 @@ def test_a_path_that_many_want_has_one_owner_and_the_others_ask() -> None:
     assert all(u.needs == () for u in found.plan.units), "nobody waits"
 
 
+def test_a_path_that_is_all_a_unit_has_is_its_own() -> None:
+    found = accepted(of(unit("a", "app/x.py", "docs/x.md"), unit("docs", "docs/x.md")))
+    assert [u.writes for u in found.plan.units] == [("app/x.py",), ("docs/x.md",)]
+    assert found.plan.unit("docs").needs == ()
+
+
 def test_where_nothing_tells_them_apart_the_second_waits_for_the_first() -> None:
     found = accepted(of(unit("a", "app/x.py"), unit("b", "app/x.py")))
     assert not list(clashes(found.plan))

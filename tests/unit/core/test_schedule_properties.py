@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from worlds import FAILED, PASSED, World, answered, started
 
 from ropeteam.core import events as ev
+from ropeteam.core.history import past
 from ropeteam.core.model import Finding, LandedReason, Outcome, Trigger, Usage
 from ropeteam.core.report import exit_code, report
 from ropeteam.core.schedule import fold
@@ -290,6 +291,10 @@ def check_ended(w: RandomWorld) -> None:
     assert (state.outcome == "cancelled") == ("cancelled" in [t.id for t in state.triggers])
     said = report(state)
     assert exit_code(state) == expected_exit_code(w)
+    told = past(state)
+    assert told is not None
+    assert [o.unit for o in told.observations if o.good] == [a.unit for a in state.attempts if a.stage == "validated"]
+    assert told.seconds == said.actual.seconds
     assert msgspec.json.decode(msgspec.json.encode(said), type=type(said)) == said
     journal = msgspec.json.decode(msgspec.json.encode(w.events), type=list[ev.AnyEvent])
     assert fold(journal) == state

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import permutations
 from typing import Final
 
-from ropeteam.core import paths
+from ropeteam.core import likelihoods, paths
 from ropeteam.core.model import Step
 from ropeteam.core.survey import Dependency, DependencyKind, PlannedFile
 from ropeteam.planners.static import kinds, path_rules
@@ -20,9 +20,6 @@ from ropeteam.planners.static.base import Base
 from ropeteam.planners.static.history import History
 from ropeteam.planners.static.imports import Imports
 
-IMPORT: Final = 0.30
-SIBLING: Final = 0.40  # times the share of files beside it that import that file
-COCHANGE: Final = 0.10  # times the share of its earlier commits that changed the other too
 REGISTERED: Final = 0.70  # times the share of files beside a new one that the other imports already; not measured
 DECLARED: Final = 0.90  # the documents say so, and each step is one or two files
 DECLARED_MANY: Final = 0.60  # the same, of steps with many files: not each needs each
@@ -70,7 +67,7 @@ def _imports(files: Sequence[PlannedFile], base: Base) -> Iterator[Dependency]:
     for path in wanted:
         for on in imports.of(path) & wanted:
             yield Dependency(
-                path=path, on=on, kind="import", likelihood=IMPORT, evidence=f"{path} imports {on} already."
+                path=path, on=on, kind="import", likelihood=likelihoods.IMPORT, evidence=f"{path} imports {on} already."
             )
     beside = {path: [one for one in those if one in near] for path, those in beside.items()}
     for path, those in beside.items():
@@ -114,7 +111,7 @@ def _as_siblings_do(path: str, beside: Sequence[str], imports: Imports, wanted: 
             path=path,
             on=on,
             kind="sibling",
-            likelihood=round(SIBLING * share, 3),
+            likelihood=round(likelihoods.of_siblings(share), 3),
             evidence=f"{count} of {len(beside)} files beside {path} import {on}.",
         )
     for other in wanted:
@@ -137,7 +134,7 @@ def _as_their_likes_do(beside: Mapping[str, Sequence[str]], imports: Imports) ->
     for alike in by_stem.values():
         for path, on in permutations(alike[: path_rules.MOST_ALIKE], 2):
             own, other = beside[path], frozenset(beside[on])
-            if paths.is_test(on) or not own or not other:
+            if paths.is_test(path) or paths.is_test(on) or not own or not other:
                 continue
             doing = [one for one in own if any(kinds.stem(o) == kinds.stem(one) for o in imports.of(one) & other)]
             if doing:
@@ -167,6 +164,15 @@ def _rules(files: Sequence[PlannedFile], base: Base) -> Iterator[Dependency]:
                     kind: DependencyKind = "test" if one.category == "test" else "path"
                     said = path_rules.sentence(one, on)
                     yield Dependency(path=one.path, on=on.path, kind=kind, likelihood=likelihood, evidence=said)
+
+
+def tested(files: Sequence[PlannedFile], base: Base) -> dict[str, str]:
+    """Of each test the file that it most probably tests, of those that are planned."""
+    found: dict[str, Dependency] = {}
+    for one in _rules(files, base):
+        if one.kind == "test" and (one.path not in found or found[one.path].likelihood < one.likelihood):
+            found[one.path] = one
+    return {path: one.on for path, one in found.items()}
 
 
 def _named_exactly(one: PlannedFile, near: Sequence[PlannedFile]) -> Sequence[PlannedFile]:
@@ -278,5 +284,9 @@ def _together(files: Sequence[PlannedFile], past: History) -> Iterable[Dependenc
             if path != on and count >= LEAST_COMMITS:
                 said = f"{count} of {past.touched[path]} earlier commits to {path} changed {on} too."
                 yield Dependency(
-                    path=path, on=on, kind="cochange", likelihood=round(COCHANGE * share, 3), evidence=said
+                    path=path,
+                    on=on,
+                    kind="cochange",
+                    likelihood=round(likelihoods.of_cochange(share), 3),
+                    evidence=said,
                 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ropeteam.core.model import NamedFile
+from ropeteam.core.patterns import exact
 from ropeteam.planners.static.base import Base
 
 MOST_OF_A_PATTERN: Final = 60  # files that one pattern may stand for
@@ -185,7 +186,7 @@ class Finder:
             Found(
                 placed + "/",
                 False,
-                pattern=literal(placed) + "/",
+                pattern=exact(placed + "/"),
                 note=f"{placed}/ is a new folder: which files it will hold is not said.",
             )
         ]
@@ -202,7 +203,7 @@ class Finder:
                 doubt=True,
             )
         return Found(
-            start, True, pattern=literal(path) + "/", note=f"{start} is a folder ({count} files): all of it is taken."
+            start, True, pattern=exact(path + "/"), note=f"{start} is a folder ({count} files): all of it is taken."
         )
 
     def _pattern(self, file: NamedFile) -> list[Found]:
@@ -229,18 +230,7 @@ class Finder:
             return [Found(file.path, False, note=f"{file.path} stands for no file of the base commit.", doubt=True)]
         placed = self._placed(folder) if folder and "*" not in folder else folder
         path = f"{placed}/{name}" if placed else name
-        return [
-            Found(
-                path,
-                False,
-                pattern=literal(placed, "[\\") + "/" + literal(name, "[\\") if placed else literal(name, "[\\"),
-            )
-        ]
-
-
-def literal(path: str, special: str = "*?[\\") -> str:
-    """The path as a gitignore-style pattern that matches nothing else."""
-    return "".join("\\" + char if char in special else char for char in path)
+        return [Found(path, False, pattern=re.sub(r"\\([*?])", r"\1", exact(path)))]
 
 
 def _like(name: str) -> str:

@@ -55,7 +55,7 @@ _WORTH: Final = {(True, True): 4.0, (True, False): 3.0, (False, True): 1.5, (Fal
 """Of a word that a step and a file share, by whether it is in the file's path and in its purpose."""
 
 MOST_FOR_REQUIREMENT: Final = 2  # files that are equally like it
-LEAST_FOR_REQUIREMENT: Final = 0.34  # of a requirement's words that the file's own must cover
+LEAST_FOR_REQUIREMENT: Final = 0.30  # of a requirement's words that the file's own must cover
 
 
 def by_words(files: Sequence[PlannedFile], steps: Sequence[Step]) -> dict[str, Step]:

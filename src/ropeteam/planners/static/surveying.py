@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from ropeteam.core.model import Feature, NamedFile, Step
 from ropeteam.core.survey import PlannedFile, Survey
 from ropeteam.git.repository import HasGit
-from ropeteam.planners.static import dependencies, kinds, path_rules, placing, sizes
+from ropeteam.planners.static import dependencies, kinds, placing
 from ropeteam.planners.static.base import Base
 from ropeteam.planners.static.finding import Finder, Found
 from ropeteam.planners.static.history import History, history
@@ -27,7 +28,7 @@ def survey(feature: Feature, place: HasGit, commit: str) -> Survey:
     past = history(place, commit, frozenset(file.path for file in files))
     base.load(file.path for file in files)
     files = [_measured(file, base, past) for file in files]
-    files, steps = _placed(files, feature, choice.written)
+    files, steps = _placed(files, feature, choice.written, base)
     files, uncovered = _serving(files, feature)
     return Survey(
         files=tuple(files),
@@ -147,15 +148,27 @@ def _without_covering_folders(files: list[PlannedFile]) -> list[PlannedFile]:
 def _measured(file: PlannedFile, base: Base, past: History) -> PlannedFile:
     return msgspec.structs.replace(
         file,
-        lines=None if file.path.endswith("/") else sizes.guessed(file.status, file.category, file.language),
+        lines=_stated_lines(file.purpose),
         size=base.lines(file.path) if file.status != "A" else 0,
         hot=past.hot(file.path),
         prior=past.touched[file.path],
     )
 
 
+def _stated_lines(purpose: str) -> int | None:
+    """`~120 lines`, `about 1,200 LOC`: what the documents themselves guess. What is usual for such files is for the
+    estimate to say."""
+    found = re.search(
+        r"(\d{1,3}(?:,\d{3})+|\d{1,5})\s*(?:(?:-|–|to)\s*(\d{1,5})\s*)?(?:lines?\b|loc\b)", purpose, re.IGNORECASE
+    )
+    if found is None or re.search(r"\blines?\s*$", purpose[: found.start()], re.IGNORECASE):
+        return None
+    low = int(found[1].replace(",", ""))
+    return (low + int(found[2])) // 2 if found[2] else low
+
+
 def _placed(
-    files: list[PlannedFile], feature: Feature, written: dict[str, list[str]]
+    files: list[PlannedFile], feature: Feature, written: dict[str, list[str]], base: Base
 ) -> tuple[list[PlannedFile], tuple[Step, ...]]:
     """Each file's step: the one that names it, else the one whose words fit; and the steps with the paths found."""
     steps = feature.steps
@@ -166,7 +179,7 @@ def _placed(
             by_step.setdefault(path, step)
     loose = [file for file in files if file.path not in by_step]
     tasks = any(step.phase for step in steps)
-    guessed = {} if tasks else _with_tested(placing.by_words(loose, steps), loose, files, by_step)
+    guessed = {} if tasks else _with_tested(placing.by_words(loose, steps), by_step, dependencies.tested(files, base))
     placed = []
     for file in files:
         step_of = by_step.get(file.path) or guessed.get(file.path)
@@ -184,18 +197,12 @@ def _placed(
     return placed, tuple(grown)
 
 
-def _with_tested(
-    guessed: dict[str, Step], loose: Sequence[PlannedFile], files: Sequence[PlannedFile], named: dict[str, Step]
-) -> dict[str, Step]:
-    """A test belongs to the step of what it tests, whatever its words; of several the last."""
+def _with_tested(guessed: dict[str, Step], named: dict[str, Step], tested: Mapping[str, str]) -> dict[str, Step]:
+    """A test belongs to the step of what it tests, whatever its words."""
     known = {**guessed, **named}
-    for test in loose:
-        if test.category != "test":
-            continue
-        tested = [file for file in files if kinds.stem(file.path) == kinds.stem(test.path)]
-        steps = [known[file.path] for file in tested if path_rules.likelihood(test, file) and file.path in known]
-        if steps:
-            guessed[test.path] = max(steps, key=lambda step: step.number)
+    for test, on in tested.items():
+        if on in known and test not in named:
+            guessed[test] = known[on]
     return guessed
 
 

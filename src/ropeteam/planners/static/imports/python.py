@@ -25,10 +25,11 @@ def imported(path: str, content: bytes, base: Base, wanted: frozenset[str]) -> s
             if target is None and not any(inner.values()) and not _is_package(folder, module, base):
                 continue
             found.update(each for each in inner.values() if each)
-            if target:
+            its_own = {name for name, each in inner.items() if not each}
+            if target and (its_own or not names):  # a package of which only modules are taken adds nothing
                 found.add(target)
                 if target.endswith("__init__.py"):
-                    found |= _passed_on(target, {n for n, each in inner.items() if not each}, base, wanted)
+                    found |= _passed_on(target, its_own, base, wanted)
             break
     return found & wanted
 
