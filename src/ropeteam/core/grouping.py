@@ -55,15 +55,20 @@ def grouped(
     """
     quantile = gate.quantile
     work = work_of(survey, costs)
+<<<<<<< HEAD
     atoms = atoms_of(survey.files, work.seconds, workers, survey.dependencies)
     ranks = [_rank(file) for file in survey.files]
+=======
+    atoms = atoms_of(survey.files, survey.dependencies, seconds=work.seconds, workers=workers)
+    ranks = [rank(file) for file in survey.files]
+>>>>>>> 0ed23e3566799d8ee4823f88ee2cb29b625cbb7e
     found = trials(work, atoms, ranks, costs, workers=workers, at=quantile, seed=seed, draws=TRIAL_DRAWS)
     drawn = weathers(work, costs, draws=draws_for(len(survey.files), TRIAL_DRAWS), seed=seed)
     plain = tried(in_sequence(survey, work, atoms, ranks), work, costs, drawn, workers=workers, at=quantile)
     found = sorted([*found, plain], key=lambda t: -t.quantile)
     fastest = next((t for t in found if len(t.way.groups) > 1 and not t.way.barriers), plain)
     least = 0.0 if mode == "parallel" else gate.min_speedup
-    best = _chosen(found, plain, grouping, least=least)
+    best = chosen(found, plain, grouping, least=least)
     plan = _plan(best, survey, feature, ranks)
     plan = layered(plan, grouping)
     ids = tuple(dict.fromkeys(r.id for r in feature.requirements))
@@ -99,7 +104,12 @@ def explained(
         planner=planner,
         units=unit_texts.notes(plan, survey),
         edges=edges(played),
+<<<<<<< HEAD
         flips=flips(played, costs, workers=workers, at=at, seed=seed),
+=======
+        flips=flips(played, costs, workers=workers, at=quantile, seed=seed),
+        notices=notices,
+>>>>>>> 0ed23e3566799d8ee4823f88ee2cb29b625cbb7e
     )
 
 
@@ -111,14 +121,14 @@ def _compared(plan: Plan, fastest: Plan) -> Plan:
     return replace(plan, confidence=fastest.confidence, estimate=estimate)
 
 
-def _rank(file: PlannedFile) -> int:
+def rank(file: PlannedFile) -> int:
     """Its layer; a category that the survey is sure of counts before the path's own words."""
     known = {"config": "config", "model": "models", "service": "services", "view": "views", "test": "tests"}
     layer = known.get(file.category, "")
     return rank_of(Unit(id="x", layer=layer, writes=(file.path,)))
 
 
-def _chosen(found: Sequence[Trial], plain: Trial, grouping: Literal["auto", "layers"], *, least: float) -> Trial:
+def chosen(found: Sequence[Trial], plain: Trial, grouping: Literal["auto", "layers"], *, least: float) -> Trial:
     """The best where it is fast enough to be done by several agents; else the order that a person would take. Of nearly
     equal ones the one with fewer units."""
     if grouping == "layers":

@@ -21,6 +21,8 @@ SHIFTS: Final = (-1.28, -0.52, 0.0, 0.52, 1.28)
 COUPLING_SIGMA: Final = 0.6
 """Features differ in how much their files depend on each other, all of them in the same direction: log-sigma of the
 odds, as left over on the features that the likelihoods were fitted on."""
+ALONE: Final = 0.7
+"""Of a unit's own spread, that of one agent's run: it is as long as several units, whose luck evens out in part."""
 CONTRACT_SHARE: Final = 0.10
 """Of the work on a file, what declaring its interface takes. New signatures that other files use are 2 % of the added
 lines at the median and 6 % at the 90th percentile; stubs, types and registrations come on top."""
@@ -116,7 +118,7 @@ def weathers(work: Work, costs: Costs, *, draws: int, seed: int) -> tuple[Weathe
         made.append(
             Weather(
                 common=math.exp(gauss(0.0, costs.common_sigma)),
-                alone=math.exp(gauss(0.0, own_sigma)),
+                alone=math.exp(gauss(0.0, own_sigma * ALONE)),
                 own=[math.exp(gauss(0.0, own_sigma)) for _ in files],
                 sizes=[s * math.exp(gauss(0.0, g)) for s, g in zip(work.seconds, work.sigmas, strict=True)],
                 real=real,

@@ -39,28 +39,39 @@ def work_of(survey: Survey, costs: Costs) -> Work:
 
 def atoms_of(
     files: Sequence[PlannedFile],
+<<<<<<< HEAD
     seconds: Sequence[float],
     workers: int,
     dependencies: Sequence[Dependency] = (),
 ) -> tuple[tuple[int, ...], ...]:
     """Files that stay together: a test and what it tests, by what is known of it, else by its name; unless the two are
     more than one worker's share of the work."""
+=======
+    dependencies: Sequence[Dependency] = (),
+    *,
+    seconds: Sequence[float] = (),
+    workers: int = 1,
+) -> tuple[tuple[int, ...], ...]:
+    """Files that stay together: a test and what it tests, by what is known of it, else by its name; but not where the
+    two are more than one worker's share of the work. seconds: of each file; without them nothing is too much."""
+>>>>>>> 0ed23e3566799d8ee4823f88ee2cb29b625cbb7e
     tested = _known_tests(files, dependencies)
     by_words: dict[frozenset[str], list[int]] = {}
     for n, file in enumerate(files):
         if file.category != "test":
             by_words.setdefault(words_of(file.path), []).append(n)
-    most = sum(seconds) / max(1, workers) * TOO_LARGE
-    held = dict(enumerate(seconds))
     for n, file in enumerate(files):
         if file.category == "test" and n not in tested:
             subject = is_test_of(file.path, [files[m].path for m in by_words.get(words_of(file.path), ())])
-            if subject is None:
-                continue
-            of = by_words[words_of(file.path)][subject]
-            if held[of] + seconds[n] <= most:
-                tested[n] = of
-                held[of] += seconds[n]
+            if subject is not None:
+                tested[n] = by_words[words_of(file.path)][subject]
+    most = sum(seconds) / max(1, workers) * TOO_LARGE
+    held = list(seconds)
+    for n, of in sorted(tested.items()) if seconds else ():
+        if held[of] + held[n] > most:
+            del tested[n]
+        else:
+            held[of] += held[n]
     groups: dict[int, list[int]] = {}
     for n in range(len(files)):
         groups.setdefault(tested.get(n, n), []).append(n)
