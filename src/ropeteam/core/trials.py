@@ -39,14 +39,6 @@ def work_of(survey: Survey, costs: Costs) -> Work:
 
 def atoms_of(
     files: Sequence[PlannedFile],
-<<<<<<< HEAD
-    seconds: Sequence[float],
-    workers: int,
-    dependencies: Sequence[Dependency] = (),
-) -> tuple[tuple[int, ...], ...]:
-    """Files that stay together: a test and what it tests, by what is known of it, else by its name; unless the two are
-    more than one worker's share of the work."""
-=======
     dependencies: Sequence[Dependency] = (),
     *,
     seconds: Sequence[float] = (),
@@ -54,7 +46,6 @@ def atoms_of(
 ) -> tuple[tuple[int, ...], ...]:
     """Files that stay together: a test and what it tests, by what is known of it, else by its name; but not where the
     two are more than one worker's share of the work. seconds: of each file; without them nothing is too much."""
->>>>>>> 0ed23e3566799d8ee4823f88ee2cb29b625cbb7e
     tested = _known_tests(files, dependencies)
     by_words: dict[frozenset[str], list[int]] = {}
     for n, file in enumerate(files):
