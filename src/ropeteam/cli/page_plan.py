@@ -42,9 +42,10 @@ def in_short(foreseen: Foreseen) -> tuple[str, ...]:
     plan, e = foreseen.plan, foreseen.plan.estimate if foreseen.plan is not None else None
     lines = [plain(foreseen.sentence), *(whole(r) for r in foreseen.reasons)]
     if plan is not None and e is not None:
+        alone = foreseen.decision.mode == "single" and width(plan) < 2  # its units are not those of several
         shape = f"{count(len(plan.units), 'unit')} in {count(len(plan.batches), 'batch', 'batches')}"
-        ways = [("One agent", e.single), (f"Several agents ({shape})", e.parallel)][: len(plan.units)]
-        said = [f"{name}: {words}" for name, way in ways if (words := way_in_words(way))]
+        ways = [("One agent", e.single), ("Several agents" if alone else f"Several agents ({shape})", e.parallel)]
+        said = [f"{name}: {words}" for name, way in ways[: len(plan.units)] if (words := way_in_words(way))]
         meant = (" (from the median to what one of ten exceeds)", "")
         lines += [f"{words}{more}." for words, more in zip(said, meant, strict=False)]
     return (*lines, *(whole(n) for n in foreseen.why.notices))
