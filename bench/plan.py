@@ -53,7 +53,7 @@ COSTS: Final = Costs(
     repair_share=0.5,
     repair_seconds=65.0,
     contract_share=0.05,
-    contract_reading=20.0,
+    contract_reading=25.0,
     contract_misses=0.02,
     wait_share=0.1,
 )
@@ -61,7 +61,7 @@ COSTS: Final = Costs(
 the end of a run sees. Mending: a new reading-in, and half of the unit's work."""
 DRAWS: Final = 150
 AGAIN: Final = 400
-ROUNDS: Final = 3
+ROUNDS: Final = 2
 
 
 # ---- what the planner sees

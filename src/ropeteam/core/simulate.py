@@ -21,7 +21,7 @@ SHIFTS: Final = (-1.28, -0.52, 0.0, 0.52, 1.28)
 COUPLING_SIGMA: Final = 0.6
 """Features differ in how much their files depend on each other, all of them in the same direction: log-sigma of the
 odds, as left over on the features that the likelihoods were fitted on."""
-ALONE: Final = 0.7
+ALONE: Final = 0.5
 """Of a unit's own spread, that of one agent's run: it is as long as several units, whose luck evens out in part."""
 
 
