@@ -21,7 +21,10 @@ class Costs(Value, frozen=True, kw_only=True):
     breaks the checks; failed: that an attempt comes to nothing. repair_share: what one agent needs to mend such a
     thing, as a share of the unit's own work; repair_seconds: on top, each time. optimism: predicted times of several
     agents are multiplied by it, since so many times as long as predicted, beside one agent, runs of several took here
-    (1: nothing is known of that). runs: how many runs of this repository are in it (0: priors alone).
+    (1: nothing is known of that). contract_share: of the work on a file, what declaring its interface takes;
+    contract_misses: how often what is declared is not what is needed; contract_reading: seconds its agent reads itself
+    in (None: as any other). wait_share: of a validation, what a unit waits for the checkpoint that it builds on. runs:
+    how many runs of this repository are in it (0: priors alone).
     """
 
     reading_seconds: float = 75.0
@@ -39,6 +42,10 @@ class Costs(Value, frozen=True, kw_only=True):
     failed: float = 0.05
     repair_share: float = 0.3
     repair_seconds: float = 40.0
+    contract_share: float = 0.08
+    contract_misses: float = 0.05
+    contract_reading: float | None = None
+    wait_share: float = 1.0
     reading_tokens: float = 40_000.0
     line_tokens: float = 36.0
     step_tokens: float = 30_000.0

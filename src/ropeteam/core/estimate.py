@@ -18,7 +18,7 @@ from ropeteam.core.fitting import work_tokens
 from ropeteam.core.layers import rank_of
 from ropeteam.core.model import Confidence, Plan, PlanEstimate, SideEstimate, Unit, UnitEstimate
 from ropeteam.core.patterns import owns
-from ropeteam.core.simulate import CONTRACT_SHARE, Layout, Outcomes, Piece, Work, quantile, simulate, weathers
+from ropeteam.core.simulate import Layout, Outcomes, Piece, Work, quantile, simulate, weathers
 from ropeteam.core.sizes import lines_of
 from ropeteam.core.survey import PlannedFile, Survey
 from ropeteam.core.trials import draws_for, work_of
@@ -136,7 +136,7 @@ def _as_stated(plan: Plan, work: Work, layout: Layout, costs: Costs) -> tuple[Wo
     seconds, pieces = list(work.seconds), []
     for unit, piece in zip(plan.units, layout.pieces, strict=True):
         own = sum(seconds[f] for f in piece.files)
-        extra = CONTRACT_SHARE * sum(work.seconds[f] for f in layout.declared) if unit.id == plan.contract else 0.0
+        extra = costs.contract_share * sum(work.seconds[f] for f in layout.declared) if unit.id == plan.contract else 0.0
         stated = unit.estimate.seconds_p50 if unit.estimate is not None else None
         if stated is None:
             pieces.append(piece._replace(extra=extra))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from ropeteam.core.costs import Costs
-from ropeteam.core.simulate import CONTRACT_MISSES, CONTRACT_SHARE, Work
+from ropeteam.core.simulate import Work
 
 SHARPNESS: Final = 6.0
 """Of the mean that stands for the slowest unit: as it is, the second slowest counts too, and may become the slowest."""
@@ -66,7 +66,7 @@ class Shares:
                     self.hazard[self.unit[i]] += hazard * self.weight(j)
 
     def weight(self, j: int) -> float:
-        return CONTRACT_MISSES if j in self.declared else 1.0
+        return self.costs.contract_misses if j in self.declared else 1.0
 
     def total(self, loads: Sequence[float], hazards: Sequence[float]) -> float:
         """Expected seconds until the slowest unit and all mending is done. Units that probably have nothing to mend
@@ -166,14 +166,14 @@ def shared_out(
     """atoms: files that stay together. What builds on each other most is put together until a unit has its share of the
     work; these clusters are packed, the largest first, where there is room and company; then it is improved."""
     shares = Shares(atoms, work, known, costs, declared)
-    clusters = _clusters(atoms, work, known, units, declared, slack)
+    clusters = _clusters(atoms, work, known, units, declared, slack, costs)
     shares.place(_packed(clusters, atoms, work, known, costs, units, declared))
     shares.improve()
     return shares
 
 
 def _clusters(
-    atoms: Sequence[Sequence[int]], work: Work, known: Links, units: int, declared: frozenset[int], slack: float
+    atoms: Sequence[Sequence[int]], work: Work, known: Links, units: int, declared: frozenset[int], slack: float, costs: Costs
 ) -> list[list[int]]:
     """Indices of atoms that should stay together, at most about a unit's share of the work each."""
     of = {file: n for n, atom in enumerate(atoms) for file in atom}
@@ -185,7 +185,7 @@ def _clusters(
             a, b = of[i], of[j]
             if a != b:
                 pair = (min(a, b), max(a, b))
-                bond[pair] = bond.get(pair, 0.0) + hazard * (CONTRACT_MISSES if j in declared else 1.0)
+                bond[pair] = bond.get(pair, 0.0) + hazard * (costs.contract_misses if j in declared else 1.0)
     root = list(range(len(atoms)))
 
     def find(n: int) -> int:
@@ -226,10 +226,10 @@ def _packed(
         for f in files:
             for j, hazard in known.on[f].items():
                 if j in unit:
-                    company[unit[j]] += hazard * (CONTRACT_MISSES if j in declared else 1.0)
+                    company[unit[j]] += hazard * (costs.contract_misses if j in declared else 1.0)
             for i, hazard in known.by[f].items():
                 if i in unit:
-                    company[unit[i]] += hazard * (CONTRACT_MISSES if f in declared else 1.0)
+                    company[unit[i]] += hazard * (costs.contract_misses if f in declared else 1.0)
         price = costs.repair_seconds + costs.repair_share * sum(work.seconds) / units
         best = min(range(units), key=lambda n: (loads[n] + size[id(cluster)] - price * min(company[n], 2.0), n))
         loads[best] += size[id(cluster)]
@@ -248,6 +248,6 @@ def worth_declaring(shares: Shares) -> frozenset[int]:
             if shares.unit[i] != shares.unit[j]:
                 load = shares.load[shares.unit[i]]
                 saved += hazard * (costs.repair_seconds + costs.repair_share * load)
-        if saved * (1.0 - CONTRACT_MISSES) > CONTRACT_SHARE * work.seconds[j] * 1.5:
+        if saved * (1.0 - costs.contract_misses) > costs.contract_share * work.seconds[j] * 1.5:
             found.add(j)
     return frozenset(found)

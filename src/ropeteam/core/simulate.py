@@ -21,13 +21,8 @@ SHIFTS: Final = (-1.28, -0.52, 0.0, 0.52, 1.28)
 COUPLING_SIGMA: Final = 0.6
 """Features differ in how much their files depend on each other, all of them in the same direction: log-sigma of the
 odds, as left over on the features that the likelihoods were fitted on."""
-ALONE: Final = 0.7
+ALONE: Final = 0.5
 """Of a unit's own spread, that of one agent's run: it is as long as several units, whose luck evens out in part."""
-CONTRACT_SHARE: Final = 0.10
-"""Of the work on a file, what declaring its interface takes. New signatures that other files use are 2 % of the added
-lines at the median and 6 % at the 90th percentile; stubs, types and registrations come on top."""
-CONTRACT_MISSES: Final = 0.10
-"""How often what a contract declares is not what is needed in the end."""
 
 
 class Work(NamedTuple):
@@ -233,7 +228,7 @@ def together(way: Course, here: Weather, costs: Costs, workers: int) -> tuple[fl
     merged, checked = _played(way, taken, costs, workers)
     last = max(merged)
     end, mended = last, 0.0
-    for number, (others, times) in _missed(way, here).items():
+    for number, (others, times) in _missed(way, here, costs.contract_misses).items():
         begin = max([merged[number], *(merged[other] for other in others)])
         seconds = _mending(doing[number], costs, times)
         mended += seconds
@@ -242,10 +237,11 @@ def together(way: Course, here: Weather, costs: Costs, workers: int) -> tuple[fl
     if count > 1:
         usual = _mending(sum(doing) / count, costs, 1)
         if here.dice[1] < 1.0 - (1.0 - costs.conflict) ** (count * (count - 1) // 2):
-            end, mended = end + usual + costs.merge_seconds, mended + usual
+            end, mended = end + costs.repair_seconds + costs.merge_seconds, mended + costs.repair_seconds
         if here.dice[2] < 1.0 - (1.0 - costs.broken) ** (count - 1):
             end, mended = end + usual + costs.validation_seconds, mended + usual
-    end = max(checked, end + costs.validation_seconds if end > last else checked)
+    whole = checked + costs.validation_seconds * (1.0 - costs.wait_share)  # the last look is always a whole one
+    end = max(whole, end + costs.validation_seconds if end > last else whole)
     return (costs.planning_seconds + end) * costs.optimism, mended
 
 
@@ -264,7 +260,7 @@ def lengths(way: Course, here: Weather, costs: Costs) -> tuple[list[float], list
     return doing, taken
 
 
-def _missed(way: Course, here: Weather) -> dict[int, tuple[list[int], int]]:
+def _missed(way: Course, here: Weather, misses: float) -> dict[int, tuple[list[int], int]]:
     """Of each unit that builds on others without waiting for them: on which, and how many times."""
     found: dict[int, tuple[list[int], int]] = {}
     owner, before, declared = way.owner, way.before, way.layout.declared
@@ -272,7 +268,7 @@ def _missed(way: Course, here: Weather) -> dict[int, tuple[list[int], int]]:
         one, other = owner[i], owner[j]
         if one == other or before[one] >> other & 1:
             continue
-        if j in declared and here.luck[i] * 7 % 1 >= CONTRACT_MISSES:
+        if j in declared and here.luck[i] * 7 % 1 >= misses:
             continue
         others, times = found.get(one, ([], 0))
         found[one] = ([*others, other], times + 1)
@@ -284,7 +280,7 @@ def _played(way: Course, taken: Sequence[float], costs: Costs, workers: int) -> 
     longest tail; one merge at a time; one candidate at a time, which holds all that was merged when it began; who waits
     for a unit waits for its candidate."""
     pieces, followers, rank = way.layout.pieces, way.followers, way.rank
-    merge, lag = costs.merge_seconds, costs.validation_seconds
+    merge, lag = costs.merge_seconds, costs.validation_seconds * costs.wait_share
     merged = [0.0] * len(pieces)
     open_needs = [len(p.needs) for p in pieces]
     ready = [(rank[n], n) for n, count in enumerate(open_needs) if count == 0]

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from ropeteam.core.costs import Costs
 from ropeteam.core.partition import Links, Shares, links, shared_out, worth_declaring
-from ropeteam.core.simulate import CONTRACT_SHARE, Layout, Piece, Work
+from ropeteam.core.simulate import Layout, Piece, Work
 
 MOST_UNITS: Final = 16
 SURE: Final = 0.7
@@ -88,8 +88,8 @@ def blind(name: str, work: Work, atoms: Sequence[Sequence[int]], count: int) -> 
 
 def contracted(name: str, shares: Shares, declared: frozenset[int]) -> Way:
     groups = shares.groups()
-    declaring = CONTRACT_SHARE * sum(shares.work.seconds[f] for f in declared)
-    pieces = (Piece((), extra=declaring), *(Piece(group, needs=(0,)) for group in groups))
+    declaring = shares.costs.contract_share * sum(shares.work.seconds[f] for f in declared)
+    pieces = (Piece((), extra=declaring, reading=shares.costs.contract_reading), *(Piece(group, needs=(0,)) for group in groups))
     why = f"the interfaces of {len(declared)} files are declared first, then all work side by side"
     return Way(name, why, groups, Layout(pieces, declared), contract=True)
 
