@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ropeteam.core.costs import Costs
+from ropeteam.core.honouring import honouring
 from ropeteam.core.likelihoods import is_test_of, pairs, words_of
 from ropeteam.core.simulate import Outcomes, Weather, Work, quantile, simulate, weathers
 from ropeteam.core.sizes import lines_of, seconds_of
@@ -39,14 +40,6 @@ def work_of(survey: Survey, costs: Costs) -> Work:
 
 def atoms_of(
     files: Sequence[PlannedFile],
-<<<<<<< HEAD
-    seconds: Sequence[float],
-    workers: int,
-    dependencies: Sequence[Dependency] = (),
-) -> tuple[tuple[int, ...], ...]:
-    """Files that stay together: a test and what it tests, by what is known of it, else by its name; unless the two are
-    more than one worker's share of the work."""
-=======
     dependencies: Sequence[Dependency] = (),
     *,
     seconds: Sequence[float] = (),
@@ -54,7 +47,6 @@ def atoms_of(
 ) -> tuple[tuple[int, ...], ...]:
     """Files that stay together: a test and what it tests, by what is known of it, else by its name; but not where the
     two are more than one worker's share of the work. seconds: of each file; without them nothing is too much."""
->>>>>>> 0ed23e3566799d8ee4823f88ee2cb29b625cbb7e
     tested = _known_tests(files, dependencies)
     by_words: dict[frozenset[str], list[int]] = {}
     for n, file in enumerate(files):
@@ -112,9 +104,12 @@ def trials(
     seed: int,
     draws: int,
     only_layers: bool = False,
+    bound: Sequence[tuple[int, int]] = (),
 ) -> list[Trial]:
-    """Every way with the same weather, the best first. Equal ones in the order in which they were tried."""
+    """Every way with the same weather, the best first. Equal ones in the order in which they were tried. bound: pairs
+    of files of which the documents say that the first builds on the second; what cannot keep to it is not tried."""
     drawn = weathers(work, costs, draws=draws_for(len(work.seconds), draws), seed=seed)
     those = ways(work, atoms, layers, costs, workers, only_layers=only_layers)
-    found = [tried(way, work, costs, drawn, workers=workers, at=at) for way in those]
+    kept = (way for each in those if (way := honouring(each, bound, work)) is not None)
+    found = [tried(way, work, costs, drawn, workers=workers, at=at) for way in kept]
     return sorted(found, key=lambda t: -t.quantile)
