@@ -26,7 +26,7 @@ LINE_SECONDS = 0.5
 LAST_LOOK_SECONDS = 25.0
 
 READ = Tokens(input=19_000, cached=26_000, output=700)
-FILE = Tokens(input=300, cached=9_000, output=60)
+FILE = Tokens(input=300, cached=20_000, output=60)
 LINE = Tokens(input=3, cached=0, output=13)
 CONTEXT_LIMIT = 200_000
 USD_PER_MILLION = Tokens(input=3.0, cached=0.3, output=15.0)
