@@ -162,7 +162,7 @@ def readme() -> str:
     with TemporaryDirectory() as folder:
         repo = repository.make(Path(folder) / "library")
         flags = {"plan.planner": "static", "trees.folder": f"{folder}/trees"}
-        request = app.Request(repo=repo, feature=repository.FEATURE, until="plan", flags=flags, own_settings=False)
+        request = app.Request(repo=repo, feature=repository.RESERVATIONS, until="plan", flags=flags, own_settings=False)
         foreseen = msgspec.structs.replace(of_prepared(app.prepare(request)), base="")
     page = as_text(plan_page(foreseen), 80).partition("\nWho owns what\n")[0]
     return f"```\n{page.rstrip()}\n```"

@@ -129,7 +129,7 @@ def test_a_fault_ends_delivered_by_one_agent_and_explained(name: str, tmp_path: 
         assert all(attempt["ref"] for unit in report["units"] for attempt in unit["attempts"])
     assert f"Fault {name}: {fault.says}" in played.said
     assert fault.trigger in played.said
-    log = played.repo / ".workspace" / "features" / repository.FEATURE / "02-implementation.md"
+    log = played.repo / ".workspace" / "features" / repository.RESERVATIONS / "02-implementation.md"
     assert fault.trigger in log.read_text()
 
 

@@ -111,7 +111,7 @@ def test_the_plan_has_a_shape() -> None:
 
 
 def test_every_requirement_is_served_by_a_unit() -> None:
-    intent = (recording.SAMPLE / ".workspace" / "features" / repository.FEATURE / "01-intent.md").read_text()
+    intent = (recording.SAMPLE / ".workspace" / "features" / repository.RESERVATIONS / "01-intent.md").read_text()
     assert {one for unit in UNITS.values() for one in unit["requirements"]} == set(re.findall(r"REQ-\d+", intent))
 
 
@@ -172,6 +172,6 @@ def test_the_file_with_a_fault_does_not_parse_and_the_one_without_does() -> None
 
 
 def test_the_plan_of_the_sample_names_every_file_of_the_feature() -> None:
-    folder = recording.SAMPLE / ".workspace" / "features" / repository.FEATURE
+    folder = recording.SAMPLE / ".workspace" / "features" / repository.RESERVATIONS
     plan = (folder / "01-architecture.md").read_text()
     assert sorted(set(re.findall(r"^(?:\||-) `([^`]+)`", plan, re.MULTILINE))) == FILES

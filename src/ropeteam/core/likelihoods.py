@@ -210,20 +210,23 @@ def pairs(
     declared: Collection[str] = (),
 ) -> Pairs:
     """Every pair of the feature's files that may depend on each other. lines: expected of each file. declared: paths of
-    which what they build on is stated: anything else is less likely then.
+    which what they build on is stated: anything else is less likely then, and what rules of paths, names of tests and
+    sequences would guess of them is passed over.
 
     What the documents declare is believed as it is stated; imports, siblings and co-changes are evidence in the model.
     A dependency on a path that is no file of the feature is passed over.
     """
     index = {file.path: n for n, file in enumerate(files)}
-    evidence, stated = _evidence(dependencies, index)
+    known = list(dependencies)
+    evidence, stated = _evidence(known, index)
+    in_full = _evidence([d for d in known if d.kind == "declared"], index)[1]
     of = [traits(file, guess) for file, guess in zip(files, lines, strict=True)]
     edges: list[tuple[int, int, float]] = []
     rest, looked_at = 0.0, 0
     said = [file.path in declared for file in files]
     for i, j in _looked_at(of, {*evidence, *stated}):
         likely = likelihood(of[i], of[j], evidence.get((i, j), Evidence()), len(of))
-        likely = max(likely * UNSAID if said[i] else likely, stated.get((i, j), 0.0))
+        likely = max(likely * UNSAID, in_full.get((i, j), 0.0)) if said[i] else max(likely, stated.get((i, j), 0.0))
         looked_at += 1
         if likely >= LEAST:
             edges.append((i, j, likely))
