@@ -110,6 +110,6 @@ def trials(
     of files of which the documents say that the first builds on the second; what cannot keep to it is not tried."""
     drawn = weathers(work, costs, draws=draws_for(len(work.seconds), draws), seed=seed)
     those = ways(work, atoms, layers, costs, workers, only_layers=only_layers)
-    kept = (way for each in those if (way := honouring(each, bound, work)) is not None)
+    kept = (way for each in those if (way := honouring(each, bound, work, costs)) is not None)
     found = [tried(way, work, costs, drawn, workers=workers, at=at) for way in kept]
     return sorted(found, key=lambda t: -t.quantile)
