@@ -10,8 +10,10 @@ In a page, what stands between `<!-- generated: NAME -->` and `<!-- end -->` is 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -151,8 +153,9 @@ def helped(command: click.Command, name: str) -> str:
     return f"```\n{command.get_help(context).rstrip()}\n```"
 
 
-def readme() -> str:
-    """What `ropeteam plan` prints of the demo's feature at 80 columns, down to the table of units."""
+@cache
+def planned() -> str:
+    """What `ropeteam plan` prints of the demo's feature at 80 columns."""
     from ropeteam import app
     from ropeteam.cli.page_plan import plan_page
     from ropeteam.cli.page_text import as_text
@@ -164,8 +167,17 @@ def readme() -> str:
         flags = {"plan.planner": "static", "trees.folder": f"{folder}/trees"}
         request = app.Request(repo=repo, feature=repository.RESERVATIONS, until="plan", flags=flags, own_settings=False)
         foreseen = msgspec.structs.replace(of_prepared(app.prepare(request)), base="")
-    page = as_text(plan_page(foreseen), 80).partition("\nWho owns what\n")[0]
-    return f"```\n{page.rstrip()}\n```"
+    return as_text(plan_page(foreseen), 80).rstrip()
+
+
+def decision() -> str:
+    """Its first half: the decision, what it is compared with, both predictions."""
+    head = re.split(r"\n\n\d+ units?\b", planned())[0]
+    return f"```\n{head}\n```"
+
+
+def whole_plan() -> str:
+    return f"```\n{planned()}\n```"
 
 
 def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -198,7 +210,8 @@ def wanted() -> Iterator[tuple[Path, str]]:
     pages: tuple[tuple[Path, str, Callable[[], str]], ...] = (
         (GUIDE / "commands.md", "commands", commands),
         (GUIDE / "settings.md", "settings", settings),
-        (GUIDE.parent.parent / "README.md", "plan", readme),
+        (GUIDE / "deciding.md", "plan", whole_plan),
+        (GUIDE.parent.parent / "README.md", "decision", decision),
     )
     for path, name, make in pages:
         before, start, rest = path.read_text(encoding="utf-8").partition(f"<!-- generated: {name} -->\n")
