@@ -154,8 +154,8 @@ def helped(command: click.Command, name: str) -> str:
 
 
 @cache
-def planned() -> str:
-    """What `ropeteam plan` prints of the demo's feature at 80 columns."""
+def planned(feature: str) -> str:
+    """What `ropeteam plan` prints of a feature of the demo's sample at 80 columns."""
     from ropeteam import app
     from ropeteam.cli.page_plan import plan_page
     from ropeteam.cli.page_text import as_text
@@ -165,19 +165,21 @@ def planned() -> str:
     with TemporaryDirectory() as folder:
         repo = repository.make(Path(folder) / "library")
         flags = {"plan.planner": "static", "trees.folder": f"{folder}/trees"}
-        request = app.Request(repo=repo, feature=repository.RESERVATIONS, until="plan", flags=flags, own_settings=False)
+        request = app.Request(repo=repo, feature=feature, until="plan", flags=flags, own_settings=False)
         foreseen = msgspec.structs.replace(of_prepared(app.prepare(request)), base="")
     return as_text(plan_page(foreseen), 80).rstrip()
 
 
 def decision() -> str:
-    """Its first half: the decision, what it is compared with, both predictions."""
-    head = re.split(r"\n\n\d+ units?\b", planned())[0]
-    return f"```\n{head}\n```"
+    """Of a large feature the first half: the decision, what it is compared with, both predictions; of a small one the
+    decision and why."""
+    large, small = planned("house"), planned("opening-hours")
+    head, why = re.split(r"\n\n\d+ units?\b", large)[0], small.partition("\n\nWhat several agents need")[0]
+    return f"```\n$ ropeteam plan house\n{head}\n\n$ ropeteam plan opening-hours\n{why}\n```"
 
 
 def whole_plan() -> str:
-    return f"```\n{planned()}\n```"
+    return f"```\n{planned('house')}\n```"
 
 
 def schemas() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -129,8 +129,9 @@ def test_units_are_named_by_their_numbers_where_all_have_one() -> None:
 def test_spans_are_as_short_as_they_can_be() -> None:
     assert span(840.0, 1320.0) == "14–22 min"
     assert span(90.0, 170.0) == "90 s – 3 min"
-    assert span(3000.0, 4800.0) == "50 min – 1 h 20 min"
-    assert span(4000.0, 8000.0) == "1 h 07 min – 2 h 13 min"
+    assert span(3000.0, 4800.0) == "50–80 min"
+    assert span(4000.0, 8000.0) == "67 min – 2.2 h"
+    assert span(8000.0, 16000.0) == "2.2–4.4 h"
     assert span(840.0, 845.0) == span(840.0, None) == "14 min"
     assert span(None, None) == "not known"
     assert span_in_minutes(90.0, 170.0) == "1.5–2.8"

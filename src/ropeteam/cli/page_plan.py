@@ -163,15 +163,21 @@ def bar(way: SideEstimate, longest: float) -> str:
 
 
 def span(middle: float | None, most: float | None) -> str:
-    """`14–22 min`, `45–130 s`, `50 min – 1 h 20 min`."""
+    """`14–22 min`, `90 s – 3 min`, `1.1–2.2 h`: in little room."""
     if middle is None:
         return "not known"
-    low, high = minutes(middle), minutes(most) if most else ""
+    low, high = in_brief(middle), in_brief(most) if most else ""
     if not high or high == low:
         return low
-    number, _, kind = low.partition(" ")
-    other, _, same = high.partition(" ")
-    return f"{number}–{other} {kind}" if kind == same and " " not in kind else f"{low} – {high}"
+    (number, kind), (_, same) = low.split(), high.split()
+    return f"{number}–{high}" if kind == same else f"{low} – {high}"
+
+
+def in_brief(seconds: float) -> str:
+    """`90 s`, `63 min`, `2.2 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3600:.1f} h"
 
 
 def span_in_minutes(middle: float, most: float) -> str:
