@@ -15,6 +15,7 @@ from ropeteam.core import graph, unit_texts
 from ropeteam.core.costs import Costs
 from ropeteam.core.edge_notes import edges, flips
 from ropeteam.core.estimate import estimated, play
+from ropeteam.core.honouring import bound_of
 from ropeteam.core.layers import LAYERS, rank_of
 from ropeteam.core.model import Feature, Plan, Unit
 from ropeteam.core.plan_batches import layered
@@ -57,7 +58,8 @@ def grouped(
     work = work_of(survey, costs)
     atoms = atoms_of(survey.files, survey.dependencies, seconds=work.seconds, workers=workers)
     ranks = [rank(file) for file in survey.files]
-    found = trials(work, atoms, ranks, costs, workers=workers, at=quantile, seed=seed, draws=TRIAL_DRAWS)
+    bound = bound_of(survey)
+    found = trials(work, atoms, ranks, costs, workers=workers, at=quantile, seed=seed, draws=TRIAL_DRAWS, bound=bound)
     drawn = weathers(work, costs, draws=draws_for(len(survey.files), TRIAL_DRAWS), seed=seed)
     plain = tried(in_sequence(survey, work, atoms, ranks), work, costs, drawn, workers=workers, at=quantile)
     found = sorted([*found, plain], key=lambda t: -t.quantile)
