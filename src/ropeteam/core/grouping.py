@@ -61,7 +61,8 @@ def grouped(
     bound = bound_of(survey)
     found = trials(work, atoms, ranks, costs, workers=workers, at=quantile, seed=seed, draws=TRIAL_DRAWS, bound=bound)
     drawn = weathers(work, costs, draws=draws_for(len(survey.files), TRIAL_DRAWS), seed=seed)
-    plain = tried(in_sequence(survey, work, atoms, ranks), work, costs, drawn, workers=workers, at=quantile)
+    whole = atoms_of(survey.files, survey.dependencies)  # one agent has no share that a test could be too large for
+    plain = tried(in_sequence(survey, work, whole, ranks), work, costs, drawn, workers=workers, at=quantile)
     found = sorted([*found, plain], key=lambda t: -t.quantile)
     fastest = next((t for t in found if len(t.way.groups) > 1 and not t.way.barriers), plain)
     least = 0.0 if mode == "parallel" else gate.min_speedup

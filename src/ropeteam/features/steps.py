@@ -15,7 +15,8 @@ import msgspec
 from ropeteam.core.model import Document, NamedFile, Step
 from ropeteam.features import section_words, step_numbers
 from ropeteam.features.blocks import Heading, plain
-from ropeteam.features.named_files import LONGEST_PURPOSE, Wanted, before_separator, purpose_of, requirements_in, shown
+from ropeteam.features.item_words import before_separator, purpose_of, requirements_in, shown
+from ropeteam.features.named_files import LONGEST_PURPOSE, Wanted
 from ropeteam.features.outline import Cells, Code, Entry, Item, Words, outline
 from ropeteam.features.path_words import named_in
 
