@@ -60,7 +60,8 @@ def prepare(
 ) -> Stage:
     """Make the sample's repository and the recording in `folder`, which must not exist or be empty.
 
-    fault: only of `reservations`, whose plan is given.
+    fault: only of `reservations`, whose plan is given. It is played with several agents, whatever the run's second look
+    says of a machine that is busy: what goes wrong is the fault, and nothing else.
     """
     repo = repository.make(folder / "library")
     written = folder / "recording.json"
@@ -75,7 +76,13 @@ def prepare(
         flags["limits.stall_seconds"] = max(LEAST_STALL_SECONDS, STALL_SECONDS / time_scale)
     given = estimates.PLAN if feature == repository.RESERVATIONS and mode != "single" else None
     request = app.Request(
-        repo=repo, feature=feature, plan=given, mode=mode, land="yes", flags=flags, own_settings=False
+        repo=repo,
+        feature=feature,
+        plan=given,
+        mode="parallel" if fault is not None else mode,
+        land="yes",
+        flags=flags,
+        own_settings=False,
     )
     if feature in COMPOSED:
         # The plan is made first, from documents and code alone; the recording is composed for its units.
