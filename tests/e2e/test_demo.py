@@ -126,7 +126,7 @@ def test_a_plan_that_is_given_is_carried_out(tmp_path: Path) -> None:
     assert played.report["predicted"]["speedup_quantile"] >= 1.5
 
 
-@pytest.mark.parametrize("feature", ["house", "reservations"])
+@pytest.mark.parametrize("feature", [pytest.param("house", marks=pytest.mark.slow), "reservations"])
 def test_one_agent_does_it_too(feature: str, tmp_path: Path) -> None:
     played = play(tmp_path, "--feature", feature, "--mode", "single")
     assert played.report["outcome"] == "delivered_single"

@@ -43,10 +43,11 @@ COMPOSED = {
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the demo plays. repo: the sample's repository. prepared: the run that could begin there."""
+    """Where the demo plays. repo: the sample's repository. recording: file of what the agents play. prepared: the run
+    that could begin there."""
 
     repo: Path
-    request: app.Request
+    recording: Path
     prepared: app.Prepared
 
 
@@ -95,7 +96,7 @@ def prepare(
         played = recording.record(sys.executable)
         recording.write(written, faults.apply(fault, played) if fault else played)
         prepared = app.prepare(request)
-    return Stage(repo, request, prepared)
+    return Stage(repo, written, prepared)
 
 
 def play(stage: Stage, screen: runs.Screen, parked: Callable[[float], None] = lambda _seconds: None) -> RunState:
