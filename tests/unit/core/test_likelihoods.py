@@ -49,7 +49,7 @@ def test_evidence_makes_it_likelier() -> None:
 
 
 def test_what_the_documents_state_in_full_is_not_guessed_again() -> None:
-    """A file that lists its controllers would import a new one, by its looks; the documents say that it builds on none."""
+    """A file that lists its controllers would import a new one, by its looks; the documents say it builds on none."""
     app, controller = py("app.py", "service", "M"), py("controllers/order.py", "service")
     guess = Dependency(path=app.path, on=controller.path, kind="path", likelihood=0.7)
     stated = Dependency(path=app.path, on=controller.path, kind="declared", likelihood=0.9)
