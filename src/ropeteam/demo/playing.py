@@ -43,10 +43,11 @@ COMPOSED = {
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the demo plays. repo: the sample's repository. prepared: the run that could begin there."""
+    """Where the demo plays. repo: the sample's repository. recording: file of what the agents play. prepared: the run
+    that could begin there."""
 
     repo: Path
-    request: app.Request
+    recording: Path
     prepared: app.Prepared
 
 
@@ -60,7 +61,8 @@ def prepare(
 ) -> Stage:
     """Make the sample's repository and the recording in `folder`, which must not exist or be empty.
 
-    fault: only of `reservations`, whose plan is given.
+    fault: only of `reservations`, whose plan is given. It is played with several agents, whatever the run's second look
+    says of a machine that is busy: what goes wrong is the fault, and nothing else.
     """
     repo = repository.make(folder / "library")
     written = folder / "recording.json"
@@ -75,7 +77,13 @@ def prepare(
         flags["limits.stall_seconds"] = max(LEAST_STALL_SECONDS, STALL_SECONDS / time_scale)
     given = estimates.PLAN if feature == repository.RESERVATIONS and mode != "single" else None
     request = app.Request(
-        repo=repo, feature=feature, plan=given, mode=mode, land="yes", flags=flags, own_settings=False
+        repo=repo,
+        feature=feature,
+        plan=given,
+        mode="parallel" if fault is not None else mode,
+        land="yes",
+        flags=flags,
+        own_settings=False,
     )
     if feature in COMPOSED:
         # The plan is made first, from documents and code alone; the recording is composed for its units.
@@ -88,7 +96,7 @@ def prepare(
         played = recording.record(sys.executable)
         recording.write(written, faults.apply(fault, played) if fault else played)
         prepared = app.prepare(request)
-    return Stage(repo, request, prepared)
+    return Stage(repo, written, prepared)
 
 
 def play(stage: Stage, screen: runs.Screen, parked: Callable[[float], None] = lambda _seconds: None) -> RunState:
