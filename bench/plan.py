@@ -322,8 +322,8 @@ def main() -> None:
     seconds = sorted(m["ropeteam"].seconds for m in made)
     parallel = sum(m["ropeteam"].mode == "parallel" for m in made)
     print(
-        f"{len(made):,} features planned, {parallel:,} parallel; processor time of one {seconds[len(seconds) // 2]:.2f} s"
-        f" at the median, {seconds[-1]:.2f} s at most"
+        f"{len(made):,} features planned, {parallel:,} parallel; processor time of one:"
+        f" {seconds[len(seconds) // 2]:.2f} s at the median, {seconds[-1]:.2f} s at most"
     )
     if has_truth:
         compare(records, {name: [m[name] for m in made] for name in made[0]}, asked.workers)

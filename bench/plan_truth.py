@@ -149,7 +149,7 @@ def _missed(
         for i, j in truth.edges
         if owner[i] != owner[j]
         and owner[j] not in before[owner[i]]
-        and not (j in contract and rng.random() < a.declared_holds)
+        and not (j in contract and (a.declared_holds >= 1.0 or rng.random() < a.declared_holds))
     ]
 
 
