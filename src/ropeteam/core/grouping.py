@@ -72,17 +72,17 @@ def grouped(
     ids = tuple(dict.fromkeys(r.id for r in feature.requirements))
     plan = unit_texts.serving(plan, survey, feature)
     plan = estimated(plan, survey, costs, workers=workers, quantile=quantile, seed=seed, requirements=ids)
-    notices = survey.notices
+    notices, several = survey.notices, plan
     if best is plain and fastest is not plain and plain.quantile < fastest.quantile:
         other = _plan(fastest, survey, feature, ranks)
         other = unit_texts.serving(layered(other, "auto"), survey, feature)
         other = estimated(other, survey, costs, workers=workers, quantile=quantile, seed=seed, requirements=ids)
-        plan = _compared(plan, other)
+        plan, several = _compared(plan, other), other
         told = (
             f"The units are in the order for one agent; several are predicted with the fastest way, {fastest.way.name}."
         )
         notices = (*notices, told)
-    why = explained(plan, survey, costs, planner="static", workers=workers, at=quantile, seed=seed)
+    why = explained(plan, survey, costs, planner="static", workers=workers, at=quantile, seed=seed, several=several)
     return plan, replace(why, candidates=tuple(_candidate(t, best) for t in found), notices=notices)
 
 
@@ -95,14 +95,19 @@ def explained(
     workers: int,
     at: float,
     seed: int,
+    several: Plan | None = None,
 ) -> Explanation:
-    """Why the units of any plan are so, what is done about what they build on, how it would fare otherwise."""
+    """Why the units of any plan are so, what is done about what they build on, how it would fare otherwise. several:
+    the plan that is predicted of several agents, where that is another."""
     played = play(plan, survey, costs, workers=workers, seed=seed, draws=TRIAL_DRAWS)
+    other = played
+    if several is not None and several is not plan:
+        other = play(several, survey, costs, workers=workers, seed=seed, draws=TRIAL_DRAWS)
     return Explanation(
         planner=planner,
         units=unit_texts.notes(plan, survey),
         edges=edges(played),
-        flips=flips(played, costs, workers=workers, at=at, seed=seed),
+        flips=flips(other, costs, workers=workers, at=at, seed=seed),
     )
 
 
