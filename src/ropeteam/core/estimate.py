@@ -136,7 +136,8 @@ def _as_stated(plan: Plan, work: Work, layout: Layout, costs: Costs) -> tuple[Wo
     seconds, pieces = list(work.seconds), []
     for unit, piece in zip(plan.units, layout.pieces, strict=True):
         own = sum(seconds[f] for f in piece.files)
-        extra = costs.contract_share * sum(work.seconds[f] for f in layout.declared) if unit.id == plan.contract else 0.0
+        spoken_for = layout.declared if unit.id == plan.contract else ()
+        extra = costs.contract_share * sum(work.seconds[f] for f in spoken_for)
         stated = unit.estimate.seconds_p50 if unit.estimate is not None else None
         if stated is None:
             pieces.append(piece._replace(extra=extra))

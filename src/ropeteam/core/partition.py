@@ -173,7 +173,13 @@ def shared_out(
 
 
 def _clusters(
-    atoms: Sequence[Sequence[int]], work: Work, known: Links, units: int, declared: frozenset[int], slack: float, costs: Costs
+    atoms: Sequence[Sequence[int]],
+    work: Work,
+    known: Links,
+    units: int,
+    declared: frozenset[int],
+    slack: float,
+    costs: Costs,
 ) -> list[list[int]]:
     """Indices of atoms that should stay together, at most about a unit's share of the work each."""
     of = {file: n for n, atom in enumerate(atoms) for file in atom}

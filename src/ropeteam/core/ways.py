@@ -89,7 +89,10 @@ def blind(name: str, work: Work, atoms: Sequence[Sequence[int]], count: int) -> 
 def contracted(name: str, shares: Shares, declared: frozenset[int]) -> Way:
     groups = shares.groups()
     declaring = shares.costs.contract_share * sum(shares.work.seconds[f] for f in declared)
-    pieces = (Piece((), extra=declaring, reading=shares.costs.contract_reading), *(Piece(group, needs=(0,)) for group in groups))
+    pieces = (
+        Piece((), extra=declaring, reading=shares.costs.contract_reading),
+        *(Piece(group, needs=(0,)) for group in groups),
+    )
     why = f"the interfaces of {len(declared)} files are declared first, then all work side by side"
     return Way(name, why, groups, Layout(pieces, declared), contract=True)
 
