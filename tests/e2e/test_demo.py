@@ -15,7 +15,7 @@ import pytest
 from ropeteam.demo import estimates, faults, playing, recording, repository
 
 FAST = 600.0
-SCALED = 60.0
+SCALED = 100.0
 """So fast that the checks' real time does not look like more than the units' own."""
 UNITS = [unit["id"] for unit in estimates.read()["units"]]
 CODE = """
