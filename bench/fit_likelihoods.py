@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from bench.plan import known_of, read, survey_of
+
 from ropeteam.core.likelihoods import Evidence, features, traits
 
 RIDGE = 3.0

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m bench.planning [FILES ...]
 
-Made-up features in folders of ten files, with imports between them. `pairs`: likelihoods of all dependencies; `grouped`:
-ways found, simulated and put into words, with the prediction that is shown; `simulations`: how many of those were
+Made-up features in folders of ten files, with imports between them. `pairs`: likelihoods of all dependencies;
+`grouped`: ways found, simulated and put into words, with the prediction that is shown; `simulations`: how many were
 played in trying ways; `1,000`: a thousand simulations of the way that was kept, alone. Aims: 100 files under a second a
 thousand simulations tried, 2,000 files under ten.
 """
