@@ -113,13 +113,6 @@ class Place:
         assert state.landed
         return seconds, state
 
-    def ropeteam(self, *arguments: str) -> str:
-        """What another command prints."""
-        command = [sys.executable, "-m", "ropeteam", *arguments]
-        done = subprocess.run(command, cwd=self.top, env=self.env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     def events(self) -> list[AnyEvent]:
         """Of the newest run."""
         with closing(Journal(self.top / ".git" / "ropeteam" / "journal.sqlite")) as journal:

@@ -1,6 +1,6 @@
 """The simulation beside the real engine: are its quantiles as wide as what really happens?
 
-    .venv/bin/python bench/quantiles.py [--runs N] [--scale X] [--seed N] [--files N] [--chart FILE]
+    .venv/bin/python bench/quantiles.py [--runs N] [--scale X] [--seed N] [--files N]
 
 Each run has a graph of its own (a chain, a fan, a diamond, a mixed one, or one drawn at random) and 4 workers. The plan
 knows the median length of each unit; what its agent takes is drawn around it as the simulation believes (log-sigma 0.5
@@ -31,7 +31,6 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from plays import Piece, Place, plan_document
 from ropeteam.core.costs import Costs
@@ -101,46 +100,17 @@ def lengths(shape: Shape, rng: random.Random) -> list[float]:
     return [s * math.exp(common + rng.gauss(0, own) + rng.gauss(0, SIZE)) for _, s, _ in shape]
 
 
-@dataclass(frozen=True)
-class Foreseen:
-    """So many plays of both ways, in order; speedups: of each play."""
-
-    parallel: list[float]
-    single: list[float]
-    speedups: list[float]
-
-    def stated(self) -> dict[str, Any]:
-        """As a plan states it."""
-        sides = {"single": self.single, "parallel": self.parallel}
-        known = {name: {"seconds_p50": at(plays, 0.5), "seconds_p90": at(plays, 0.9)} for name, plays in sides.items()}
-        gains = sum(s >= 1 for s in self.speedups) / len(self.speedups)
-        return {
-            "estimate": {
-                "workers": WORKERS,
-                "gate_quantile": 0.25,
-                "speedup_quantile": at(self.speedups, 0.25),
-                "speedup_p50": at(self.speedups, 0.5),
-                **known,
-            },
-            "confidence": {"value": gains, "reasons": ["simulated"]},
-        }
-
-
-def at(ordered: Sequence[float], share: float) -> float:
-    return ordered[int(share * (len(ordered) - 1))]
-
-
 def laid_out(shape: Shape) -> tuple[Layout, Work]:
     number = {id: n for n, (id, _, _) in enumerate(shape)}
     pieces = tuple(Share((n,), tuple(number[o] for o in needs)) for n, (_, _, needs) in enumerate(shape))
     return Layout(pieces), Work(tuple(s for _, s, _ in shape), (SIZE,) * len(shape))
 
 
-def simulated(shape: Shape, costs: Costs, seed: int) -> Foreseen:
+def simulated(shape: Shape, costs: Costs, seed: int) -> list[float]:
+    """Seconds of so many plays, in order."""
     layout, work = laid_out(shape)
     drawn = weathers(work, costs, draws=DRAWS, seed=seed)
-    both = simulate(layout, work, costs, drawn, workers=WORKERS)
-    return Foreseen(sorted(both.parallel), sorted(both.single), both.speedups)
+    return sorted(simulate(layout, work, costs, drawn, workers=WORKERS).parallel)
 
 
 def replayed(shape: Shape, took: Sequence[float], costs: Costs) -> float:
@@ -188,12 +158,12 @@ class Measured:
         )
 
 
-def played(place: Place, shape: Shape, takes: Sequence[float], scale: float, stated: Mapping[str, Any]) -> RunState:
+def played(place: Place, shape: Shape, takes: Sequence[float], scale: float) -> RunState:
     """One run of the whole program. The plan knows medians, the agents take what was drawn."""
     pieces = [Piece(id, seconds, needs) for (id, _, needs), seconds in zip(shape, takes, strict=True)]
     command = place.command(pieces, WORKERS, "--set", f"agent.scripted.time_scale={scale:g}")
     known = plan_document([Piece(id, seconds, needs) for id, seconds, needs in shape])
-    (place.folder / "plan.json").write_text(json.dumps({**known, **stated}))
+    (place.folder / "plan.json").write_text(json.dumps(known))
     _, state = place.run(command)
     place.back()
     return state
@@ -204,19 +174,19 @@ def makespan(state: RunState) -> float:
     return max(s.ended for s in state.spans if s.kind == "validate") - state.begun.at
 
 
-def measure(place: Place, runs: int, scale: float, seed: int) -> list[Came]:
+def measure(place: Place, runs: int, scale: float, seed: int, warm_up: int = WARM_UP) -> list[Came]:
     """So many runs, after those that only measure."""
     rng, before = random.Random(seed), Measured()
     came: list[Came] = []
-    for number in range(-WARM_UP, runs):
+    for number in range(-warm_up, runs):
         name, shape = shape_at(number % 5, rng)
         takes = lengths(shape, rng)
         plays = simulated(shape, before.costs(scale), rng.randrange(10**9)) if number >= 0 else None
-        state = played(place, shape, takes, scale, plays.stated() if plays is not None else {})
+        state = played(place, shape, takes, scale)
         if plays is not None:
             seconds = makespan(state) * scale
             again = replayed(shape, takes, before.costs(scale))
-            place_in = bisect_left(plays.parallel, seconds) / len(plays.parallel)
+            place_in = bisect_left(plays, seconds) / len(plays)
             came.append(Came(name, place_in, seconds, again))
             print(f"{number + 1:>4} {came[-1]}", file=sys.stderr, flush=True)
         before.add(state, {id: t / scale for (id, _, _), t in zip(shape, takes, strict=True)})
@@ -260,16 +230,12 @@ def main() -> None:
     options.add_argument("--scale", type=float, default=60.0, help="seconds of feature time in a real one")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--files", type=int, default=50)
-    options.add_argument("--chart", type=Path, help="also `ropeteam history --chart` of these runs, into this file")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="ropeteam-bench-") as folder:
         place = Place(Path(folder), given.files)
         began = time.monotonic()
         came = measure(place, given.runs, given.scale, given.seed)
         each = (time.monotonic() - began) / (given.runs + WARM_UP)
-        if given.chart is not None:
-            where = ("--repo", str(place.top), "--chart", str(given.chart.absolute()))
-            print(place.ropeteam("history", *where))
     print(table(came))
     print(f"\n{given.runs} runs, {each:.1f} s each, seed {given.seed}, time scale {given.scale:g}")
 

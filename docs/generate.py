@@ -1,4 +1,5 @@
-"""Writes what the guide has from the program itself: the help of every command, the table of settings, JSON Schemas.
+"""Writes what the guide has from the program itself: the help of every command, the table of settings, JSON Schemas;
+and what the README shows of a plan.
 
     python docs/generate.py            write them
     python docs/generate.py --check    end with 1, and say which, when one is not as the program has it
@@ -9,9 +10,12 @@ In a page, what stands between `<!-- generated: NAME -->` and `<!-- end -->` is 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -40,7 +44,7 @@ MEANINGS = {
     "gate.quantile": "Which of the simulated speed-ups must reach `gate.min_speedup`; 0.25: three of four are larger.",
     "gate.min_confidence": "Several agents only where the plan is at least this sure of gaining time.",
     "plan.planner": "Who plans: `static` (no model), `agent`, or `auto`: see [deciding](deciding.md#who-plans).",
-    "plan.thinking_argv": "The MCP server that an agent thinks with while it plans, for agents that take one (`claude`)."
+    "plan.thinking_argv": "The MCP server an agent thinks with while it plans, for agents that take one (`claude`)."
     " Used where it is installed, never fetched; `[]`: never.",
     "plan.seed": "Seed of the simulation that predicts both ways: the same seed gives the same figures.",
     "plan.grouping": "`layers`: config, models, services and controllers, views and components, one after the other.",
@@ -149,6 +153,35 @@ def helped(command: click.Command, name: str) -> str:
     return f"```\n{command.get_help(context).rstrip()}\n```"
 
 
+@cache
+def planned(feature: str) -> str:
+    """What `ropeteam plan` prints of a feature of the demo's sample at 80 columns."""
+    from ropeteam import app
+    from ropeteam.cli.page_plan import plan_page
+    from ropeteam.cli.page_text import as_text
+    from ropeteam.cli.planning import of_prepared
+    from ropeteam.demo import repository
+
+    with TemporaryDirectory() as folder:
+        repo = repository.make(Path(folder) / "library")
+        flags = {"plan.planner": "static", "trees.folder": f"{folder}/trees"}
+        request = app.Request(repo=repo, feature=feature, until="plan", flags=flags, own_settings=False)
+        foreseen = msgspec.structs.replace(of_prepared(app.prepare(request)), base="")
+    return as_text(plan_page(foreseen), 80).rstrip()
+
+
+def decision() -> str:
+    """Of a large feature the first half: the decision, what it is compared with, both predictions; of a small one the
+    decision and why."""
+    large, small = planned("house"), planned("opening-hours")
+    head, why = re.split(r"\n\n\d+ units?\b", large)[0], small.partition("\n\nWhat several agents need")[0]
+    return f"```\n$ ropeteam plan house\n{head}\n\n$ ropeteam plan opening-hours\n{why}\n```"
+
+
+def whole_plan() -> str:
+    return f"```\n{planned('house')}\n```"
+
+
 def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     """Names and documents of the JSON Schemas."""
     yield "report", of(Report, "What `ropeteam run --json`, `report --format json`, `status --json` print.")
@@ -176,9 +209,13 @@ def of(kind: Any, about: str) -> dict[str, Any]:
 
 def wanted() -> Iterator[tuple[Path, str]]:
     """Every file that has something generated in it, and what it should be."""
-    pages: tuple[tuple[str, Callable[[], str]], ...] = (("commands", commands), ("settings", settings))
-    for name, make in pages:
-        path = GUIDE / f"{name}.md"
+    pages: tuple[tuple[Path, str, Callable[[], str]], ...] = (
+        (GUIDE / "commands.md", "commands", commands),
+        (GUIDE / "settings.md", "settings", settings),
+        (GUIDE / "deciding.md", "plan", whole_plan),
+        (GUIDE.parent.parent / "README.md", "decision", decision),
+    )
+    for path, name, make in pages:
         before, start, rest = path.read_text(encoding="utf-8").partition(f"<!-- generated: {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
         assert start, f"{path} has no place for what is generated"
@@ -191,7 +228,7 @@ def wanted() -> Iterator[tuple[Path, str]]:
 def main(check: bool) -> int:
     old = [path for path, text in wanted() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path in old:
-        print(f"{'not current' if check else 'wrote'}: {path.relative_to(GUIDE.parent)}")
+        print(f"{'not current' if check else 'wrote'}: {path.relative_to(GUIDE.parent.parent)}")
     if check:
         return 1 if old else 0
     for path, text in wanted():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from repositories import commit_all, git, make_repo, write_files
 from ropeteam import features
-from ropeteam.core.model import Feature
+from ropeteam.core.model import Feature, Plan
 from ropeteam.core.survey import Survey
 from ropeteam.git import find
 from ropeteam.planners.static import survey
@@ -63,4 +63,15 @@ def shown(found: Survey) -> str:
     lines += ["", f"named: {'yes' if found.named else 'no'}"]
     for title, those in (("unresolved", found.unresolved), ("uncovered", found.uncovered), ("notice", found.notices)):
         lines += [f"{title}: {one}" for one in those]
+    return "\n".join(lines) + "\n"
+
+
+def shown_plan(plan: Plan) -> str:
+    """Units in their order: what each needs, owns and serves."""
+    lines = []
+    for unit in plan.units:
+        mark = " (contract)" if unit.id == plan.contract else ""
+        lines.append(f"{unit.batch}. {unit.id}{mark}  needs: {', '.join(unit.needs) or '-'}")
+        lines += [f"    {pattern}" for pattern in unit.writes]
+        lines += [f"    serves {', '.join(unit.requirements)}"] if unit.requirements else []
     return "\n".join(lines) + "\n"

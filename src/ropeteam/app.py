@@ -123,7 +123,8 @@ class Request:
     """What the command line asks for. sets: `--set`; flags: dotted setting -> value of a flag of its own.
 
     parts: names of parts, extensions or changes of the feature; all_parts: all that are not done. plan: the file of a
-    plan. own_settings: whether the user's own file and environment count. until: `plan`: stand still once it is planned.
+    plan. own_settings: whether the user's own file and environment count. until: `plan`: it stands still once
+    planned.
     """
 
     repo: Path
@@ -162,7 +163,7 @@ class Prepared:
     include_dirty: bool
     mode: Literal["auto", "parallel", "single"]
     plan: Plan | None = None
-    outlook: Outlook = Outlook()
+    outlook: Outlook = field(default_factory=Outlook)
     belay: bool = False
     land: str | None = None
     until: Literal["end", "plan"] = "end"

@@ -123,7 +123,7 @@ def claude_run(folder: Path, *, sandbox: bool = True, retries: int = 0, sample: 
             project.top = repository.make(folder / "library")
             project.before = looked_at(project.top)
         try:
-            yield ClaudeRun(project, server, retries, repository.FEATURE if sample else FEATURE)
+            yield ClaudeRun(project, server, retries, repository.RESERVATIONS if sample else FEATURE)
         finally:
             project.close()
 

@@ -53,7 +53,8 @@ def test_the_closing_report_says_what_happened_and_what_comes_next(world: World)
         "passed  unittest (2 tests, 1 of them new)",
         "single/1",
         "1,500 tokens, $0.25",
-        "no prediction yet",
+        "Decided: one agent",
+        "predicted of one agent",
         "git log --stat",
     ):
         assert words in done.out
@@ -95,11 +96,13 @@ def test_consent_says_how_many_agents_work_at_once(world: World, tmp_path: Path)
     units = [{"id": id, "goal": "x", "writes": [f"{id}.py"]} for id in ("one", "two")]
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps({"units": units}))
-    asked = ("--plan", str(plan), "--workers", "3", "--belay")
+    asked = ("--plan", str(plan), "--workers", "3", "--belay", "--mode", "parallel")
     done = world.at_terminal(*run_it(world, *asked), answers=[("Go on? [Y/n]", "n\n")])
     assert done.code == 2
     seen = " ".join(done.screen.split())
     assert "up to 4 agents, one of them on the whole feature as insurance (--belay)" in seen
+    assert "Several agents, as asked (--mode parallel)" in seen or "Overridden: " in seen
+    assert "from the median to what one of ten exceeds" in seen
     assert "up to 4 times as fast as one" in seen
     alone = world.at_terminal(*run_it(world), answers=[("Go on? [Y/n]", "n\n")])
     assert "one agent" in alone.screen
@@ -167,7 +170,7 @@ def test_what_fails_twice_is_not_delivered_and_resume_tries_once_more(world: Wor
     done = world.run(*run_it(world, "--yes", "--json"))
     assert done.code == 1, done.err
     assert done.json["outcome"] == "not_delivered"
-    assert [t["id"] for t in done.json["triggers"]] == ["agent_crashed", "agent_crashed"]
+    assert [t["id"] for t in done.json["triggers"] if t["action"] != "single"] == ["agent_crashed", "agent_crashed"]
     assert git(world.repo, "rev-parse", "main") == head
     text = world.run("report").out
     assert text.startswith("✗ Not delivered. Your branch is as it was")

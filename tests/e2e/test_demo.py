@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from ropeteam.demo import estimates, faults, recording, repository
+from ropeteam.demo import estimates, faults, playing, recording, repository
 
 FAST = 600.0
+SCALED = 60.0
+"""So fast that the checks' real time does not look like more than the units' own."""
 UNITS = [unit["id"] for unit in estimates.read()["units"]]
 CODE = """
 import sys
@@ -59,8 +61,8 @@ def play(folder: Path, *arguments: str, scale: float = FAST) -> Played:
     assert done.returncode == 0, done.stderr
     played = Played(folder / "here" / "library", done.stderr, json.loads(done.stdout))
     assert (played.report["state"], played.report["landed"]) == ("ended", True)
-    for path in recording.load().purposes:
-        assert (played.repo / path).read_text() == recording.final(path), path
+    for path, text in finals(arguments).items():
+        assert (played.repo / path).read_text() == text, path
     assert git(played.repo, "status", "--porcelain") == ""
     assert git(played.repo, "log", "-1", "--format=%an") == "Demo"
     assert [check["state"] for check in played.report["checks"]] == ["passed"]
@@ -68,8 +70,52 @@ def play(folder: Path, *arguments: str, scale: float = FAST) -> Played:
     return played
 
 
-def test_several_agents_do_what_one_would(tmp_path: Path) -> None:
-    played = play(tmp_path)
+def finals(arguments: tuple[str, ...]) -> dict[str, str]:
+    """Every file of the feature that is played, as it has to be in the end."""
+    if "reservations" in arguments or "--fault" in arguments:
+        return {path: recording.final(path) for path in recording.load().purposes}
+    folder, _ = playing.COMPOSED["opening-hours" if "opening-hours" in arguments else "house"]
+    paths = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(folder)): path.read_text() for path in paths}
+
+
+def test_ropeteam_decides_by_itself_for_several_agents(tmp_path: Path) -> None:
+    played = play(tmp_path, scale=SCALED)
+    report = played.report
+    assert report["outcome"] == "delivered_parallel", report["triggers"]
+    assert report["triggers"] == []
+    assert report["predicted"]["mode"] == "parallel"
+    assert report["predicted"]["speedup_quantile"] >= 1.5
+    assert len(played.units("validated")) >= 4
+    assert len(git(played.repo, "log", "--format=%(trailers:key=Ropeteam-Unit,valueonly)").split()) >= 4
+
+
+def test_a_small_feature_is_one_agents_and_it_is_said_why(tmp_path: Path) -> None:
+    played = play(tmp_path, "--feature", "opening-hours")
+    report = played.report
+    assert report["outcome"] == "delivered_single"
+    decided = [one["id"] for one in report["triggers"] if one["action"] == "single"]
+    assert "sequential_time_below_minimum" in decided
+    assert "One agent would take" in played.said
+    assert "the least is 300 s" in played.said
+
+
+def test_a_fault_is_not_played_in_another_feature(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ropeteam", "demo", "--keep", "here", "--feature", "house", "--fault", "crash"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Leave out --feature house" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_plan_that_is_given_is_carried_out(tmp_path: Path) -> None:
+    played = play(tmp_path, "--feature", "reservations", scale=25.0)
     assert played.report["outcome"] == "delivered_parallel"
     assert played.report["triggers"] == []
     assert played.units("validated") == UNITS
@@ -80,8 +126,9 @@ def test_several_agents_do_what_one_would(tmp_path: Path) -> None:
     assert played.report["predicted"]["speedup_quantile"] >= 1.5
 
 
-def test_one_agent_does_it_too(tmp_path: Path) -> None:
-    played = play(tmp_path, "--mode", "single")
+@pytest.mark.parametrize("feature", [pytest.param("house", marks=pytest.mark.slow), "reservations"])
+def test_one_agent_does_it_too(feature: str, tmp_path: Path) -> None:
+    played = play(tmp_path, "--feature", feature, "--mode", "single")
     assert played.report["outcome"] == "delivered_single"
     assert played.attempts("single") == ["ok"]
 
@@ -129,7 +176,7 @@ def test_a_fault_ends_delivered_by_one_agent_and_explained(name: str, tmp_path: 
         assert all(attempt["ref"] for unit in report["units"] for attempt in unit["attempts"])
     assert f"Fault {name}: {fault.says}" in played.said
     assert fault.trigger in played.said
-    log = played.repo / ".workspace" / "features" / repository.FEATURE / "02-implementation.md"
+    log = played.repo / ".workspace" / "features" / repository.RESERVATIONS / "02-implementation.md"
     assert fault.trigger in log.read_text()
 
 

@@ -485,8 +485,12 @@ def test_nothing_is_left_of_all_these(shared: Project) -> None:
 
 PLAN = {"units": [{"id": "a", "goal": "x", "writes": ["a.py"]}, {"id": "b", "goal": "x", "writes": ["b.py"]}]}
 FLAGS: dict[str, tuple[tuple[str, ...], str, str, str]] = {
-    "several without a plan": (("--mode", "parallel"), "plan_needed", "--mode", "--mode parallel needs a plan"),
-    "belay without a plan": (("--belay", "--mode", "auto"), "plan_needed", "--belay", "--belay needs a plan"),
+    "several where nothing can be shared out": (
+        ("--mode", "parallel", "--planner", "static"),
+        "plan_needed",
+        "--mode",
+        "only one thing to do at a time",
+    ),
     "belay beside one": (("--belay", "--mode", "single"), "belay_alone", "--belay", "--mode single asks for one"),
     "a plan that is nowhere": (
         ("--plan", "nowhere.json"),

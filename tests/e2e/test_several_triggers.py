@@ -481,9 +481,9 @@ def figures(*, quantile: float = 2.0, seconds: float = 900.0, confidence: float 
         (
             figures(quantile=1.2, seconds=200.0, confidence=0.7),
             ["confidence_below_minimum", "speedup_below_minimum", "sequential_time_below_minimum"],
-            ("70%", "Two edges are weak", "1.20", "200 s"),
+            ("70.0%", "Two edges are weak", "1.20", "200 s"),
         ),
-        pytest.param(figures(confidence=0.89), ["confidence_below_minimum"], ("89%",), marks=SLOW),
+        pytest.param(figures(confidence=0.89), ["confidence_below_minimum"], ("89.0%",), marks=SLOW),
         pytest.param(figures(quantile=1.49), ["speedup_below_minimum"], ("1.49",), marks=SLOW),
         pytest.param(figures(seconds=299.0), ["sequential_time_below_minimum"], ("299 s",), marks=SLOW),
     ],

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from ropeteam.core.agent_files import ReportFile, TaskFile
-from ropeteam.demo import estimates, recording, repository
+from ropeteam.demo import estimates, playing, recording, repository
 from ropeteam.errors import BadInput
 from ropeteam.testing import script, scripted
 
@@ -60,10 +60,10 @@ def passing(folder: Path) -> set[str]:
     return set(re.findall(r"^\w+ \((\S+)\) \.\.\. ok$", done.stderr, re.MULTILINE))
 
 
-def play(folder: Path, scratch: Path, unit: str = "single") -> ReportFile:
-    """Let the scripted agent play a unit's part in `folder`, as fast as it can."""
+def play(folder: Path, scratch: Path, unit: str = "single", played: script.Script | None = None) -> ReportFile:
+    """Let the scripted agent play a unit's part in `folder`, as fast as it can. played: else that of `reservations`."""
     scratch.mkdir(exist_ok=True)
-    written = recording.write(scratch / "script.json", recording.record(sys.executable))
+    written = recording.write(scratch / "script.json", played or recording.record(sys.executable))
     task = TaskFile(
         run="demo",
         unit=unit,
@@ -73,7 +73,7 @@ def play(folder: Path, scratch: Path, unit: str = "single") -> ReportFile:
         writes=("**",),
         reads=(),
         needs=(),
-        feature=repository.FEATURE,
+        feature=repository.RESERVATIONS,
         prompt_file=str(scratch / "prompt.md"),
         report_file=str(scratch / "report.json"),
         slot=0,
@@ -222,6 +222,71 @@ def test_one_agent_finishes_whatever_is_missing(kept: int, tmp_path: Path, whole
     play(team.main, tmp_path / "scratch", "rest")
     git(team.main, "add", "--all")
     assert git(team.main, "write-tree").strip() == whole
+
+
+# ---- features whose recording is composed
+
+
+def finals(feature: str) -> Path:
+    folder, _ = playing.COMPOSED[feature]
+    return folder
+
+
+def with_files(folder: Path, feature: str, paths: set[str] | None = None) -> None:
+    """Put files of the feature into a copy of the sample; None: all."""
+    for path in finals(feature).rglob("*"):
+        at = path.relative_to(finals(feature))
+        if path.is_file() and "__pycache__" not in at.parts and (paths is None or str(at) in paths):
+            (folder / at).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder / at)
+
+
+@pytest.mark.parametrize(("feature", "tests"), [("house", 86), ("opening-hours", 3)])
+def test_what_a_feature_ends_as_passes_all_its_tests(feature: str, tests: int, tmp_path: Path) -> None:
+    folder = repository.make(tmp_path / "library")
+    old = passing(folder)
+    with_files(folder, feature)
+    assert old <= passing(folder)
+    assert run_tests(folder) == len(old) + tests
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> playing.Stage:
+    return playing.prepare(tmp_path_factory.mktemp("house") / "demo")
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_units_of_the_house_can_be_merged_in_any_order(seed: int, house: playing.Stage, tmp_path: Path) -> None:
+    """After each what worked before still works, and each brings tests that pass; in the end all is there."""
+    played = script.load_script(house.recording)
+    plan = house.prepared.plan
+    assert plan is not None
+    folder = repository.make(tmp_path / "library")
+    old = passing(folder)
+    units = [unit.id for unit in plan.units]
+    random.Random(seed).shuffle(units)
+    for unit in units:
+        with contextlib.chdir(folder):
+            for step in played.units[unit]:
+                if isinstance(step, script.Write | script.Patch):
+                    scripted.change_files(step)
+        assert old <= passing(folder), unit
+    assert run_tests(folder) == len(old) + 86
+    for path in finals("house").rglob("*.py"):
+        assert (folder / path.relative_to(finals("house"))).read_text() == path.read_text()
+
+
+@pytest.mark.parametrize("unit", ["single", "rest"])
+def test_one_agent_leaves_the_house_as_several_do(unit: str, house: playing.Stage, tmp_path: Path) -> None:
+    folder = repository.make(tmp_path / "library")
+    report = play(folder, tmp_path / "scratch", unit, script.load_script(house.recording))
+    assert len(report.files) == 67
+    assert all(note.purpose for note in report.files)
+    git(folder, "add", "--all")
+    assert len(git(folder, "diff", "--cached", "--name-only").splitlines()) == 67
+    with_files(folder, "house")
+    assert git(folder, "diff", "--name-only") == ""
+    assert run_tests(folder) == 136
 
 
 def test_a_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ GO = {
     "go.mod": "module example.org/tally\n",
     "cmd/main.go": (
         'package main\n\nimport (\n\t"fmt"\n\t"example.org/tally/report"\n)\n\n'
-        'func main() { fmt.Println(report.Make()) }\n'
+        "func main() { fmt.Println(report.Make()) }\n"
     ),
     "report/report.go": "package report\n\nfunc Make() Report { return build() }\n",
     "report/build.go": "package report\n\ntype Report struct{}\n\nfunc build() Report { return Report{} }\n",
@@ -144,7 +144,7 @@ CASES = {
     "web": (
         WEB,
         {
-            "server/src/app.ts": "routes/orders mail register lazy types/src/index types/src/order types/src/user",
+            "server/src/app.ts": "routes/orders mail register lazy types/src/order",
             "server/src/routes/orders.ts": "db/index",
             "web/src/App.vue": "components/Cart ui/index",
             "web/src/components/Cart.vue": "hooks/useCart",

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ropeteam.agents import endings
@@ -329,3 +330,10 @@ def test_a_proposed_plan_is_taken_over_as_text(tmp_path: Path, plan: str, text: 
     task.report_file.write_text(f'{{"plan": {plan}}}')
     report, problem = read_report(task.report_file)
     assert (report.plan, problem) == (text, "")
+
+
+@pytest.mark.parametrize(("kind", "plan"), [("plan", '{"units": []}'), ("unit", "")])
+def test_a_plan_is_taken_from_who_is_to_plan(tmp_path: Path, kind: str, plan: str) -> None:
+    task = msgspec.structs.replace(a_task(tmp_path), kind=kind)
+    task.report_file.write_text('{"plan": {"units": []}}')
+    assert ProgramConversation(task).finish(DONE, 0.0).report.plan == plan

@@ -160,3 +160,15 @@ def test_tasks_come_before_the_sequence_of_another_document() -> None:
 def test_steps_to_reproduce_and_a_numbered_list_anywhere_are_no_sequence() -> None:
     assert read("## Steps to reproduce\n1. Open\n2. Click\n", "intent").steps == ()
     assert read("## Constraints\n1. One\n2. Two\n").steps == ()
+
+
+def test_a_task_may_need_one_that_is_listed_later() -> None:
+    text = "- [ ] T001 Do `a/x.ts` (depends on T003)\n- [ ] T002 Do `a/y.ts`\n- [ ] T003 Do `a/z.ts`\n"
+    assert brief(read(text, "tasks").steps) == [("T001", 4, ("T003",)), ("T002", 2, ()), ("T003", 3, ())]
+
+
+def test_tasks_that_need_each_other_are_said() -> None:
+    text = "- [ ] T001 Do `a/x.ts` (depends on T002)\n- [ ] T002 Do `a/y.ts` (depends on T001)\n"
+    found = read(text, "tasks")
+    assert brief(found.steps) == [("T001", 1, ()), ("T002", 2, ())]
+    assert found.notices == ("d.md: the steps T001, T002 need each other; they are taken in their order.",)

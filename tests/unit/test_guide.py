@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -20,9 +21,11 @@ from ropeteam.core import model
 from ropeteam.core.agent_files import TaskFile
 from ropeteam.core.layers import LAYERS
 from ropeteam.core.plan import RESERVED, layered, parse
-from ropeteam.core.plan_document import PlanDocument, UnitDocument
+from ropeteam.core.plan_document import FileDocument, PlanDocument, UnitDocument
+from ropeteam.core.proposal import Proposal, checked
 from ropeteam.core.report import Report
 from ropeteam.core.settings import CheckCommand, Sandbox
+from ropeteam.core.survey import Survey
 from ropeteam.errors import BadInput
 from ropeteam.testing.script import AnyStep, parse_script
 
@@ -120,6 +123,20 @@ def test_the_plan_of_the_guide_is_one_with_every_field() -> None:
 
 def test_the_short_plan_of_the_guide_is_enough() -> None:
     assert len(parse(block(PLANS, "json", "short.json").text.encode(), "short.json").units) == 2
+
+
+def test_the_example_of_an_agents_plan_is_taken_as_it_is() -> None:
+    wanted = tuple(model.Requirement(id=id, text="") for id in ("REQ-001", "REQ-002"))
+    feature = model.Feature(name="x", source="stdin", requirements=wanted)
+    text = block(PLANS, "json", "proposed.json").text
+
+    found = checked(text, feature, Survey(), {"shop/loan.py"})
+
+    assert isinstance(found, Proposal), found.faults
+    assert (found.mended, found.confidence, len(found.survey.files)) == ((), 0.8, 3)
+    assert set(json.loads(text)) <= set(PlanDocument.__struct_fields__)
+    named = {field for file in json.loads(text)["files"] for field in file}
+    assert named == set(FileDocument.__struct_fields__), "the table explains them"
 
 
 def test_faults_of_the_guide_are_said_as_they_stand_there() -> None:

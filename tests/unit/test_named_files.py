@@ -294,3 +294,24 @@ def test_no_document_is_refused_and_no_path_comes_twice(lines: list[str], kind: 
     numbers = {step.id: step.number for step in result.steps}
     assert len(ids) == len(set(ids))
     assert all(numbers[need] < step.number for step in result.steps for need in step.needs)
+
+
+def test_a_column_says_what_each_file_builds_on() -> None:
+    text = """# Architecture
+## Files to Create
+| File | Purpose | Depends on |
+|------|---------|------------|
+| `app/models/fine.py` | table | - |
+| `app/services/fines.py` | rules | `app/models/fine.py`, `app/config.py` |
+| `app/controllers/fines.py` | pages | see above |
+
+## Files to Modify
+- `app/config.py` - the rate
+"""
+    found = {f.path: f for f in read(text).files}
+    assert found["app/models/fine.py"].needs == ()
+    assert found["app/services/fines.py"].needs == ("app/models/fine.py", "app/config.py")
+    assert found["app/services/fines.py"].purpose == "rules"
+    assert found["app/controllers/fines.py"].needs is None, "words that name no file say nothing"
+    assert found["app/config.py"].needs is None
+    assert found["app/config.py"].status == "M"

@@ -20,7 +20,11 @@ SOURCE = ROOT / "src" / "ropeteam"
 DEMO = SOURCE / "demo"
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if not path.is_relative_to(DEMO / "sample"))
-MODULES = [path for path in MODULES if not any(path.is_relative_to(DEMO / own) for own in ("feature", "contract"))]
+MODULES = [
+    path
+    for path in MODULES
+    if not any(path.is_relative_to(DEMO / own) for own in ("feature", "contract", "house", "hours"))
+]
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>\S+)", re.MULTILINE)
 
 

@@ -129,8 +129,9 @@ def test_units_are_named_by_their_numbers_where_all_have_one() -> None:
 def test_spans_are_as_short_as_they_can_be() -> None:
     assert span(840.0, 1320.0) == "14–22 min"
     assert span(90.0, 170.0) == "90 s – 3 min"
-    assert span(3000.0, 4800.0) == "50 min – 1 h 20 min"
-    assert span(4000.0, 8000.0) == "1 h 07 min – 2 h 13 min"
+    assert span(3000.0, 4800.0) == "50–80 min"
+    assert span(4000.0, 8000.0) == "67 min – 2.2 h"
+    assert span(8000.0, 16000.0) == "2.2–4.4 h"
     assert span(840.0, 845.0) == span(840.0, None) == "14 min"
     assert span(None, None) == "not known"
     assert span_in_minutes(90.0, 170.0) == "1.5–2.8"
@@ -292,3 +293,13 @@ def test_a_plan_that_is_refused_twice_gives_way_to_the_static_one() -> None:
     assert "plan/2: claude plans once more, told what was wrong." in lines
     (decided,) = [line for line in lines if line.startswith("Several agents: ")]
     assert "The static plan counts." in decided.splitlines()[-1]
+
+
+def test_units_of_one_agent_are_an_order_of_work() -> None:
+    plan = a_plan()
+    chain = tuple(replace(u, needs=tuple(x.id for x in plan.units[:n])) for n, u in enumerate(plan.units))
+    ordered = replace(plan, units=chain, batches=tuple((u.id,) for u in chain))
+    text = shown(foreseen(ordered, gate=STRICT))
+    assert "4 units, in this order for the one agent" in text
+    assert "batch 1" not in text
+    assert "4 units in 4 batches, at most 1 at once" in shown(foreseen(ordered, gate=STRICT, mode="parallel"))

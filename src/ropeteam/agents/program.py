@@ -111,6 +111,8 @@ class ProgramConversation:
 
     def finish(self, exit: Exit, now: float) -> Finish:  # noqa: ARG002 - the port's signature
         report, problem = read_report(self._task.report_file)
+        if self._task.kind != "plan":
+            report = msgspec.structs.replace(report, plan="")
         outcome, evidence, notices = self._verdict(exit, problem or self._garbled)
         return Finish(
             outcome=outcome,

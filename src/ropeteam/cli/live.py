@@ -17,7 +17,7 @@ from ropeteam.core.state import AttemptState, RunState, spent
 from ropeteam.core.timing import time_scale
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Group, RenderableType
     from rich.live import Live
     from rich.text import Text
 
@@ -66,7 +66,7 @@ class Picture:
     def watch(self, state: RunState, event: ev.AnyEvent) -> None:
         self._state = state
         for line in said(state, event):
-            self._begun().console.print(line)
+            self._begun().console.print(indented(line))
         self._soon()
 
     def tell(self, attempt: str, text: str) -> None:
@@ -141,6 +141,18 @@ def said(state: RunState, event: ev.AnyEvent) -> list[Text]:
     first, *more = text.splitlines()
     line = Text.assemble((f"{MARKS[tone]} ", STYLES[tone]), (first, "" if tone == "good" else STYLES[tone]))
     return [line, *(Text(f"  {other}", STYLES["dim"]) for other in more)]
+
+
+def indented(line: Text) -> RenderableType:
+    """What is longer than the terminal goes on below its first word."""
+    from rich.table import Table
+
+    mark, text = line[:2], line[2:]
+    grid = Table.grid()
+    grid.add_column(width=2)
+    grid.add_column()
+    grid.add_row(mark, text)
+    return grid
 
 
 def moving(state: RunState, doing: dict[str, str], now: float) -> Group:

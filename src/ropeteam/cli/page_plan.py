@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from ropeteam.cli.page_parts import Page, Row, Section, Tone
-from ropeteam.cli.plain import count, escaped, money, plain, whole
+from ropeteam.cli.plain import count, escaped, money, plain, shortened, whole
 from ropeteam.core.decide import minutes
 from ropeteam.core.foreseen import Foreseen
 from ropeteam.core.graph import width
@@ -16,6 +16,7 @@ from ropeteam.core.model import Plan, SideEstimate, TriggerId, Unit
 BAR: Final = 20
 """Columns of the bars that show both ways: as long as nine of ten take, solid to the median."""
 SHOWN_PATHS: Final = 5
+LONGEST_ID: Final = 18
 
 
 def plan_page(foreseen: Foreseen, *, explain: bool = False, next: tuple[Row, ...] = ()) -> Page:
@@ -24,7 +25,7 @@ def plan_page(foreseen: Foreseen, *, explain: bool = False, next: tuple[Row, ...
 
     plan = foreseen.plan
     reasons = Section("Why", tuple(Row((whole(r),)) for r in foreseen.reasons))
-    units = (_units(plan), _chain(plan), _owners(plan, explain=explain)) if plan is not None else ()
+    units = (_units(foreseen, plan), _chain(plan), _owners(plan, explain=explain)) if plan is not None else ()
     body = (gate(foreseen), both_ways(foreseen), *units)
     sections = (reasons, *body, *(why(foreseen) if explain else ()), _notices(foreseen))
     return Page(
@@ -41,9 +42,10 @@ def in_short(foreseen: Foreseen) -> tuple[str, ...]:
     plan, e = foreseen.plan, foreseen.plan.estimate if foreseen.plan is not None else None
     lines = [plain(foreseen.sentence), *(whole(r) for r in foreseen.reasons)]
     if plan is not None and e is not None:
+        alone = foreseen.decision.mode == "single" and width(plan) < 2  # its units are not those of several
         shape = f"{count(len(plan.units), 'unit')} in {count(len(plan.batches), 'batch', 'batches')}"
-        ways = [("One agent", e.single), (f"Several agents ({shape})", e.parallel)][: len(plan.units)]
-        said = [f"{name}: {words}" for name, way in ways if (words := way_in_words(way))]
+        ways = [("One agent", e.single), ("Several agents" if alone else f"Several agents ({shape})", e.parallel)]
+        said = [f"{name}: {words}" for name, way in ways[: len(plan.units)] if (words := way_in_words(way))]
         meant = (" (from the median to what one of ten exceeds)", "")
         lines += [f"{words}{more}." for words, more in zip(said, meant, strict=False)]
     return (*lines, *(whole(n) for n in foreseen.why.notices))
@@ -161,15 +163,21 @@ def bar(way: SideEstimate, longest: float) -> str:
 
 
 def span(middle: float | None, most: float | None) -> str:
-    """`14–22 min`, `45–130 s`, `50 min – 1 h 20 min`."""
+    """`14–22 min`, `90 s – 3 min`, `1.1–2.2 h`: in little room."""
     if middle is None:
         return "not known"
-    low, high = minutes(middle), minutes(most) if most else ""
+    low, high = in_brief(middle), in_brief(most) if most else ""
     if not high or high == low:
         return low
-    number, _, kind = low.partition(" ")
-    other, _, same = high.partition(" ")
-    return f"{number}–{other} {kind}" if kind == same and " " not in kind else f"{low} – {high}"
+    (number, kind), (_, same) = low.split(), high.split()
+    return f"{number}–{high}" if kind == same else f"{low} – {high}"
+
+
+def in_brief(seconds: float) -> str:
+    """`90 s`, `63 min`, `2.2 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3600:.1f} h"
 
 
 def span_in_minutes(middle: float, most: float) -> str:
@@ -198,17 +206,20 @@ def amount(number: float) -> str:
 # ---- the units
 
 
-def _units(plan: Plan) -> Section:
+def _units(foreseen: Foreseen, plan: Plan) -> Section:
     short = short_names(plan)
+    in_order = len(plan.units) > 1 and foreseen.decision.mode == "single" and width(plan) < 2
     rows: list[Row] = []
     for number, ids in enumerate(plan.batches or (tuple(u.id for u in plan.units),), start=1):
-        if len(plan.batches) > 1:
+        if len(plan.batches) > 1 and not in_order:
             rows.append(Row((f"batch {number}",), tone="dim"))
         rows += [_unit(plan.unit(id), short) for id in ids]
     title = count(len(plan.units), "unit")
-    if len(plan.units) > 1:
+    if in_order:
+        title += ", in this order for the one agent"
+    elif len(plan.units) > 1:
         title += f" in {count(len(plan.batches), 'batch', 'batches')}, at most {width(plan)} at once"
-    return told(Section(title, tuple(rows), ("unit", "what", "layer", "after", "files", "minutes", "tokens"), left=4))
+    return told(Section(title, tuple(rows), ("unit, layer", "what", "after", "files", "minutes", "tokens"), left=3))
 
 
 def told(section: Section) -> Section:
@@ -225,7 +236,8 @@ def _unit(u: Unit, short: dict[str, str]) -> Row:
     used = amount(e.tokens_p50) if e is not None and e.tokens_p50 else ""
     files = "any" if "**" in u.writes else str(len(u.writes))
     what = plain(u.title or u.goal)
-    return Row((u.id, what, u.layer, " ".join(short.get(n, n) for n in u.needs), files, time, used))
+    name = shortened(u.id, LONGEST_ID) + (f"\n{plain(u.layer)}" if u.layer else "")
+    return Row((name, what, " ".join(short.get(n, n) for n in u.needs), files, time, used))
 
 
 def short_names(plan: Plan) -> dict[str, str]:
@@ -246,7 +258,8 @@ def _owners(plan: Plan, *, explain: bool) -> Section:
 
 def _chain(plan: Plan) -> Section:
     path = plan.estimate.critical_path if plan.estimate is not None else ()
-    return Section("The end hangs on", (Row((" → ".join(path),)),) if len(path) > 1 else ())
+    whole_plan = len(path) == len(plan.units)
+    return Section("The end hangs on", (Row((" → ".join(path),)),) if len(path) > 1 and not whole_plan else ())
 
 
 def _notices(foreseen: Foreseen) -> Section:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from ropeteam.cli.page_parts import Row, Section
@@ -16,7 +17,9 @@ HANDLED: Final = {
     "contract": "declared in the contract, so that both can begin",
     "risk": "side by side; mended if it is real",
 }
-SHOWN_EDGES: Final = 40
+SHOWN_EDGES: Final = 20
+SHOWN_EVIDENCE: Final = 2
+SHOWN_GROUPINGS: Final = 10
 STATUS: Final = {"A": "new", "M": "changed", "D": "deleted"}
 
 
@@ -30,10 +33,7 @@ def why(foreseen: Foreseen) -> tuple[Section, ...]:
         Section("Why these units", tuple(Row((u.unit, *(whole(r) for r in u.reasons))) for u in e.units)),
         _edges(e),
         _groupings(e),
-        Section(
-            "Why not another grouping",
-            tuple(Row((plain(c.name), whole(c.why))) for c in e.candidates if c.why and not c.chosen),
-        ),
+        _kinds(e),
         Section("Not resolved", _unresolved(survey)),
         _known(survey),
         *((costs(foreseen.outlook.costs),) if foreseen.plan is not None else ()),
@@ -49,14 +49,30 @@ def _edges(e: Explanation) -> Section:
 
 def _edge(n: EdgeNote) -> Row:
     return Row(
-        (f"{n.unit} needs {n.on}", f"{n.likelihood:.0%} likely: {HANDLED[n.handled]}", *(whole(x) for x in n.evidence)),
+        (
+            f"{n.unit} needs {n.on}, {n.likelihood:.0%} likely: {HANDLED[n.handled]}",
+            *(whole(x) for x in n.evidence[:SHOWN_EVIDENCE]),
+        ),
         tone="calm" if n.handled == "risk" else "",
     )
 
 
 def _groupings(e: Explanation) -> Section:
-    rows = tuple(_candidate(c) for c in e.candidates)
-    return Section("Groupings tried", rows, head=("grouping", "", "units", "at once", "time", "times as fast"), left=2)
+    shown = [c for n, c in enumerate(e.candidates) if n < SHOWN_GROUPINGS or c.chosen]
+    rows = [_candidate(c) for c in shown]
+    if len(shown) < len(e.candidates):
+        rows.append(Row((f"and {len(e.candidates) - len(shown)} more",), tone="dim"))
+    head = ("grouping", "", "units", "at once", "time", "times as fast")
+    return Section("Groupings tried: typically and (cautiously) as fast", tuple(rows), head=head, left=2)
+
+
+def _kinds(e: Explanation) -> Section:
+    """What is said of groupings that differ in their number only is said once."""
+    said: dict[str, str] = {}
+    for c in e.candidates:
+        if c.why:
+            said.setdefault(re.sub(r"\d+", "N", plain(c.name)), whole(c.why))
+    return Section("What these groupings are", tuple(Row(pair) for pair in said.items()))
 
 
 def _candidate(c: Candidate) -> Row:

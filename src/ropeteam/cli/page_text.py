@@ -22,7 +22,7 @@ LEAST_WIDTH: Final = 80
 MOST_WIDTH: Final = 140
 PLAIN_WIDTH: Final = 100
 LEAD_SHARE: Final = 0.45
-DENSE: Final = 7
+DENSE: Final = 6
 """Columns from which on a table has less room between them."""
 
 

@@ -10,6 +10,7 @@ import click
 
 from ropeteam.cli import options
 from ropeteam.demo.faults import FAULTS
+from ropeteam.demo.repository import FEATURES, HOUSE, RESERVATIONS
 from ropeteam.errors import BadInput
 
 if TYPE_CHECKING:
@@ -26,9 +27,17 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Where to play it: a folder that is not there yet, or empty [a temporary one].",
 )
+@click.option(
+    "--feature",
+    type=click.Choice(FEATURES),
+    help=f"Which planned feature of the sample [{HOUSE}; with --fault {RESERVATIONS}].",
+)
 @click.option("--fault", type=click.Choice(["none", *FAULTS]), default="none", help="Let something go wrong [none].")
 @click.option(
-    "--mode", type=click.Choice(["auto", "single"]), default="auto", help="auto: several agents; single: one [auto]."
+    "--mode",
+    type=click.Choice(["auto", "single"]),
+    default="auto",
+    help="auto: as the gate decides; single: one agent [auto].",
 )
 @click.option("--picture", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Draw SVG pictures.")
 @options.as_json
@@ -36,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="There is nothing to ask; accepted for scripts.")
 def demo(
     keep: Path | None,
+    feature: str | None,
     fault: str,
     mode: Mode,
     picture: Path | None,
@@ -43,8 +53,12 @@ def demo(
     quiet: bool,
     yes: bool,  # noqa: ARG001
 ) -> int:
-    """A complete run on a small sample application, played by a recording instead of a model: planned feature, several
+    """A complete run on a small sample application, played by a recording instead of a model: plan, decision, several
     agents, work trees, tests, landing, report. It needs no key and no network, and touches nothing of yours.
+
+    The sample has three planned features. house: eight areas that know nothing of each other; ropeteam plans them and
+    decides for several agents. opening-hours: small; it decides for one, and says why. reservations: its parts hang
+    together; its plan and what it predicts are given.
 
     With --fault something goes wrong in one agent's work, and ropeteam goes on with one agent: conflict (a unit writes
     a file of another unit), crash, hang, syntax (a file that does not parse), tests (a present test fails), corrupt (a
@@ -56,18 +70,25 @@ def demo(
 
     if fault != "none" and mode == "single":
         raise BadInput("A fault is played by one of several agents.", where="--fault", hint="Leave out --mode single.")
+    if fault != "none" and feature not in (None, RESERVATIONS):
+        raise BadInput(
+            f"The faults are played in the feature {RESERVATIONS}.",
+            where="--fault",
+            hint=f"Leave out --feature {feature}.",
+        )
+    chosen = feature or (HOUSE if fault == "none" else RESERVATIONS)
     wrong = FAULTS.get(fault)
     folder = _folder(keep)
     screen = Terminal(quiet=quiet, yes=True)
     if not quiet:
         _tell_before(folder, fault, wrong)
-    stage = playing.prepare(folder, fault=wrong, mode=mode)
+    stage = playing.prepare(folder, feature=chosen, fault=wrong, mode=mode)
     state = _play(stage, screen, picture, quiet=quiet)
     code = finish(state, as_json=as_json, quiet=quiet)
     if not as_json and not quiet:
         options.print_text(f"\nLook around: cd {stage.repo} && git log --stat")
         if wrong is not None:
-            log = ".workspace/features/reservations/02-implementation.md"
+            log = f".workspace/features/{chosen}/02-implementation.md"
             options.print_text(f"What went wrong, and what came of it: ropeteam report, and {log} there.")
     return code
 

@@ -22,7 +22,9 @@ class Costs(Value, frozen=True, kw_only=True):
     thing, as a share of the unit's own work; repair_seconds: on top, each time. optimism: predicted times of several
     agents are multiplied by it, since so many times as long as predicted, beside one agent, runs of several took here
     (1: nothing is known of that). contract_share: of the work on a file, what declaring its interface takes;
-    contract_misses: how often what is declared is not what is needed; contract_reading: seconds its agent reads itself in (None: as any other). wait_share: of a validation, what a unit waits for the checkpoint that it builds on. runs: how many runs of this repository are in it (0: priors alone).
+    contract_misses: how often what is declared is not what is needed; contract_reading: seconds its agent reads itself
+    in (None: as any other). wait_share: of a validation, what a unit waits for the checkpoint that it builds on. runs:
+    how many runs of this repository are in it (0: priors alone).
     """
 
     reading_seconds: float = 75.0

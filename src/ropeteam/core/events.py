@@ -63,9 +63,7 @@ class Planned(Event, frozen=True, kw_only=True):
     attempt: str = ""
 
 
-class PlanRefused(Event, frozen=True, kw_only=True):
-    """What an agent proposed cannot be carried out. faults: a sentence each."""
-
+class PlanRefused(Event, frozen=True, kw_only=True):  # faults: why it cannot be carried out, a sentence each
     attempt: str
     faults: tuple[str, ...]
 

@@ -15,6 +15,7 @@ from ropeteam.core import graph, unit_texts
 from ropeteam.core.costs import Costs
 from ropeteam.core.edge_notes import edges, flips
 from ropeteam.core.estimate import estimated, play
+from ropeteam.core.honouring import bound_of
 from ropeteam.core.layers import LAYERS, rank_of
 from ropeteam.core.model import Feature, Plan, Unit
 from ropeteam.core.plan_batches import layered
@@ -57,9 +58,11 @@ def grouped(
     work = work_of(survey, costs)
     atoms = atoms_of(survey.files, survey.dependencies, seconds=work.seconds, workers=workers)
     ranks = [rank(file) for file in survey.files]
-    found = trials(work, atoms, ranks, costs, workers=workers, at=quantile, seed=seed, draws=TRIAL_DRAWS)
+    bound = bound_of(survey)
+    found = trials(work, atoms, ranks, costs, workers=workers, at=quantile, seed=seed, draws=TRIAL_DRAWS, bound=bound)
     drawn = weathers(work, costs, draws=draws_for(len(survey.files), TRIAL_DRAWS), seed=seed)
-    plain = tried(in_sequence(survey, work, atoms, ranks), work, costs, drawn, workers=workers, at=quantile)
+    whole = atoms_of(survey.files, survey.dependencies)  # one agent has no share that a test could be too large for
+    plain = tried(in_sequence(survey, work, whole, ranks), work, costs, drawn, workers=workers, at=quantile)
     found = sorted([*found, plain], key=lambda t: -t.quantile)
     fastest = next((t for t in found if len(t.way.groups) > 1 and not t.way.barriers), plain)
     least = 0.0 if mode == "parallel" else gate.min_speedup
@@ -69,24 +72,43 @@ def grouped(
     ids = tuple(dict.fromkeys(r.id for r in feature.requirements))
     plan = unit_texts.serving(plan, survey, feature)
     plan = estimated(plan, survey, costs, workers=workers, quantile=quantile, seed=seed, requirements=ids)
-    played = play(plan, survey, costs, workers=workers, seed=seed, draws=TRIAL_DRAWS)
-    notices = survey.notices
+    notices, several = survey.notices, plan
     if best is plain and fastest is not plain and plain.quantile < fastest.quantile:
         other = _plan(fastest, survey, feature, ranks)
         other = unit_texts.serving(layered(other, "auto"), survey, feature)
         other = estimated(other, survey, costs, workers=workers, quantile=quantile, seed=seed, requirements=ids)
-        plan = _compared(plan, other)
-        told = f"The units are in the order for one agent. Several are predicted with “{fastest.way.name}”, the fastest way."
+        plan, several = _compared(plan, other), other
+        told = (
+            f"The units are in the order for one agent; several are predicted with the fastest way, {fastest.way.name}."
+        )
         notices = (*notices, told)
-    explanation = Explanation(
-        planner="static",
-        candidates=tuple(_candidate(t, best) for t in found),
+    why = explained(plan, survey, costs, planner="static", workers=workers, at=quantile, seed=seed, several=several)
+    return plan, replace(why, candidates=tuple(_candidate(t, best) for t in found), notices=notices)
+
+
+def explained(
+    plan: Plan,
+    survey: Survey,
+    costs: Costs,
+    *,
+    planner: Literal["static", "agent", "given"],
+    workers: int,
+    at: float,
+    seed: int,
+    several: Plan | None = None,
+) -> Explanation:
+    """Why the units of any plan are so, what is done about what they build on, how it would fare otherwise. several:
+    the plan that is predicted of several agents, where that is another."""
+    played = play(plan, survey, costs, workers=workers, seed=seed, draws=TRIAL_DRAWS)
+    other = played
+    if several is not None and several is not plan:
+        other = play(several, survey, costs, workers=workers, seed=seed, draws=TRIAL_DRAWS)
+    return Explanation(
+        planner=planner,
         units=unit_texts.notes(plan, survey),
         edges=edges(played),
-        flips=flips(played, costs, workers=workers, at=quantile, seed=seed),
-        notices=notices,
+        flips=flips(other, costs, workers=workers, at=at, seed=seed),
     )
-    return plan, explanation
 
 
 def _compared(plan: Plan, fastest: Plan) -> Plan:

@@ -94,7 +94,8 @@ class NamedFile(Value, frozen=True, kw_only=True):
 
     path: as it is written there, cleaned: `/` at its end for a folder; with `*` where it stands for several files or
     its name is known only in part. mentioned: named in passing, not as something to be done (with `A`: drawn in a tree
-    of files, so it is to be created unless it is there). requirements: ids that stand beside it.
+    of files, so it is to be created unless it is there). requirements: ids that stand beside it. needs: paths that it
+    builds on, where the documents say it of this file (an empty list: on none of them); None where they do not.
     """
 
     path: str
@@ -102,6 +103,7 @@ class NamedFile(Value, frozen=True, kw_only=True):
     purpose: str = ""
     task: str = ""
     requirements: tuple[str, ...] = ()
+    needs: tuple[str, ...] | None = None
     mentioned: bool = False
     source: str = ""
     line: int = 0

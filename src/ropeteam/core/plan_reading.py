@@ -240,7 +240,7 @@ def _estimate(raw: dict[str, Any], faults: Faults) -> PlanEstimate | None:
 
 
 class Clash(NamedTuple):
-    """Two units that could run at once, the second listed after the first, and a path that both own, by a pattern each."""
+    """Two units that could run at once, the second listed after the first, and a path that both own by a pattern."""
 
     second: str
     first: str

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ropeteam.core.costs import Costs
 from ropeteam.core.estimate import estimated
 from ropeteam.core.graph import width
-from ropeteam.core.grouping import grouped, whole
+from ropeteam.core.grouping import explained, grouped, whole
 from ropeteam.core.model import Feature, Plan
 from ropeteam.core.plan_batches import layered
 from ropeteam.core.proposal import Refused, checked
@@ -39,7 +39,8 @@ def outlook_of(
     """
     if given is not None:
         plan = predicted(layered(given, settings.plan.grouping), feature, survey, costs, settings)
-        return plan, Outlook(survey=survey, costs=costs, explanation=Explanation(planner="given"))
+        why = _explained(plan, survey, costs, settings, "given")
+        return plan, Outlook(survey=survey, costs=costs, explanation=why)
     plan, explanation = planned(feature, survey, costs, settings, mode=mode)
     ask = _why_ask(plan, survey, settings, mode)
     return plan, Outlook(survey=survey, costs=costs, explanation=explanation, ask_agent=ask)
@@ -53,8 +54,9 @@ def planned(
     *,
     mode: Literal["auto", "single", "parallel"] = "auto",
 ) -> tuple[Plan, Explanation]:
-    """The static plan, with why it is as it is. Without files that are known: one unit that owns everything."""
-    if survey.files:
+    """The static plan, with why it is as it is. Where the documents do not name the files: one unit that owns
+    everything, since what they only mention is not all that will be written."""
+    if survey.files and survey.named:
         return grouped(
             survey,
             costs,
@@ -69,16 +71,16 @@ def planned(
     told = "The feature's documents name no files, so there is nothing to share out without reading the code."
     return (
         predicted(plan, feature, _guessed(feature, survey), costs, settings),
-        Explanation(planner="static", notices=(told,)),
+        Explanation(planner="static", notices=survey.notices or (told,)),
     )
 
 
 def _guessed(feature: Feature, survey: Survey) -> Survey:
-    """With as many files as such a feature would have."""
+    """With as many files as such a feature would have, those that are mentioned among them."""
     count = REQUIREMENT_FILES * max(1, len({r.id for r in feature.requirements}))
     lines = REQUIREMENT_LINES // REQUIREMENT_FILES
-    files = tuple(PlannedFile(path=f"?/{n}", status="A", lines=lines) for n in range(count))
-    return replace(survey, files=files)
+    new = tuple(PlannedFile(path=f"?/{n}", status="A", lines=lines) for n in range(count - len(survey.files)))
+    return replace(survey, files=(*survey.files, *new))
 
 
 def predicted(plan: Plan, feature: Feature, survey: Survey, costs: Costs, settings: Settings) -> Plan:
@@ -105,7 +107,23 @@ def proposed(
     notices = [f"Changed in the agent's plan: {text}" for text in found.mended]
     if found.confidence is not None:
         notices.append(f"The agent itself is {found.confidence:.0%} sure of its plan, which counts for nothing here.")
-    return plan, Explanation(planner="agent", notices=tuple(notices))
+    why = _explained(plan, found.survey, outlook.costs, settings, "agent")
+    return plan, replace(why, notices=tuple(notices))
+
+
+def _explained(
+    plan: Plan, survey: Survey, costs: Costs, settings: Settings, planner: Literal["agent", "given"]
+) -> Explanation:
+    gate = settings.gate
+    return explained(
+        plan,
+        survey,
+        costs,
+        planner=planner,
+        workers=settings.workers,
+        at=gate.quantile,
+        seed=settings.plan.seed,
+    )
 
 
 def _why_ask(plan: Plan, survey: Survey, settings: Settings, mode: Literal["auto", "single", "parallel"]) -> str:

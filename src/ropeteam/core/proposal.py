@@ -19,14 +19,11 @@ from ropeteam.core.plan_batches import layered
 from ropeteam.core.plan_document import Faults
 from ropeteam.core.plan_reading import of_value, parse
 from ropeteam.core.proposal_mending import Draft
-from ropeteam.core.proposal_owners import files_of
 from ropeteam.core.survey import Survey
 from ropeteam.errors import BadInput
 
 MOST_FAULTS: Final = 40
 """More are counted only: they go into a prompt."""
-
-SHOWN_MENDED: Final = 12
 
 _DONE: Final = ("✓", "done", "completed", "complete", "x")
 _PLACE: Final = re.compile(r"units\[(\d+)\](?:\.(\w+))?")
@@ -154,20 +151,3 @@ def _sentence(place: str, said: str, units: list[object]) -> str:
         where = f"{named}{f', `{at[2]}`' if at[2] else ''}: "
     advice = next((f" {words}." for key, words in _ADVICE if key in said), "")
     return f"{where}{said}.{advice}"
-
-
-def told(result: Proposal | Refused, agent: str, attempt: str, *, again: bool = False) -> tuple[str, ...]:
-    """For people: whose plan it is, what was mended, or why it is not used. again: the agent is asked once more."""
-    if isinstance(result, Refused):
-        then = "It is asked once more." if again else "The plan made without a model counts."
-        many = f"{len(result.faults)} faults" if len(result.faults) > 1 else "a fault"
-        return (f"The plan that {agent} proposed ({attempt}) cannot be used, it has {many}. {then}", *result.faults)
-    files = sum(len(files_of(unit)) for unit in result.plan.units)
-    sure = (
-        f" Its own confidence is {result.confidence:.0%}, which is not used." if result.confidence is not None else ""
-    )
-    units = f"{len(result.plan.units)} units" if len(result.plan.units) != 1 else "one unit"
-    shown = [f"Mended: {one}" for one in result.mended[:SHOWN_MENDED]]
-    if len(result.mended) > SHOWN_MENDED:
-        shown.append(f"Mended: {len(result.mended) - SHOWN_MENDED} more things.")
-    return (f"{agent} planned it ({attempt}): {units}, {files} files.{sure}", *shown)

@@ -117,7 +117,16 @@ def informed(survey: Survey, plan: Plan, files: Iterable[FileSaid], known: Colle
     }
     for edge in _edges(plan, said, owners):
         edges.setdefault((edge.path, edge.on, edge.kind), edge)
-    return replace(survey, files=tuple(found.values()), dependencies=tuple(edges.values()), named=True, uncovered=())
+    known_needs = any(file.needs for file in said.values())
+    declared = [path for path in found if path in said and known_needs]
+    return replace(
+        survey,
+        files=tuple(found.values()),
+        dependencies=tuple(edges.values()),
+        declared=tuple(dict.fromkeys((*survey.declared, *declared))),
+        named=True,
+        uncovered=(),
+    )
 
 
 def _part_of(file: PlannedFile, owners: Owners, named: Collection[str], survey: Survey) -> bool:

@@ -62,8 +62,10 @@ def best_joined(state: RunState, at: float) -> float:
 
 def _open(state: RunState, plan: Plan) -> tuple[Unit, ...]:
     """Units that may be joined: nobody has begun them, and they are no contract and no wiring."""
-    if plan.estimate is None or plan.barriers:
-        return ()  # nothing predicted; or the strategy to the letter
+    outlook = state.begun.outlook
+    given = outlook is not None and outlook.explanation.planner == "given"
+    if plan.estimate is None or plan.barriers or given:
+        return ()  # nothing predicted; the strategy to the letter; or somebody's plan, which is used as it is
     open_ = not_begun(replace(state, plan=plan))
     return tuple(u for u in open_ if u.kind == "unit" and "**" not in u.writes)[:MOST_OPEN]
 

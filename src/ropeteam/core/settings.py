@@ -113,8 +113,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """grouping: auto: a unit starts as soon as what it needs is validated. layers: batches of config, models, services
     and controllers, views and components, each begun once the one before is validated. planner: who makes the plan:
     static: no model; agent: the agent; auto: the agent where the feature's documents do not name the files, and the
-    work is long enough to pay for it. seed: of the simulation: the same seed gives the same figures. thinking_argv: an MCP
-    server with a tool to think with, for an agent that plans; used where it is installed, empty: never."""
+    work is long enough to pay for it. seed: of the simulation: the same seed gives the same figures. thinking_argv: an
+    MCP server with a tool to think with, for an agent that plans; used where it is installed, empty: never."""
 
     grouping: Literal["auto", "layers"] = "auto"
     planner: Literal["auto", "static", "agent"] = "auto"

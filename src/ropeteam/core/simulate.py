@@ -225,8 +225,9 @@ def _settled(layout: Layout, followers: Sequence[Sequence[int]]) -> list[int]:
 def together(way: Course, here: Weather, costs: Costs, workers: int) -> tuple[float, float]:
     """Seconds of several agents until the last candidate is validated, planning included; and of their mending."""
     doing, taken = lengths(way, here, costs)
-    merged = _played(way, taken, costs, workers)
-    end, mended = max(merged), 0.0
+    merged, checked = _played(way, taken, costs, workers)
+    last = max(merged)
+    end, mended = last, 0.0
     for number, (others, times) in _missed(way, here, costs.contract_misses).items():
         begin = max([merged[number], *(merged[other] for other in others)])
         seconds = _mending(doing[number], costs, times)
@@ -239,7 +240,9 @@ def together(way: Course, here: Weather, costs: Costs, workers: int) -> tuple[fl
             end, mended = end + costs.repair_seconds + costs.merge_seconds, mended + costs.repair_seconds
         if here.dice[2] < 1.0 - (1.0 - costs.broken) ** (count - 1):
             end, mended = end + usual + costs.validation_seconds, mended + usual
-    return (costs.planning_seconds + end + costs.validation_seconds) * costs.optimism, mended
+    whole = checked + costs.validation_seconds * (1.0 - costs.wait_share)  # the last look is always a whole one
+    end = max(whole, end + costs.validation_seconds if end > last else whole)
+    return (costs.planning_seconds + end) * costs.optimism, mended
 
 
 def lengths(way: Course, here: Weather, costs: Costs) -> tuple[list[float], list[float]]:
@@ -272,16 +275,19 @@ def _missed(way: Course, here: Weather, misses: float) -> dict[int, tuple[list[i
     return found
 
 
-def _played(way: Course, taken: Sequence[float], costs: Costs, workers: int) -> list[float]:
-    """When each unit is merged: whoever is free takes the unit of the longest tail; one merge at a time; who waits for
-    a unit waits for the checks of its candidate too."""
+def _played(way: Course, taken: Sequence[float], costs: Costs, workers: int) -> tuple[list[float], float]:
+    """When each unit is merged, and when the last candidate has been checked: whoever is free takes the unit of the
+    longest tail; one merge at a time; one candidate at a time, which holds all that was merged when it began; who waits
+    for a unit waits for its candidate."""
     pieces, followers, rank = way.layout.pieces, way.followers, way.rank
     merge, lag = costs.merge_seconds, costs.validation_seconds * costs.wait_share
     merged = [0.0] * len(pieces)
     open_needs = [len(p.needs) for p in pieces]
     ready = [(rank[n], n) for n, count in enumerate(open_needs) if count == 0]
     heapq.heapify(ready)
-    events: list[tuple[float, int, int]] = []  # when, 0: an agent is done, 1: a unit can begin
+    events: list[tuple[float, int, int]] = []  # when, 0: an agent is done, 1: it is merged, 2: a candidate is checked
+    line: list[int] = []
+    candidate: list[int] = []
     free, merger, now = workers, 0.0, 0.0
     while ready or events:
         while ready and free:
@@ -289,16 +295,24 @@ def _played(way: Course, taken: Sequence[float], costs: Costs, workers: int) -> 
             heapq.heappush(events, (now + taken[n], 0, n))
             free -= 1
         now, what, n = heapq.heappop(events)
-        if what:
-            heapq.heappush(ready, (rank[n], n))
+        if what == 0:
+            free += 1
+            merger = merged[n] = max(now, merger) + merge
+            heapq.heappush(events, (merger, 1, n))
             continue
-        free += 1
-        merger = merged[n] = max(now, merger) + merge
-        for other in followers[n]:
-            open_needs[other] -= 1
-            if open_needs[other] == 0:
-                heapq.heappush(events, (merger + lag, 1, other))
-    return merged
+        if what == 1:
+            line.append(n)
+        else:
+            for done in candidate:
+                for other in followers[done]:
+                    open_needs[other] -= 1
+                    if open_needs[other] == 0:
+                        heapq.heappush(ready, (rank[other], other))
+            candidate = []
+        if line and not candidate:
+            candidate, line = line, []
+            heapq.heappush(events, (now + lag, 2, 0))
+    return merged, now
 
 
 def simulate(layout: Layout, work: Work, costs: Costs, drawn: Sequence[Weather], *, workers: int) -> Outcomes:

@@ -59,6 +59,7 @@ class Dependency(Value, frozen=True, kw_only=True):
 
 class Survey(Value, frozen=True, kw_only=True):
     """files: no path twice. dependencies: of two files at most one for each kind. steps: the documents' own sequence.
+    declared: files of which what they build on is stated in full, so that what is not stated is unlikely.
     named: the documents themselves name the files (else they were guessed, and an agent would know better).
 
     unresolved: what the documents name and could not be made a path of, a sentence each. uncovered: ids of requirements
@@ -68,6 +69,7 @@ class Survey(Value, frozen=True, kw_only=True):
     files: tuple[PlannedFile, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
     steps: tuple[Step, ...] = ()
+    declared: tuple[str, ...] = ()
     named: bool = False
     unresolved: tuple[str, ...] = ()
     uncovered: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ropeteam.core.costs import Costs
+from ropeteam.core.honouring import honouring
 from ropeteam.core.likelihoods import is_test_of, pairs, words_of
 from ropeteam.core.simulate import Outcomes, Weather, Work, quantile, simulate, weathers
 from ropeteam.core.sizes import lines_of, seconds_of
@@ -33,7 +34,7 @@ def work_of(survey: Survey, costs: Costs) -> Work:
     """Everything there is to do, from what is known before."""
     sized = [seconds_of(file, costs) for file in survey.files]
     lines = [lines_of(file, costs)[0] for file in survey.files]
-    found = pairs(survey.files, lines, survey.dependencies)
+    found = pairs(survey.files, lines, survey.dependencies, frozenset(survey.declared))
     return Work(tuple(s for s, _ in sized), tuple(g for _, g in sized), found.edges, found.rest)
 
 
@@ -103,9 +104,12 @@ def trials(
     seed: int,
     draws: int,
     only_layers: bool = False,
+    bound: Sequence[tuple[int, int]] = (),
 ) -> list[Trial]:
-    """Every way with the same weather, the best first. Equal ones in the order in which they were tried."""
+    """Every way with the same weather, the best first. Equal ones in the order in which they were tried. bound: pairs
+    of files of which the documents say that the first builds on the second; what cannot keep to it is not tried."""
     drawn = weathers(work, costs, draws=draws_for(len(work.seconds), draws), seed=seed)
     those = ways(work, atoms, layers, costs, workers, only_layers=only_layers)
-    found = [tried(way, work, costs, drawn, workers=workers, at=at) for way in those]
+    kept = (way for each in those if (way := honouring(each, bound, work, costs)) is not None)
+    found = [tried(way, work, costs, drawn, workers=workers, at=at) for way in kept]
     return sorted(found, key=lambda t: -t.quantile)

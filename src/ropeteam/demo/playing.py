@@ -15,10 +15,11 @@ from typing import Literal
 from ropeteam import app
 from ropeteam import run as runs
 from ropeteam.core.state import RunState
-from ropeteam.demo import estimates, faults, recording, repository
+from ropeteam.demo import composing, estimates, faults, recording, repository
+from ropeteam.testing import script
 
 TIME_SCALE = 25.0
-"""Seconds of the feature in one real second: the nine minutes or so of several agents are played in 20 to 25 seconds.
+"""Seconds of the feature in one real second: the ten minutes or so of several agents are played in 25 to 40 seconds.
 Faster, the time that git and the checks really take would look like minutes of the feature."""
 
 STALL_SECONDS = 180.0
@@ -32,46 +33,76 @@ PARKINGS = 3
 Mode = Literal["auto", "single"]
 
 
+HERE = Path(__file__).parent
+COMPOSED = {
+    repository.HOUSE: (HERE / "house", "A small library application gets the books of the house."),
+    repository.OPENING_HOURS: (HERE / "hours", "A small library application tells when it is open."),
+}
+"""Features whose recording is composed for the plan that ropeteam makes: where their files lie, what it is about."""
+
+
 @dataclass(frozen=True)
 class Stage:
-    """Where the demo plays. repo: the sample's repository."""
+    """Where the demo plays. repo: the sample's repository. recording: file of what the agents play. prepared: the run
+    that could begin there."""
 
     repo: Path
-    request: app.Request
+    recording: Path
+    prepared: app.Prepared
 
 
 def prepare(
-    folder: Path, *, time_scale: float = TIME_SCALE, fault: faults.Fault | None = None, mode: Mode = "auto"
+    folder: Path,
+    *,
+    feature: str = repository.HOUSE,
+    time_scale: float = TIME_SCALE,
+    fault: faults.Fault | None = None,
+    mode: Mode = "auto",
 ) -> Stage:
-    """Make the sample's repository and the recording in `folder`, which must not exist or be empty."""
+    """Make the sample's repository and the recording in `folder`, which must not exist or be empty.
+
+    fault: only of `reservations`, whose plan is given. It is played with several agents, whatever the run's second look
+    says of a machine that is busy: what goes wrong is the fault, and nothing else.
+    """
     repo = repository.make(folder / "library")
-    played = recording.record(sys.executable)
-    script = recording.write(folder / "recording.json", faults.apply(fault, played) if fault else played)
+    written = folder / "recording.json"
     flags: dict[str, object] = {
         "agent": "scripted",
-        "agent.scripted.script": str(script),
+        "agent.scripted.script": str(written),
         "agent.scripted.time_scale": time_scale,
         "trees.folder": str(folder / "trees"),
         "workers": estimates.WORKERS,
     }
     if fault is not None and fault.hangs:
         flags["limits.stall_seconds"] = max(LEAST_STALL_SECONDS, STALL_SECONDS / time_scale)
+    given = estimates.PLAN if feature == repository.RESERVATIONS and mode != "single" else None
     request = app.Request(
         repo=repo,
-        feature=repository.FEATURE,
-        plan=None if mode == "single" else estimates.PLAN,
-        mode=mode,
+        feature=feature,
+        plan=given,
+        mode="parallel" if fault is not None else mode,
         land="yes",
         flags=flags,
         own_settings=False,
     )
-    return Stage(repo, request)
+    if feature in COMPOSED:
+        # The plan is made first, from documents and code alone; the recording is composed for its units.
+        recording.write(written, script.Script(units={}))
+        prepared = app.prepare(request)
+        finals, about = COMPOSED[feature]
+        work = composing.work_of(finals, prepared.outlook.survey)
+        recording.write(written, composing.record(work, prepared.plan, about, sys.executable))
+    else:
+        played = recording.record(sys.executable)
+        recording.write(written, faults.apply(fault, played) if fault else played)
+        prepared = app.prepare(request)
+    return Stage(repo, written, prepared)
 
 
 def play(stage: Stage, screen: runs.Screen, parked: Callable[[float], None] = lambda _seconds: None) -> RunState:
     """The whole run, landing included. A run that parks is resumed when it can go on; parked: told how many seconds
     that will be."""
-    begun = runs.begin(app.prepare(stage.request), screen, land="yes", yes=True)
+    begun = runs.begin(stage.prepared, screen, land="yes", yes=True)
     state = runs.go(begun, screen)
     for _ in range(PARKINGS):
         if state.phase != "parked" or not state.resume_at:

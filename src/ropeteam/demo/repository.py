@@ -10,8 +10,12 @@ from ropeteam import process
 from ropeteam.errors import BadInput, GitFailed
 
 SAMPLE = Path(__file__).parent / "sample"
-FEATURE = "reservations"
-"""Name of the feature that is planned in the sample."""
+HOUSE = "house"
+RESERVATIONS = "reservations"
+OPENING_HOURS = "opening-hours"
+FEATURES = (HOUSE, RESERVATIONS, OPENING_HOURS)
+"""Names of the features that are planned in the sample: eight areas that know nothing of each other, one that hangs
+together, and a small one."""
 
 USER = ("Demo", "demo@example.org")
 

@@ -31,7 +31,8 @@ def marked(body: str, names: Sequence[str], said: Said, left: Collection[str]) -
         added += _status(lines, within, section, said)
         if said.done and not section.alone:
             statuses.move_marks(lines, within, left, section.line, section.end - 1)
-            statuses.move_cells(lines, left, section.line, section.end - 1)
+    if said.done:
+        statuses.move_cells(lines, left, [(section.line, section.end - 1) for section in mine if not section.alone])
     newline = newline_of(body)
     for at, status in sorted(added, reverse=True):
         _add(lines, at, status, newline)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -148,8 +148,8 @@ def named_in(words: str, left: Collection[str]) -> bool:
     return found is not None and found.group() in left
 
 
-def move_cells(lines: list[str], left: Collection[str], start: int = 0, end: int | None = None) -> None:
-    """`○` and `●` in the status column of requirements become ✓."""
+def move_cells(lines: list[str], left: Collection[str], within: Sequence[tuple[int, int]] | None = None) -> None:
+    """`○` and `●` in the status column of requirements become ✓. within: from which line to which, counted from 0."""
     for table in blocks("".join(lines)):
         if not isinstance(table, Table):
             continue
@@ -157,7 +157,8 @@ def move_cells(lines: list[str], left: Collection[str], start: int = 0, end: int
         for row in table.rows:
             at = row.line - 1
             ids = [bare(cell).strip("[]()") for cell in row.cells]
-            mine = start <= at and (end is None or at < end) and any(_ID.fullmatch(id) for id in ids)
+            mine = within is None or any(start <= at < end for start, end in within)
+            mine = mine and any(_ID.fullmatch(id) for id in ids)
             if status is None or status >= len(row.cells) or not mine or any(id in left for id in ids):
                 continue
             if row.cells[status] in ("○", "●"):

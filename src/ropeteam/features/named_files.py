@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -17,6 +16,7 @@ import msgspec
 from ropeteam.core.model import Document, NamedFile
 from ropeteam.features import file_trees, section_words
 from ropeteam.features.blocks import Heading, plain
+from ropeteam.features.item_words import ARROW, before_separator, purpose_of, requirements_in, shown
 from ropeteam.features.outline import Cells, Code, Entry, Item, Words, outline
 from ropeteam.features.path_words import Named, named_in
 from ropeteam.features.section_words import Mode, Status
@@ -25,16 +25,7 @@ Wanted = Callable[[Document, int], bool]
 """Whether a line of a document belongs to what this run is about."""
 
 LONGEST_PURPOSE: Final = 300
-LONGEST_SHOWN: Final = 80
 _LABEL: Final = re.compile(r"^\W*(?:files?|paths?|location|modules?|source|target)\b[^:`]{0,20}:", re.IGNORECASE)
-_SEPARATOR: Final = re.compile(
-    r"\s[-–—]+\s|:\s|:$|\s(?:→|->|=>|\|)\s|\t|\s\((?!(?:new|create|modif|updat|delet|remov|edit|exist))"
-)
-_ARROW: Final = re.compile(r"\s*(?:→|->|=>|➜|to)\s*")
-_IDS: Final = re.compile(
-    r"\b([A-Z][A-Z0-9]{0,9}(?:-[A-Z0-9]{1,10})?-)(\d{1,5})\b(?:\s*(?:to|through|until|\.\.\.?|–|—|-)\s*(?:\1)?(\d{1,5})\b)?"
-)
-_STORY: Final = re.compile(r"\[(US\d{1,3})\]")
 _DO: Final = re.compile(
     r"\b(?:create|add|introduce|implement|write|build|extend|modify|change|update|edit|adjust|refactor|rename|move|delete|remove"
     r"|replace|register|wire|mount|new|in)\b",
@@ -96,37 +87,8 @@ def _together(one: NamedFile, other: NamedFile) -> NamedFile:
         purpose=one.purpose or other.purpose,
         task=one.task or other.task,
         requirements=tuple(dict.fromkeys((*one.requirements, *other.requirements))),
+        needs=one.needs if other.needs is None else tuple(dict.fromkeys((*(one.needs or ()), *other.needs))),
     )
-
-
-def requirements_in(text: str) -> tuple[str, ...]:
-    """Ids of requirements that a text names, ranges (`REQ-001 to REQ-003`) filled in."""
-    ids: list[str] = _STORY.findall(text)
-    for start, first, last in _IDS.findall(text):
-        numbers = range(int(first), int(last) + 1) if last and 0 <= int(last) - int(first) < 100 else [int(first)]
-        ids += [f"{start}{number:0{len(first)}d}" for number in numbers]
-    return tuple(dict.fromkeys(ids))
-
-
-def before_separator(text: str, names: list[Named]) -> list[Named]:
-    """Of the paths of an item those that it is about: all before the dash or colon behind the first path."""
-    if not names:
-        return []
-    cut = _SEPARATOR.search(text, names[0].end)
-    while cut and _renames(text, names, cut.start()):
-        cut = _SEPARATOR.search(text, cut.end())
-    return [name for name in names if cut is None or name.start < cut.start()]
-
-
-def _renames(text: str, names: list[Named], at: int) -> bool:
-    """Whether what separates at `at` is the arrow between an old name and a new one."""
-    pairs = pairwise(names)
-    return any(a.end <= at < b.start and _ARROW.fullmatch(text[a.end : b.start]) for a, b in pairs)
-
-
-def shown(text: str) -> str:
-    words = plain(text)
-    return words if len(words) <= LONGEST_SHOWN else words[: LONGEST_SHOWN - 1].rstrip() + "…"
 
 
 class _Reader:
@@ -232,7 +194,10 @@ class _Reader:
             self._mentions(" | ".join(entry.cells), entry.line)
             return
         cell = entry.cells[at] if at < len(entry.cells) else ""
-        others = [text for n, text in enumerate(entry.cells) if n not in (at, status_at) and text.strip()]
+        needs_at = section_words.column("needs", entry.header)
+        needs = self._needs(entry.cells[needs_at]) if needs_at is not None and needs_at < len(entry.cells) else None
+        own = (at, status_at, needs_at if needs is not None else None)
+        others = [text for n, text in enumerate(entry.cells) if n not in own and text.strip()]
         said = (
             section_words.status_cell(entry.cells[status_at])
             if status_at is not None and status_at < len(entry.cells)
@@ -240,9 +205,14 @@ class _Reader:
         )
         names = named_in(cell, expected=True)
         if names:
-            self._take(cell, entry.line, names, said=said, purpose=" - ".join(others))
+            self._take(cell, entry.line, names, said=said, purpose=" - ".join(others), needs=needs)
         elif not section_words.nothing(cell) and len(entry.cells) > 1:
             self._unread(cell, entry.line)
+
+    def _needs(self, cell: str) -> tuple[str, ...] | None:
+        """The paths in a cell of what a file builds on; none where it says so; None where it cannot be told."""
+        paths = tuple(dict.fromkeys(path for name in named_in(cell, expected=True) for path in name.paths))
+        return paths if paths or section_words.nothing(cell) or cell.strip(" -–—*_`") == "" else None
 
     def _columns(self, entry: Cells) -> tuple[int | None, int | None]:
         named = [n for n, cell in enumerate(entry.cells) if any(name.paths for name in named_in(cell, expected=True))]
@@ -291,7 +261,16 @@ class _Reader:
         elif item and self.lists_files and not section_words.nothing(text):
             self._unread(text, line)
 
-    def _take(self, text: str, line: int, names: list[Named], *, said: Status = "?", purpose: str = "") -> None:
+    def _take(
+        self,
+        text: str,
+        line: int,
+        names: list[Named],
+        *,
+        said: Status = "?",
+        purpose: str = "",
+        needs: tuple[str, ...] | None = None,
+    ) -> None:
         """These paths are what the text is about."""
         if not self.wanted(self.document, line):
             return
@@ -311,13 +290,13 @@ class _Reader:
                 if marked != "?" and self._may_mark(marked, text, name)
                 else self._status
             )
-            if at + 1 < len(names) and _ARROW.fullmatch(text[name.end : names[at + 1].start]) and names[at + 1].paths:
+            if at + 1 < len(names) and ARROW.fullmatch(text[name.end : names[at + 1].start]) and names[at + 1].paths:
                 status = "D"
-            elif at and _ARROW.fullmatch(text[names[at - 1].end : name.start]) and names[at - 1].paths:
+            elif at and ARROW.fullmatch(text[names[at - 1].end : name.start]) and names[at - 1].paths:
                 status = "A"
             for path in name.paths:
                 whole = "/" in path.rstrip("/") or not self.folder
-                self._keep(path if whole else self.folder + path, status, rest, here, text=text)
+                self._keep(path if whole else self.folder + path, status, rest, here, text=text, needs=needs)
 
     def _may_mark(self, marked: Status, text: str, name: Named) -> bool:
         """A mark beside the path outranks the section; a verb before it only where the section says nothing."""
@@ -356,6 +335,7 @@ class _Reader:
         text: str = "",
         mentioned: bool = False,
         created: bool = False,
+        needs: tuple[str, ...] | None = None,
     ) -> None:
         if _OWN.search(path):
             return
@@ -365,6 +345,7 @@ class _Reader:
                 status="A" if created and mentioned else status,
                 purpose=purpose if len(purpose) <= LONGEST_PURPOSE else purpose[: LONGEST_PURPOSE - 1] + "…",
                 requirements=requirements_in(f"{text} {purpose}"),
+                needs=needs,
                 mentioned=mentioned,
                 source=self.document.path,
                 line=line,
@@ -398,14 +379,3 @@ def _pseudo_heading(text: str) -> bool:
         re.fullmatch(r"(\*\*|__)[^*_`\n]+\1\s*:?(?:\s*\([^)]*\)\s*:?)?", words) is not None
         or re.fullmatch(r"[^`\n]{2,60}:\**", words) is not None
     )
-
-
-def purpose_of(text: str, names: list[Named]) -> str:
-    """What stands behind the paths, else what stands before them."""
-    behind = section_words.without_mark(text[names[-1].end :])
-    behind = re.sub(r"^(?:[\s\-–—:,;|)*→]|->)+", "", behind).strip()
-    before = re.sub(
-        r"^\W*\d+[.)]\s*|\b(?:new|create|modify|update|add|delete)\b\W*$", "", text[: names[0].start], flags=re.I
-    )
-    words = plain(behind or before.strip(" \t-–—:*([]"))
-    return words[1:-1].strip() if re.fullmatch(r"\([^()]*\)", words) else words

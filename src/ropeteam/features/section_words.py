@@ -66,6 +66,9 @@ _SEQUENCE: Final = re.compile(
 )
 _COLUMN: Final = {
     "path": re.compile(r"\b(?:files?|paths?|file\s*names?|location|where|module)\b", re.IGNORECASE),
+    "needs": re.compile(
+        r"\b(?:depends?(?:\s+on)?|dependenc(?:y|ies)|needs?|requires?|builds?\s+on|uses|imports)\b", re.IGNORECASE
+    ),
     "status": re.compile(
         r"^\W*(?:action|status|change(?:\s*type)?|type|operation|op|new\?|kind|what to do|a/m|mode)\W*$", re.IGNORECASE
     ),
@@ -133,7 +136,7 @@ def status_cell(cell: str) -> Status:
 
 
 def column(kind: str, header: tuple[str, ...]) -> int | None:
-    """The first column of that kind (`path`, `status`) by its heading."""
+    """The first column of that kind (`path`, `status`, `needs`) by its heading."""
     return next((at for at, words in enumerate(header) if _COLUMN[kind].search(re.sub(r"[*_`]", "", words))), None)
 
 

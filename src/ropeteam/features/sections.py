@@ -7,8 +7,10 @@ places of marks come with it, so that whoever writes a mark later finds the same
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, takewhile
 from typing import Literal
 
 from ropeteam.features.blocks import Block, Heading, Line, Table, blocks, lines_of, plain
@@ -115,12 +117,15 @@ def nested(text: str) -> list[tuple[Heading, Found]]:
     """Headings of sections that stand inside of a section, and are done with it."""
     found = blocks(text)
     own = list(_own(found, len(lines_of(text))))
+    begins = [section.line for section in own]
     inside = []
     for block in found:
-        if isinstance(block, Heading) and _HEADING.fullmatch(block.text):
-            around = next((s for s in own if s.line < block.line < s.end), None)
-            if around is not None:
-                inside.append((block, around))
+        at = bisect_right(begins, block.line) - 1
+        around = own[at] if at >= 0 else None
+        if around is None or not isinstance(block, Heading) or not around.line < block.line < around.end:
+            continue
+        if _HEADING.fullmatch(block.text):
+            inside.append((block, around))
     return inside
 
 
@@ -152,14 +157,26 @@ def _sign(found: re.Match[str]) -> Status:
 def _own(found: list[Block], lines: int) -> Iterator[Found]:
     """The sections with headings, each up to the next heading that is not below its own."""
     headings = [(at, block) for at, block in enumerate(found) if isinstance(block, Heading)]
+    ends = _ends([block for _, block in headings], lines + 1)
+    begins = [block.line for block in found]
     end = 0
-    for at, heading in headings:
+    for (at, heading), its_end in zip(headings, ends, strict=True):
         match = _HEADING.fullmatch(heading.text)
         if match is None or heading.line < end:
             continue
-        end = next((h.line for i, h in headings if i > at and h.level <= heading.level), lines + 1)
-        inside = [block for block in found[at + 1 :] if block.line < end]
-        yield _section(match, heading, inside, end)
+        end = its_end
+        yield _section(match, heading, found[at + 1 : bisect_left(begins, end)], end)
+
+
+def _ends(headings: list[Heading], last: int) -> list[int]:
+    """Of each heading the line of the next one that is not below it, else `last`."""
+    ends = [last] * len(headings)
+    open_: list[int] = []
+    for at, heading in enumerate(headings):
+        while open_ and headings[open_[-1]].level >= heading.level:
+            ends[open_.pop()] = heading.line
+        open_.append(at)
+    return ends
 
 
 def _section(match: re.Match[str], heading: Heading, inside: list[Block], end: int) -> Found:
@@ -178,10 +195,9 @@ def _section(match: re.Match[str], heading: Heading, inside: list[Block], end: i
     return Found(kind, name, heading.line, end, heading.level, number, date, tuple(marks), needs)
 
 
-def _head(inside: Sequence[Block]) -> list[Block]:
+def _head(inside: Iterable[Block]) -> list[Block]:
     """What stands right under a heading, before the next one."""
-    end = next((at for at, block in enumerate(inside) if isinstance(block, Heading)), len(inside))
-    return list(inside[:end])
+    return list(takewhile(lambda block: not isinstance(block, Heading), inside))
 
 
 def _status_marks(head: Sequence[Block]) -> list[Mark]:
@@ -244,18 +260,20 @@ def _number(name: str) -> int | None:
 
 def _named(own: list[Found]) -> list[Found]:
     """Names made different where two of another kind or date have the same; what is still double stays so."""
-    named: list[Found] = []
+    by_name: dict[str, list[Found]] = {}
     for section in own:
-        alike = [s for s in own if s is not section and slug(s.name) == slug(section.name)]
-        if not alike:
-            named.append(section)
-        elif section.date and all(s.date != section.date for s in alike):
-            named.append(replace(section, name=f"{section.name} ({section.date})"))
-        elif all(s.kind != section.kind for s in alike) and section.kind != "part":
-            named.append(replace(section, name=f"{section.kind} {section.name}"))
-        else:
-            named.append(section)
-    return named
+        by_name.setdefault(slug(section.name), []).append(section)
+    return [_told_apart(section, by_name[slug(section.name)]) for section in own]
+
+
+def _told_apart(section: Found, alike: list[Found]) -> Found:
+    if len(alike) == 1:
+        return section
+    if section.date and sum(other.date == section.date for other in alike) == 1:
+        return replace(section, name=f"{section.name} ({section.date})")
+    if section.kind != "part" and sum(other.kind == section.kind for other in alike) == 1:
+        return replace(section, name=f"{section.kind} {section.name}")
+    return section
 
 
 # ---- lists of parts
@@ -275,7 +293,8 @@ class _Entry:
 
 def _listed(own: list[Found], found: list[Block], source: list[str]) -> list[Found]:
     """The sections with what lists and tables outside of them say, and those that stand only there."""
-    outside = [block for block in found if not any(s.line <= block.line < s.end for s in own)]
+    begins = [section.line for section in own]
+    outside = [block for block in found if not _within(block.line, own, begins)]
     sections = {slug(section.name): section for section in own}
     under_parts = _under_parts(outside)
     for entry in _entries(outside, source):
@@ -294,16 +313,21 @@ def _listed(own: list[Found], found: list[Block], source: list[str]) -> list[Fou
     return [*sections.values(), *doubles]
 
 
+def _within(line: int, own: list[Found], begins: list[int]) -> bool:
+    at = bisect_right(begins, line) - 1
+    return at >= 0 and line < own[at].end
+
+
 def _under_parts(outside: list[Block]) -> list[tuple[int, int, bool]]:
     """From where to where headings like `## Parts` reach, and whether there are headings below them."""
     headings = [block for block in outside if isinstance(block, Heading)]
-    reach = []
-    for at, heading in enumerate(headings):
-        if _PARTS.fullmatch(heading.text):
-            after = [h.line for h in headings[at + 1 :] if h.level <= heading.level]
-            end = after[0] if after else 10**9
-            reach.append((heading.line, end, any(heading.line < h.line < end for h in headings)))
-    return reach
+    ends = _ends(headings, 10**9)
+    lines = [heading.line for heading in headings[1:]] + [10**9] * bool(headings)  # of the next one, whatever its level
+    return [
+        (heading.line, end, following < end)
+        for heading, end, following in zip(headings, ends, lines, strict=True)
+        if _PARTS.fullmatch(heading.text)
+    ]
 
 
 def _names_part(entry: _Entry, under: list[tuple[int, int, bool]], source: list[str]) -> bool:
@@ -318,13 +342,13 @@ def _entries(outside: list[Block], source: list[str]) -> Iterator[_Entry]:
         if isinstance(block, Table) or _STATUS.fullmatch(block.text) or _NEEDS.fullmatch(block.text):
             continue
         if isinstance(block, Heading):
-            below = _head(outside[at + 1 :])
+            below = _head(islice(outside, at + 1, None))
             level = block.level
         else:
             bullet = _BULLET.match(source[block.line - 1])
             if bullet is None or not block.first:
                 continue
-            below = list(_indented(outside[at + 1 :], source, len(bullet["indent"])))
+            below = list(_indented(islice(outside, at + 1, None), source, len(bullet["indent"])))
             level = 0
         leading = _LEADING.match(block.text)
         mark = Mark(_sign(leading), block.line, "listed") if leading else None
@@ -333,7 +357,7 @@ def _entries(outside: list[Block], source: list[str]) -> Iterator[_Entry]:
         yield _Entry(name, block.line, end, mark, tuple(below), level)
 
 
-def _indented(after: list[Block], source: list[str], indent: int) -> Iterator[Block]:
+def _indented(after: Iterable[Block], source: list[str], indent: int) -> Iterator[Block]:
     """The blocks below a list item: indented deeper than it."""
     for block in after:
         line = source[block.line - 1]

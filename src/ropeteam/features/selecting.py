@@ -12,8 +12,48 @@ from ropeteam.core.model import Plan, Section, Unit
 from ropeteam.errors import BadInput
 from ropeteam.features.sections import NONE, Found, Mark, Need, bare, find, named, slug
 
+_NUMBER = re.compile(r"[0-9]{1,4}")
 _KIND = re.compile(r"(?:(part|extend|extension|change)\b\s*:?\s*)?(.*)", re.IGNORECASE | re.DOTALL)
 SHOWN = 12
+
+
+class Names:
+    """Sections by all the words that may mean them."""
+
+    def __init__(self, sections: Sequence[Found]) -> None:
+        self._exact: dict[str, list[Found]] = {}
+        self._plain: dict[str, list[Found]] = {}
+        self._numberless: dict[str, list[Found]] = {}
+        self._number: dict[int, list[Found]] = {}
+        for section in sections:
+            name, plain = slug(section.name), slug(named(section.name)[0])
+            self._exact.setdefault(name, []).append(section)
+            for key in {name, plain}:
+                self._plain.setdefault(key, []).append(section)
+            self._numberless.setdefault(re.sub(r"^\d+-", "", name), []).append(section)
+            if section.number is not None:
+                self._number.setdefault(section.number, []).append(section)
+
+    def matching(self, words: str) -> list[Found]:
+        """Which sections words may mean: the whole name, without its number, by the number alone."""
+        for key in (slug(words), slug(named(bare(words))[0])):
+            if key and key in self._exact:
+                return self._exact[key]
+        found = _KIND.fullmatch(words.strip())
+        assert found is not None  # it takes anything
+        kind = (found[1] or "").lower().replace("extension", "extend")
+        key = slug(named(bare(found[2]))[0])
+        by_number = self._number.get(int(key), []) if _NUMBER.fullmatch(key) else []
+        for meant in (self._plain.get(key, []), self._numberless.get(key, []), by_number):
+            of_kind = [section for section in meant if not kind or section.kind == kind]
+            if key and of_kind:
+                return of_kind
+        return []
+
+
+def matching(words: str, sections: Sequence[Found]) -> list[Found]:
+    """Which of these sections words may mean."""
+    return Names(sections).matching(words)
 
 
 @dataclass(frozen=True)
@@ -32,9 +72,11 @@ class Outline:
     needs: dict[str, tuple[Edge, ...]]
     notices: tuple[str, ...]
     shown: str
+    names: Names
+    by_name: dict[str, Found]
 
     def __getitem__(self, name: str) -> Found:
-        return next(section for section in self.sections if section.name == name)
+        return self.by_name[name]
 
     def as_values(self, text: str, requirements: dict[str, tuple[str, ...]]) -> tuple[Section, ...]:
         """For `Feature.sections`. requirements: ids by name."""
@@ -72,25 +114,24 @@ def outline(text: str, shown: str, logged: Iterable[str] = ()) -> Outline:
             notices.append(f"{shown}, line {section.line}: {section.name} stands in the list of parts only.")
         sections.append(section)
     _refuse_doubles(sections, shown)
-    needs = {section.name: tuple(_edges(section, sections, shown)) for section in sections}
+    names = Names(sections)
+    needs = {section.name: tuple(_edges(section, names, sections, shown)) for section in sections}
+    by_name = {section.name: section for section in sections}
     open_ = [section.name for section in sections if section.status != "done"]
     if circle := graph.cycle(_graph(open_, needs)):
         raise BadInput(
             "Sections depend on each other in a circle: "
-            + " -> ".join(f"{name} (line {_line(sections, name)})" for name in circle)
+            + " -> ".join(f"{name} (line {by_name[name].line})" for name in circle)
             + ".",
             where=f"{shown}:{next(e.line for e in needs[circle[0]] if e.name == circle[1])}",
             hint="Take one of these dependencies away.",
         )
-    return Outline(tuple(sections), needs, (*notices, *_contradictions(sections, needs, shown)), shown)
+    notices += _contradictions(sections, needs, shown)
+    return Outline(tuple(sections), needs, tuple(notices), shown, names, by_name)
 
 
 def _marked(section: Found) -> Found:
     return replace(section, marks=(Mark("done", section.line, "status"),))
-
-
-def _line(sections: Sequence[Found], name: str) -> int:
-    return next(section.line for section in sections if section.name == name)
 
 
 def _refuse_doubles(sections: list[Found], shown: str) -> None:
@@ -105,10 +146,10 @@ def _refuse_doubles(sections: list[Found], shown: str) -> None:
             )
 
 
-def _edges(section: Found, sections: list[Found], shown: str) -> Iterable[Edge]:
+def _edges(section: Found, names: Names, sections: list[Found], shown: str) -> Iterable[Edge]:
     for need in section.needs:
-        for words in _parted(need.words, sections):
-            meant = matching(words, sections)
+        for words in _parted(need.words, names):
+            meant = names.matching(words)
             if not meant and NONE.fullmatch(words):
                 continue
             if len(meant) == 1 and meant[0].name != section.name:
@@ -117,13 +158,13 @@ def _edges(section: Found, sections: list[Found], shown: str) -> Iterable[Edge]:
                 raise _bad_need(section, need, words, meant, sections, shown)
 
 
-def _parted(words: str, sections: list[Found]) -> list[str]:
+def _parted(words: str, names: Names) -> list[str]:
     """`01-cart-models, 02-mail and 03` -> its names; a name that has such a word in it stays whole."""
     found = []
-    for one in [words] if matching(words, sections) else re.split(r"[,;+&]", words):
-        found += [one] if matching(one, sections) else re.split(r"\band\b", one)
-    names = [one.strip(" .") for one in found]
-    return [one if matching(one, sections) else re.sub(r"\s*\([^()]*\)$", "", one) for one in names if one]
+    for one in [words] if names.matching(words) else re.split(r"[,;+&]", words):
+        found += [one] if names.matching(one) else re.split(r"\band\b", one)
+    parts = [one.strip(" .") for one in found]
+    return [one if names.matching(one) else re.sub(r"\s*\([^()]*\)$", "", one) for one in parts if one]
 
 
 def _bad_need(
@@ -159,7 +200,7 @@ def _contradictions(sections: list[Found], needs: dict[str, tuple[Edge, ...]], s
 
 def _graph(names: Iterable[str], needs: dict[str, tuple[Edge, ...]]) -> Plan:
     """These sections and what they need of each other, as the graph functions of the core take it."""
-    among = list(names)
+    among = dict.fromkeys(names)
     return Plan(
         units=tuple(
             Unit(id=name, needs=tuple(dict.fromkeys(edge.name for edge in needs[name] if edge.name in among)))
@@ -169,20 +210,6 @@ def _graph(names: Iterable[str], needs: dict[str, tuple[Edge, ...]]) -> Plan:
 
 
 # ---- what is asked for
-
-
-def matching(words: str, sections: Sequence[Found]) -> list[Found]:
-    """Which sections words may mean: the whole name, without its number, by the number alone."""
-    kind_, rest = _KIND.fullmatch(words.strip()).groups()  # type: ignore[union-attr]
-    kind = kind_.lower().removesuffix("sion") if kind_ else ""
-    kind = "extend" if kind == "exten" else kind
-    exact = [s for s in sections if slug(s.name) in (slug(words), slug(named(bare(words))[0])) and slug(s.name)]
-    among = [s for s in sections if not kind or s.kind == kind]
-    key = slug(named(bare(rest))[0])
-    whole = [s for s in among if slug(s.name) == key or slug(named(s.name)[0]) == key] if key else []
-    numberless = [s for s in among if re.sub(r"^\d+-", "", slug(s.name)) == key] if key else []
-    number = [s for s in among if s.number == int(key)] if re.fullmatch(r"\d{1,4}", key) else []
-    return next((meant for meant in (exact, whole, numberless, number) if meant), [])
 
 
 def selected(found: Outline, *, feature: str, parts: Sequence[str], all_parts: bool) -> tuple[str, ...]:
@@ -224,7 +251,7 @@ def selected(found: Outline, *, feature: str, parts: Sequence[str], all_parts: b
 
 
 def _asked(words: str, found: Outline, feature: str) -> Found:
-    meant = matching(words, found.sections)
+    meant = found.names.matching(words)
     if len(meant) == 1:
         return meant[0]
     several = f"{words[:80]!r} may mean {_names(meant)} of {feature!r}."

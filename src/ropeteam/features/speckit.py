@@ -31,9 +31,8 @@ _KINDS: dict[str, Kind] = {
 _ORDER = list(_KINDS)
 _TEXTS = (".md", ".markdown", ".txt", ".yaml", ".yml", ".json", ".graphql", ".gql", ".proto", ".sql", ".http", ".xml")
 _TEXTS_OF_CONTRACTS = (*_TEXTS, ".ts", ".py", ".toml", ".wsdl", ".avsc", ".xsd")
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TEMPLATE = re.compile(
-    r"\[(?:FEATURE|FEATURE NAME|Brief Title|Describe this user journey[^\]\n]*|specific capability[^\]\n]*"
+    r"\[(?:FEATURE|FEATURE NAME|Brief Title|Describe this user journey[^\]\n]{0,200}|specific capability[^\]\n]{0,200}"
     r"|initial state|boundary condition|Entity \d)\]"
 )
 _UNTITLED = re.compile(r"^# .*\[FEATURE(?: NAME)?\]", re.MULTILINE)
@@ -99,7 +98,7 @@ def _files(folder: Path, place: str) -> list[Path]:
 
 
 def _refuse_template(text: str, shown: str) -> None:
-    said = _COMMENT.sub(lambda comment: "\n" * comment.group().count("\n"), text)
+    said = _without_comments(text)
     if found := _TEMPLATE.search(said):
         line = said.count("\n", 0, found.start()) + 1
         count = len(_TEMPLATE.findall(said))
@@ -109,6 +108,15 @@ def _refuse_template(text: str, shown: str) -> None:
             where=f"{shown}:{line}",
             hint=f"Put what is wanted in place of {found.group()}, line {line}; `/speckit.specify` does that.{more}",
         )
+
+
+def _without_comments(text: str) -> str:
+    """As many lines, without what stands in comments: there the template explains itself."""
+    parts, at = [], 0
+    while (begin := text.find("<!--", at)) >= 0 and (end := text.find("-->", begin)) >= 0:
+        parts += [text[at:begin], "\n" * text.count("\n", begin, end)]
+        at = end + 3
+    return "".join([*parts, text[at:]])
 
 
 def _unclear(document: Document) -> list[str]:

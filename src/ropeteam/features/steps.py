@@ -13,9 +13,10 @@ from typing import Final
 import msgspec
 
 from ropeteam.core.model import Document, NamedFile, Step
-from ropeteam.features import section_words
+from ropeteam.features import section_words, step_numbers
 from ropeteam.features.blocks import Heading, plain
-from ropeteam.features.named_files import LONGEST_PURPOSE, Wanted, before_separator, purpose_of, requirements_in, shown
+from ropeteam.features.item_words import before_separator, purpose_of, requirements_in, shown
+from ropeteam.features.named_files import LONGEST_PURPOSE, Wanted
 from ropeteam.features.outline import Cells, Code, Entry, Item, Words, outline
 from ropeteam.features.path_words import named_in
 
@@ -25,8 +26,6 @@ _PHASE: Final = re.compile(
     r"^\W*(?:phase|step|stage|milestone|iteration|wave|batch)\s+(?P<id>\d{1,3}[a-z]?|[A-Z])\b\W*(?P<text>.*)$",
     re.IGNORECASE,
 )
-_STORY: Final = re.compile(r"\buser stor(?:y|ies)\b|\bUS\d", re.IGNORECASE)
-_LATE: Final = re.compile(r"\b(?:polish|cross-cutting|cleanup|clean-up|final|finish|release)\b", re.IGNORECASE)
 _ID: Final = r"(?:(?:steps?|phases?|stages?|tasks?|items?|parts?|#)\s*)?(?:T\d{1,4}[a-z]?|\d{1,3}[a-z]?)"
 _NEEDS: Final = re.compile(
     rf"\b(?:needs?|requires?|depends?\s+on|depending\s+on|after|builds?\s+on|blocked\s+by|uses|follows|prerequisites?|dependenc(?:y|ies))"
@@ -317,7 +316,13 @@ def _finish(drafts: list[_Draft], document: Document, found: Order) -> None:
             )
         )
     tasks = any(draft.task for draft in drafts)
-    found.steps = _by_phase(steps) if tasks else _by_needs(steps, found, document) if stated else _in_order(steps)
+    if stuck := step_numbers.circle(steps):
+        told = f"{document.path}: the steps {', '.join(stuck)} need each other; they are taken in their order."
+        found.notices.append(told)
+        steps = [msgspec.structs.replace(s, needs=()) if s.id in stuck else s for s in steps]
+        stated = stated and not all(s.id in stuck for s in steps)
+    number = step_numbers.by_phase if tasks else step_numbers.by_needs if stated else step_numbers.in_order
+    found.steps = number(steps)
     if found.done:
         done = ", ".join(found.done[:6]) + (f" and {len(found.done) - 6} more" if len(found.done) > 6 else "")
         found.notices.append(f"{document.path}: tasks that are ticked off are left out: {done}.")
@@ -386,54 +391,3 @@ def _files(draft: _Draft, document: Document, found: Order) -> tuple[str, ...]:
 
 
 _PLANNING: Final = frozenset({"plan.md", "spec.md", "tasks.md", "research.md", "data-model.md", "quickstart.md"})
-
-
-def _in_order(steps: list[Step]) -> list[Step]:
-    """One after the other; neighbours that may run in parallel share a number."""
-    numbered: list[Step] = []
-    for step in steps:
-        beside = bool(numbered) and step.parallel and numbered[-1].parallel
-        number = numbered[-1].number + (not beside) if numbered else 1
-        numbered.append(msgspec.structs.replace(step, number=number))
-    return numbered
-
-
-def _by_needs(steps: list[Step], found: Order, document: Document) -> list[Step]:
-    """Where steps say what they need, that alone counts: the number is one more than the highest needed."""
-    numbers: dict[str, int] = {}
-    needs = {step.id: step.needs for step in steps}
-    left = dict(needs)
-    level = 1
-    while left:
-        ready = [id for id, those in left.items() if all(need in numbers for need in those)]
-        if not ready:
-            circle = ", ".join(left)
-            found.notices.append(f"{document.path}: the steps {circle} need each other; they are taken in their order.")
-            return [msgspec.structs.replace(step, needs=()) for step in _in_order(steps)]
-        for id in ready:
-            numbers[id] = level
-            del left[id]
-        level += 1
-    return [msgspec.structs.replace(step, number=numbers[step.id]) for step in steps]
-
-
-def _by_phase(steps: list[Step]) -> list[Step]:
-    """Tasks: phases one after the other, but stories side by side; what comes after the stories waits for all."""
-    numbered: list[Step] = []
-    of: dict[str, int] = {}
-    base = highest = 0
-    for phase in dict.fromkeys(step.phase for step in steps):
-        own = [step for step in steps if step.phase == phase]
-        story = _STORY.search(phase) is not None and _LATE.search(phase) is None
-        if not story:
-            base = highest
-        late = 0  # how far what other phases' tasks are needed for moves this phase's own
-        for step in _in_order(own):
-            needed = max((of[need] for need in step.needs if need in of), default=0)
-            late = max(late, needed + 1 - base - step.number)
-            of[step.id] = base + step.number + late
-            numbered.append(msgspec.structs.replace(step, number=of[step.id]))
-            highest = max(highest, of[step.id])
-        if not story:
-            base = highest
-    return numbered

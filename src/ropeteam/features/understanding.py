@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +16,8 @@ from ropeteam.features.selecting import Outline
 
 LONG_CHARACTERS = 200_000  # about 50,000 tokens, which every attempt reads
 
-_OURS = re.compile(r"^<!-- ropeteam run (\S+) -->[ \t]*$.*?^<!-- ropeteam end \1 -->", re.MULTILINE | re.DOTALL)
+_BEGINS = re.compile(r"<!-- ropeteam run (\S+) -->[ \t]*")
+_ENDS = re.compile(r"<!-- ropeteam end (\S+) -->[ \t]*")
 _RANGE = re.compile(r"\b([A-Z][A-Z0-9-]{0,20}-)(\d{1,5})\b\s*(?:to|through|\.{2,3}|…|–|—|-)\s*\1?(\d{1,5})\b")
 _REFERENCE = re.compile(r"|(?:to|through|…|–|—|-|,|and)\s.*")
 _ID = re.compile(r"\b[A-Z][A-Z0-9]{0,9}(?:-[A-Z0-9]{1,10})?-\d{1,5}(?:\.\d{1,3})?[a-z]?\b")
@@ -42,7 +44,7 @@ def understood(
     found = selecting.outline(intent.text, intent.path, _logged(documents))
     said = intents.read(intent.text, intent.path, [section.line for section in found.sections])
     every = said.requirements if source != "speckit" else speckit.with_stories(said.requirements, intent.text)
-    own = {section.name: _of_section(section, found, every, intent.text) for section in found.sections}
+    own = _by_section(found, every, intent.text)
     selected = selecting.selected(found, feature=name, parts=wanted.parts, all_parts=wanted.all_parts)
     mine = tuple(item for one in selected for item in own[one]) if selected else every
     values = found.as_values(intent.text, {one: tuple(item.id for item in items) for one, items in own.items()})
@@ -88,25 +90,50 @@ def _described(source: str, intent: Document) -> str:
 def _logged(documents: Sequence[Document]) -> list[str]:
     """Sections that somebody else's log says were implemented. Runs of ours leave a mark in the intent instead."""
     logs = [document.text for document in documents if document.kind == "implementation"]
-    return [section.name for log in logs for section in sections.find(_OURS.sub("", log)) if not section.alone]
+    return [section.name for log in logs for section in sections.find(_of_others(log)) if not section.alone]
 
 
-def _of_section(
-    section: sections.Found, found: Outline, every: Sequence[Requirement], text: str
-) -> tuple[Requirement, ...]:
-    """The requirements that stand in a section; where there are none, those outside of all that it names by id."""
-    outside = [item for item in every if not _in_any(item, found)]
+def _of_others(log: str) -> str:
+    """A log without what runs of ours wrote into it: between two comments with the same id."""
+    lines = lines_of(log)
+    closed = {found[1]: at for at, line in enumerate(lines) if (found := _ENDS.fullmatch(line))}
+    kept: list[str] = []
+    skip = -1
+    for at, line in enumerate(lines):
+        if at > skip and (found := _BEGINS.fullmatch(line)):
+            skip = closed.get(found[1], -1)
+        if at > skip:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def _by_section(found: Outline, every: Sequence[Requirement], text: str) -> dict[str, tuple[Requirement, ...]]:
+    """The requirements of each section, by its name: those that stand in it, and those of no section that it names by
+    their ids where it says nothing of its own of them."""
+    inside, outside = _divided(found, every)
     known = {item.id for item in outside}
-    inside = [item for item in every if section.line <= item.line < section.end]
-    own = [item for item in inside if not (item.id in known and _REFERENCE.fullmatch(item.text))]
     lines = lines_of(text)
-    referring = [item.line for item in inside if item not in own] if own else range(section.line, section.end)
-    named = _ids("\n".join(lines[line - 1] for line in referring))
-    return (*own, *(item for item in outside if item.id in named))
+    by_section = {}
+    for section, items in zip(found.sections, inside, strict=True):
+        own = [item for item in items if not (item.id in known and _REFERENCE.fullmatch(item.text))]
+        referring = [item.line for item in items if item not in own] if own else range(section.line, section.end)
+        named = _ids("\n".join(lines[line - 1] for line in referring)) & known
+        by_section[section.name] = (*own, *(item for item in outside if named and item.id in named))
+    return by_section
 
 
-def _in_any(item: Requirement, found: Outline) -> bool:
-    return any(section.line <= item.line < section.end for section in found.sections)
+def _divided(found: Outline, every: Sequence[Requirement]) -> tuple[list[list[Requirement]], list[Requirement]]:
+    """The requirements that stand in each section, and those that stand in none."""
+    begins = [section.line for section in found.sections]
+    inside: list[list[Requirement]] = [[] for _ in begins]
+    outside = []
+    for item in every:
+        at = bisect_right(begins, item.line) - 1
+        if at >= 0 and item.line < found.sections[at].end:
+            inside[at].append(item)
+        else:
+            outside.append(item)
+    return inside, outside
 
 
 def _ids(text: str) -> set[str]:
@@ -128,7 +155,7 @@ def _inside(intent: Document) -> list[str]:
 def _outside(every: Sequence[Requirement], own: dict[str, tuple[Requirement, ...]], found: Outline) -> list[str]:
     """Requirements of no section are not those of a run that is about sections: say so."""
     known = {item.line for items in own.values() for item in items}
-    outside = [item for item in every if item.line not in known and not _in_any(item, found)]
+    outside = [item for item in _divided(found, every)[1] if item.line not in known]
     if not outside:
         return []
     ids = ", ".join(f"{item.id} (line {item.line})" for item in outside[:10])

@@ -48,6 +48,20 @@ def test_evidence_makes_it_likelier() -> None:
     assert found(declared)[pair] == 0.9
 
 
+def test_what_the_documents_state_in_full_is_not_guessed_again() -> None:
+    """A file that lists its controllers would import a new one, by its looks; the documents say it builds on none."""
+    app, controller = py("app.py", "service", "M"), py("controllers/order.py", "service")
+    guess = Dependency(path=app.path, on=controller.path, kind="path", likelihood=0.7)
+    stated = Dependency(path=app.path, on=controller.path, kind="declared", likelihood=0.9)
+    for dependencies, declared, least, most in (
+        ([guess], (), 0.7, 0.7),
+        ([guess], (app.path,), 0.0, 0.1),
+        ([guess, stated], (app.path,), 0.9, 0.9),
+    ):
+        edges = {(i, j): p for i, j, p in pairs([app, controller], [10.0, 60.0], dependencies, declared).edges}
+        assert least <= edges.get((0, 1), 0.0) <= most
+
+
 def test_a_dependency_on_what_the_feature_does_not_touch_is_passed_over() -> None:
     assert found(Dependency(path=OTHER.path, on="app/db.py", kind="import", likelihood=0.3)) == found()
 

@@ -18,19 +18,22 @@ from ropeteam.core.model import Plan, PlanEstimate, Unit, UnitEstimate
 from ropeteam.core.plan_batches import layered
 from ropeteam.core.replanning import joined
 from ropeteam.core.settings import Settings
-from ropeteam.core.survey import Outlook
+from ropeteam.core.survey import Explanation, Outlook
 
 
 def predicted(text: str, contract: str | None = None, layers: bool = False, **seconds: float) -> Plan:
     return replace(plan_of(text, contract=contract, layers=layers, **seconds), estimate=PlanEstimate())
 
 
+OUTLOOK = Outlook(costs=Costs(reading_seconds=30.0))
+
+
 class Looking(Rope):
     """Agents work as long as it is said, in seconds; reading themselves in takes 30 of them."""
 
-    def __init__(self, plan: Plan, *, workers: int = 4, mode: str = "auto") -> None:
+    def __init__(self, plan: Plan, *, workers: int = 4, mode: str = "auto", outlook: Outlook = OUTLOOK) -> None:
         first = started(mode=mode, settings=Settings(workers=workers))
-        super().__init__(replace(first, plan=plan, outlook=Outlook(costs=Costs(reading_seconds=30.0))))
+        super().__init__(replace(first, plan=plan, outlook=outlook))
 
     def does(self, unit: str, seconds: float, reading: float = 30.0) -> Looking:
         """It has worked so long since it began, and is merged."""
@@ -92,6 +95,16 @@ def test_a_plan_to_the_letter_and_one_without_predictions_stay() -> None:
 
 
 LETTER = predicted("a b:a c:a d:b,c e:d f:e", layers=True, a=60, b=200, c=200, d=40, e=40, f=40)
+
+
+def test_a_plan_that_somebody_gave_is_used_as_it_is() -> None:
+    begun = Looking(predicted(CHAIN, a=60, b=60, c=60, d=60, e=60)).state.begun
+    assert begun.outlook is not None
+    given_one = replace(begun.outlook, explanation=Explanation(planner="given"))
+    w = Looking(predicted(CHAIN, a=60, b=60, c=60, d=60, e=60), outlook=given_one)
+    w.begin("a", "b").does("a", 60).checks()
+    assert w.asked_for(ev.Replan) == []
+    assert w.units() == ["a", "b", "c", "d", "e"]
 
 
 def test_one_agent_for_what_has_not_begun_where_it_ends_earlier() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ropeteam.core.model import Feature, Plan, Requirement
 from ropeteam.core.plan_reading import clashes
-from ropeteam.core.proposal import Proposal, Refused, checked, told
+from ropeteam.core.proposal import Proposal, Refused, checked
 from ropeteam.core.survey import Dependency, PlannedFile, Survey
 
 KNOWN = frozenset(
@@ -121,7 +121,6 @@ def test_its_own_figures_are_shown_and_not_used() -> None:
 
     assert found.confidence == 0.97
     assert (found.plan.confidence, found.plan.estimate, found.plan.units[0].estimate) == (None, None, None)
-    assert "97%" in told(found, "claude", "plan/1")[0]
     assert accepted({**document, "confidence": 90}).confidence == 0.9
     assert accepted({**document, "confidence": "very"}).confidence is None
 
@@ -447,18 +446,6 @@ def test_faults_are_counted_where_there_are_too_many() -> None:
     faults = refused(of(*(unit(f"u{n}", f"../{n}.py") for n in range(100))))
     assert len(faults) == 41
     assert faults[-1] == "There are 60 more faults."
-
-
-# ---- told
-
-
-def test_people_are_told_whose_plan_it_is() -> None:
-    good = told(accepted(GOOD), "claude", "plan/1")
-    bad = check("no plan")
-
-    assert good == ("claude planned it (plan/1): 2 units, 3 files.",)
-    assert told(bad, "claude", "plan/1", again=True)[0].endswith("has a fault. It is asked once more.")
-    assert told(bad, "claude", "plan/2")[0].endswith("The plan made without a model counts.")
 
 
 def test_a_plan_is_what_plans_are() -> None:

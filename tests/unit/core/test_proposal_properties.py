@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropeteam.core import graph
@@ -148,11 +148,13 @@ def test_what_is_accepted_is_a_valid_plan(document: dict[str, Any], survey: Surv
     verify(checked(json.dumps(document), FEATURE, survey, KNOWN), survey)
 
 
+@settings(max_examples=50)
 @given(good, surveys, st.lists(st.integers(0, 9), max_size=5), anything)
 def test_damaged_documents(document: dict[str, Any], survey: Survey, path: list[int], value: Any) -> None:
     verify(checked(json.dumps(damaged(document, path, value)), FEATURE, survey, KNOWN), survey)
 
 
+@settings(max_examples=50)
 @given(good, surveys, st.integers(0, 400), st.text(max_size=20))
 def test_cut_and_surrounded(document: dict[str, Any], survey: Survey, cut: int, around: str) -> None:
     text = json.dumps(document)
@@ -160,6 +162,7 @@ def test_cut_and_surrounded(document: dict[str, Any], survey: Survey, cut: int, 
     verify(checked(f"{around}\n{text}\n{around}", FEATURE, survey, KNOWN), survey)
 
 
+@settings(max_examples=50)
 @given(good, surveys)
 def test_the_same_answer_gives_the_same_plan(document: dict[str, Any], survey: Survey) -> None:
     text = json.dumps(document)

@@ -43,7 +43,8 @@ def test_without_chance_both_ways_are_a_sum() -> None:
 
 
 def test_one_merge_at_a_time() -> None:
-    assert one(SIDE_BY_SIDE, certain(100.0, 100.0))[1] == pytest.approx(50 + 100 + 2 + 20)
+    """And one candidate at a time: the second one waits for the checks of the first."""
+    assert one(SIDE_BY_SIDE, certain(100.0, 100.0))[1] == pytest.approx(50 + 100 + 1 + 20 + 20)
 
 
 def test_who_waits_for_a_unit_waits_for_its_validation() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from ropeteam.core.model import Feature, NamedFile, Step
-from ropeteam.core.survey import PlannedFile, Survey
+from ropeteam.core.survey import Dependency, PlannedFile, Survey
 from ropeteam.git.repository import HasGit
 from ropeteam.planners.static import dependencies, kinds, placing
 from ropeteam.planners.static.base import Base
@@ -30,15 +30,32 @@ def survey(feature: Feature, place: HasGit, commit: str) -> Survey:
     files = [_measured(file, base, past) for file in files]
     files, steps = _placed(files, feature, choice.written, base)
     files, uncovered = _serving(files, feature)
+    declared, stated = _stated(feature, choice.written, {file.path for file in files})
     return Survey(
         files=tuple(files),
-        dependencies=tuple(dependencies.between(files, steps, base, past)),
+        dependencies=tuple(dependencies.between(files, steps, base, past, stated)),
         steps=steps,
+        declared=declared,
         named=choice.named,
         unresolved=tuple(dict.fromkeys((*feature.unresolved, *choice.unresolved))),
         uncovered=uncovered,
         notices=tuple(dict.fromkeys(choice.notices)),
     )
+
+
+def _stated(
+    feature: Feature, written: Mapping[str, list[str]], known: set[str]
+) -> tuple[tuple[str, ...], list[Dependency]]:
+    """The files of which the documents say what they build on, and what that is."""
+    declared: dict[str, None] = {}
+    found: list[Dependency] = []
+    for file in feature.files:
+        for path in (p for p in written.get(file.path, []) if p in known and file.needs is not None):
+            declared[path] = None
+            for on in (p for need in file.needs or () for p in written.get(need, []) if p in known and p != path):
+                said = f"{file.source}:{file.line} says that it builds on {on}."
+                found.append(Dependency(path=path, on=on, kind="declared", likelihood=dependencies.SAID, evidence=said))
+    return tuple(declared), found
 
 
 class _Choice:

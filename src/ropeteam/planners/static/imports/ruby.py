@@ -18,6 +18,8 @@ _REQUIRE: Final = re.compile(rb"""^\s*require(_relative)?\s*\(?\s*['"]([\w./-]+)
 _RELATION: Final = re.compile(rb"\b(?:has_many|has_one|belongs_to|has_and_belongs_to_many)\s*\(?\s*:(\w+)")
 _CLASS_NAME: Final = re.compile(rb"""class_name:\s*['"]([\w:]+)['"]""")
 _PARTIAL: Final = re.compile(rb"""\brender\s*\(?\s*(?:partial:\s*|template:\s*)?['"]([\w/]+)['"]""")
+_ROUTED: Final = re.compile(rb"\b(?:\w+_)?resources?\s*\(?\s*:(\w+)")
+MOST_NESTED: Final = 6
 _ROOT: Final = re.compile(r"(?:^|/)(?:app/(?:[a-z_]+)(?:/concerns)?|lib)/(?=.)")
 _MODULE: Final = re.compile(rb"^\s*(?:module|class)\s+([A-Z][\w:]*)", re.MULTILINE)
 
@@ -28,10 +30,14 @@ def imported(path: str, content: bytes, base: Base, wanted: frozenset[str]) -> s
     names |= {_camel(singular(name.decode())) for name in _RELATION.findall(content)}
     names |= {name.decode() for name in _CLASS_NAME.findall(content)}
     names = {name.lstrip(":") for name in names}
-    spaces = {name.decode() for name in _MODULE.findall(content)}
+    opened = [name.decode() for name in _MODULE.findall(content)][:MOST_NESTED]
+    spaces = {"::".join(opened[:count]) for count in range(1, len(opened) + 1)} | set(opened)
     for other in wanted:
         if other.endswith(".rb") and (full := _constant_of(other)) and _means(names, spaces, full):
             found.add(other)
+    if path.endswith("routes.rb"):
+        routed = {name.decode() for name in _ROUTED.findall(content)}
+        found |= {other for other in wanted if other.rpartition("/")[2].removesuffix("_controller.rb") in routed}
     partials = [name.decode() for name in _PARTIAL.findall(content)]
     found |= {other for other in wanted if any(_is_partial(other, name) for name in partials)}
     return found & wanted
@@ -69,11 +75,10 @@ def _camel(name: str) -> str:
 
 
 def _means(names: set[str], spaces: set[str], full: str) -> bool:
-    """Whether one of the constants is this one: by its full name, or by its last part inside the same namespace."""
+    """Whether one of the constants is this one: by its full name, or by the rest of it inside of a namespace."""
     if full in names:
         return True
-    outer, _, last = full.rpartition("::")
-    return bool(outer) and last in names and any(outer == space or space.startswith(outer + "::") for space in spaces)
+    return any(full.startswith(space + "::") and full[len(space) + 2 :] in names for space in spaces)
 
 
 def _is_partial(path: str, name: str) -> bool:

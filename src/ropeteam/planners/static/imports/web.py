@@ -28,28 +28,44 @@ _SCRIPT: Final = re.compile(rb"<script\b([^>]*)>(.*?)</script\s*>", re.DOTALL | 
 _FRONT: Final = re.compile(rb"\A---\s*\n(.*?)\n---", re.DOTALL)
 _STYLE: Final = re.compile(rb"@(?:import|use|forward)\s+['\"]([^'\"]+)['\"]")
 _COMMENTS: Final = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_INDEX: Final = re.compile(r"(?:.*/)?index\.[cm]?[jt]sx?")
+_EXPORT: Final = re.compile(rb"^\s*export\s+(?:default\s+)?([^=({\n]*|\{[^}]*\})", re.MULTILINE)
 MOST_PACKAGES: Final = 200
 _ALIASES: Final = ("@/", "~/", "~~/", "@@/", "src/", "#/")
 
 
 def imported(path: str, content: bytes, base: Base, wanted: frozenset[str]) -> set[str]:
-    """Files that it imports; through an index file that only hands on, also those behind it."""
+    """Files that it imports; of an index file that only hands on, those behind it that have what is taken."""
     found: set[str] = set()
     for name, _ in _specifiers(path, content):
         target = resolve(name, path, base)
         if target is None:
             continue
-        found.add(target)
-        if re.fullmatch(r"(?:.*/)?index\.[cm]?[jt]sx?", target) and not path.startswith(
-            target.rpartition("/")[0] + "/"
-        ):
-            found |= _behind(target, base)
+        behind = _behind(target, _taken(content, name), base, wanted) if _INDEX.fullmatch(target) else set()
+        found |= behind or {target}
     return found & wanted
 
 
-def _behind(index: str, base: Base) -> set[str]:
-    again = (name for name, handed_on in _specifiers(index, base.content(index)) if handed_on)
-    return {target for name in again if (target := resolve(name, index, base))}
+def _taken(content: bytes, name: str) -> set[bytes]:
+    """What a file takes by name from the module that it calls `name`."""
+    lists = re.findall(rb"\{([^{}]*)\}\s*from\s*['\"]" + re.escape(name.encode()) + rb"['\"]", content)
+    return {
+        word
+        for one in lists
+        for part in one.split(b",")
+        if (word := part.replace(b"type ", b"").split(b" as ")[0].strip())
+    }
+
+
+def _behind(index: str, names: set[bytes], base: Base, wanted: frozenset[str]) -> set[str]:
+    """Of the files that an index hands on, those wanted ones that have these names in what they export."""
+    if not names:
+        return set()
+    again = {
+        target for name, on in _specifiers(index, base.content(index)) if on and (target := resolve(name, index, base))
+    }
+    exports = {target: b"\n".join(_EXPORT.findall(base.content(target))) for target in again & wanted}
+    return {target for target, text in exports.items() if names & set(re.findall(rb"[\w$]+", text))}
 
 
 def _specifiers(path: str, content: bytes) -> Iterator[tuple[str, bool]]:
