@@ -21,6 +21,11 @@ TOO_LARGE: Final = 1.0
 """Of a worker's share: a test and what it tests that are larger together may be done by two."""
 
 
+FIRST_LOOK: Final = 60
+"""Draws of every way, the same for all. The best are then looked at with all there are."""
+LOOKED_AT_AGAIN: Final = 8
+
+
 class Trial(NamedTuple):
     """A way and what came of it. quantile: the lower quantile of the speed-up."""
 
@@ -106,10 +111,22 @@ def trials(
     only_layers: bool = False,
     bound: Sequence[tuple[int, int]] = (),
 ) -> list[Trial]:
-    """Every way with the same weather, the best first. Equal ones in the order in which they were tried. bound: pairs
-    of files of which the documents say that the first builds on the second; what cannot keep to it is not tried."""
+    """Every way with the same weather, the best first, those after them by a first look.
+
+    bound: pairs of files of which the documents say that the first builds on the second; what cannot keep to it is not
+    tried.
+    """
     drawn = weathers(work, costs, draws=draws_for(len(work.seconds), draws), seed=seed)
     those = ways(work, atoms, layers, costs, workers, only_layers=only_layers)
     kept = (way for each in those if (way := honouring(each, bound, work, costs)) is not None)
-    found = [tried(way, work, costs, drawn, workers=workers, at=at) for way in kept]
-    return sorted(found, key=lambda t: -t.quantile)
+    first = drawn[:FIRST_LOOK]
+    found = sorted(
+        (tried(way, work, costs, first, workers=workers, at=at) for way in kept),
+        key=lambda t: -t.quantile,
+    )
+    if len(first) < len(drawn):  # the same draws and more, for those that may be the best
+        again = [t for n, t in enumerate(found) if n < LOOKED_AT_AGAIN or len(t.way.groups) == 1 or t.way.barriers]
+        known = {id(t) for t in again}
+        whole = [tried(t.way, work, costs, drawn, workers=workers, at=at) for t in again]
+        found = [*sorted(whole, key=lambda t: -t.quantile), *(t for t in found if id(t) not in known)]
+    return found
