@@ -17,7 +17,7 @@ LEAST: Final = 0.15
 """Dependencies between units less likely than this are counted, and not told one by one."""
 MOST_EVIDENCE: Final = 3
 SURE: Final = 0.5
-FLIP_DRAWS: Final = 200
+FLIP_DRAWS: Final = 100
 SHARED_READING: Final = 30.0
 """Seconds a unit reads itself in where agents share a prompt or a conversation (estimation.md: 75 -> 30)."""
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ropeteam.core import graph, unit_texts
 from ropeteam.core.costs import Costs
-from ropeteam.core.edge_notes import edges, flips
+from ropeteam.core.edge_notes import FLIP_DRAWS, edges, flips
 from ropeteam.core.estimate import estimated, play
 from ropeteam.core.honouring import bound_of
 from ropeteam.core.layers import LAYERS, rank_of
@@ -99,10 +99,10 @@ def explained(
 ) -> Explanation:
     """Why the units of any plan are so, what is done about what they build on, how it would fare otherwise. several:
     the plan that is predicted of several agents, where that is another."""
-    played = play(plan, survey, costs, workers=workers, seed=seed, draws=TRIAL_DRAWS)
+    played = play(plan, survey, costs, workers=workers, seed=seed, draws=FLIP_DRAWS)
     other = played
     if several is not None and several is not plan:
-        other = play(several, survey, costs, workers=workers, seed=seed, draws=TRIAL_DRAWS)
+        other = play(several, survey, costs, workers=workers, seed=seed, draws=FLIP_DRAWS)
     return Explanation(
         planner=planner,
         units=unit_texts.notes(plan, survey),
