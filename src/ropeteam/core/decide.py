@@ -47,7 +47,8 @@ def sentence(decision: Decision, plan: Plan | None) -> str:
         "sequential_time_below_minimum": "the work is too short to be worth sharing out",
     }
     because = [why[id] for id in decision.triggers if id in why]
-    return f"One agent{times}{': ' if because and not times else '; ' if because else ''}{', and '.join(because)}."
+    told = because[0] if len(because) == 1 else f"{', '.join(because[:-1])} and {because[-1]}" if because else ""
+    return f"One agent{times}{': ' if because and not times else '; ' if because else ''}{told}."
 
 
 def minutes(seconds: float) -> str:
@@ -70,7 +71,7 @@ def _against(plan: Plan, gate: Gate) -> list[tuple[TriggerId, str]]:
     found: list[tuple[TriggerId, str]] = []
     sure, e = plan.confidence, plan.estimate
     if sure is not None and sure.value < gate.min_confidence:
-        why = f" ({'; '.join(r.rstrip('.') for r in sure.reasons)})" if sure.reasons else ""
+        why = f" ({'; '.join(_within(r, n) for n, r in enumerate(sure.reasons))})" if sure.reasons else ""
         text = f"The plan's confidence is {sure.value:.1%}, the least is {gate.min_confidence:.0%}{why}."
         found.append(("confidence_below_minimum", text))
     fast = e.speedup_quantile if e is not None else None
@@ -85,6 +86,12 @@ def _against(plan: Plan, gate: Gate) -> list[tuple[TriggerId, str]]:
         text = f"One agent would take {seconds:.0f} s, the least is {gate.min_sequential_seconds:.0f} s."
         found.append(("sequential_time_below_minimum", text))
     return found
+
+
+def _within(reason: str, number: int) -> str:
+    """A reason as a part of a longer sentence."""
+    text = reason.rstrip(".")
+    return text if number == 0 or not text[:2].istitle() else text[0].lower() + text[1:]
 
 
 def _for(plan: Plan) -> tuple[str, ...]:

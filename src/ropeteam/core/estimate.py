@@ -262,7 +262,8 @@ def _open_edges(played: Played, risky: Sequence[tuple[int, int, float]]) -> str:
     i, j, p = risky[0]
     files = played.survey.files
     return (
-        f"About {expected:.1f} dependencies between units are expected that nothing declares; the likeliest: "
+        f"About {expected:.{0 if expected >= 3 else 1}f} dependencies between units are expected that nothing declares,"
+        " the likeliest: "
         f"{files[i].path} on {files[j].path} ({p:.0%})."
     )
 
