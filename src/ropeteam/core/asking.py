@@ -23,15 +23,18 @@ def work(state: RunState) -> list[ev.AnyCommand]:
     """What should be under way, whether it is already or not."""
     if state.parking:
         return []
-    if not _wanted(state):
-        return [ev.Plan()]
     a = state.newest(PLAN)
     if a is not None and a.stage == "running":
         return overspent(state)
-    if a is not None and a.stage == "ended":
-        return [ev.Assess(attempt=a.id)]
-    if any(c.unit == PLAN for c in state.under_way()):
+    if a is not None and a.stage == "ended" and state.failures.get("Assess", 0) < 2:
+        return [ev.Assess(attempt=a.id)]  # it is paid for, whatever is left of the budget
+    getting_ready = [c for c in state.under_way() if c.unit == PLAN]
+    if _wanted(state) and getting_ready:
         return []
+    if getting_ready:
+        return [ev.Stop(target=c.key, why="budget", unless_begun=True) for c in getting_ready]
+    if not _wanted(state):
+        return [ev.Plan()]
     kind: Kind = "plan"
     ask = next_attempt(state, PLAN, kind, ground=state.base)
     return [replace(ask, start=state.base, base=state.base)]  # what an earlier one left in its tree is no plan
@@ -43,6 +46,9 @@ def _wanted(state: RunState) -> bool:
         return False
     if state.failures.get(f"RunAgent:{PLAN}", 0) > 1:
         return False
+    last = state.newest(PLAN)
+    if last is not None and (last.stage, last.outcome) == ("failed", "budget"):
+        return False  # it counts for no try: its cost, as it is told, may stay a little under the limit for ever
     return _tries(state) < TRIES
 
 

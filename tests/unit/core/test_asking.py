@@ -9,7 +9,7 @@ from worlds_together import Rope, plan_of
 
 from ropeteam.core import events as ev
 from ropeteam.core.decide import decide
-from ropeteam.core.model import Plan, PlanEstimate, SideEstimate
+from ropeteam.core.model import Plan, PlanEstimate, SideEstimate, Usage
 from ropeteam.core.report import report
 from ropeteam.core.settings import Limits, Settings
 from ropeteam.core.survey import Explanation, Outlook
@@ -171,3 +171,33 @@ def test_until_the_plan_without_an_agent() -> None:
     assert w.state.decision is not None
     w.resume()
     assert w.agents() == ["single/1"]
+
+
+def test_a_budget_used_up_while_it_plans_stops_it_and_begins_nobody() -> None:
+    w = Planning(limits=Limits(budget_usd=1.0)).begin("plan")
+    w.use(cost_usd=1.2)
+    assert w.agents() == ["plan/1"]
+    assert w.stops() == ["agent:plan/1"]
+    assert w.state.decision is None
+    w.fail("budget", usage=Usage(cost_usd=1.2))
+    assert w.state.ending == "not_delivered"
+    assert {c.unit for c in w.asked_for(ev.RunAgent)} == {"plan"}
+
+
+def test_a_smaller_budget_at_the_resume_lets_one_that_is_made_ready_be() -> None:
+    w = Planning(limits=Limits(budget_usd=9.0)).begin("plan")
+    w.use(cost_usd=1.2)
+    w.lose(usage=Usage(cost_usd=1.2))
+    assert w.agents() == ["plan/2"]
+    w.happen(ev.Resumed(budget_usd=1.0))
+    assert w.stops() == ["agent:plan/2"]
+    w.happen(ev.CommandStopped(key="agent:plan/2"))
+    assert w.state.ending == "not_delivered"
+    assert w.agents() == []
+
+
+def test_one_that_says_its_budget_is_used_up_is_not_asked_again() -> None:
+    """What it is said to have cost may be a little under the limit for ever."""
+    w = Planning(limits=Limits(budget_usd=1.0)).begin("plan").fail("budget", usage=Usage(cost_usd=0.99))
+    assert w.agents() == ["single/1"]
+    assert ("token_budget_exceeded", "plan", "notice") in w.fell()
