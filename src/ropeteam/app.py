@@ -252,6 +252,8 @@ def prepare(request: Request) -> Prepared:
     if not changed:  # else it may be among the changes that are taken along
         _find_program(repo, head, settings, name)
     plan, outlook = _planned(repository, feature, settings, name, head, request.mode, given)
+    if loaded.origins.get("limits.budget_usd") == "default":
+        settings = with_money_limit(settings, plan, outlook)
     if unusable is not None and outlook.ask_agent:
         hint = f"{unusable.hint} " if unusable.hint else ""
         raise AgentNotUsable(
@@ -278,6 +280,22 @@ def prepare(request: Request) -> Prepared:
         land=request.land,
         until=request.until,
     )
+
+
+LEAST_RUNS: Final = 3
+"""So many runs must have been measured here before a limit is made of what they cost: published prices are no limit."""
+
+
+def with_money_limit(settings: Settings, plan: Plan, outlook: Outlook) -> Settings:
+    """At most twice what the dearer way is predicted to cost in nine of ten runs, where nobody has said otherwise."""
+    e = plan.estimate
+    if e is None or outlook.costs.runs < LEAST_RUNS:
+        return settings
+    dearest = max(e.single.cost_usd_p90 or 0.0, e.parallel.cost_usd_p90 or 0.0)
+    if not dearest:
+        return settings
+    limits = msgspec.structs.replace(settings.limits, budget_usd=max(0.01, round(2 * dearest, 2)))
+    return msgspec.structs.replace(settings, limits=limits)
 
 
 def _planned(
