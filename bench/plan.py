@@ -61,8 +61,8 @@ COSTS: Final = Costs(
 """The plain tool of the published figures. A merge takes 20 s there, but the others go on meanwhile: 5 s of it is what
 the end of a run sees. Mending: a new reading-in, and half of the unit's work.
 
-optimism: without it (1.0) the cautious quantile held in 74 % of features, "parallel" was right in 87 %, and 23 % reached
-1.5 times: what is lost by hardly ever being wrong is most of what there is to gain. With 0.85 it holds less often, and
+optimism: without it (1.0) the cautious quantile held in 74 % of features, "parallel" was right in 87 %, and 23 %
+reached 1.5 times: what is lost by hardly ever being wrong is most of what there is to gain. With 0.85 it holds less often, and
 the gate goes further (`docs/design/0017`).
 """
 DRAWS: Final = 150
