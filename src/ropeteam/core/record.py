@@ -129,11 +129,13 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
 
 
 def _tick(state: RunState, event: ev.AnyEvent) -> RunState:
-    """Count the seconds in which an orchestrator drove the run: the gap before a `Resumed` is nobody's."""
+    """Count the seconds in which an orchestrator drove the run: the gap before a `Resumed` is nobody's. What comes after
+    a checkpoint, and is no more than told or planned anew, leaves it the newest thing that happened."""
     c = state.clockwork
     idle = isinstance(event, ev.RunStarted | ev.Resumed) or state.phase in ("parked", "interrupted", "ended")
     driven = c.driven if idle else c.driven + max(0.0, event.at - c.last)
-    return replace(state, clockwork=replace(c, since=c.since or event.at, last=event.at, driven=driven))
+    fresh = state.fresh and isinstance(event, ev.TriggerFired | ev.Replanned)
+    return replace(state, fresh=fresh, clockwork=replace(c, since=c.since or event.at, last=event.at, driven=driven))
 
 
 # ---- the run
@@ -195,7 +197,7 @@ def _replanned(state: RunState, event: ev.Replanned) -> RunState:
     known = {u.id for u in units(state)}  # the belay is in no plan
     begun = known & {*(a.unit for a in state.attempts), *(c.unit for c in state.under_way())}
     if state.plan is None or isinstance(replacing(state.plan, event.plan, frozenset(begun)), str):
-        return state
+        return replace(state, fresh=False)  # else the same would be asked for again at once
     return replace(state, plan=event.plan, complete=False)
 
 

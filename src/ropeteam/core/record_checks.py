@@ -105,6 +105,7 @@ def _holds(state: RunState, event: ev.CandidatePassed, *, last: bool) -> RunStat
         suspects=suspects,
         checks=state.checks if suspects else event.checks,  # those that fail are what the culprit is told
         complete=last and event.complete,
+        fresh=bool(here),
     )
     if suspects == 1:
         return _condemn(state, event.at)

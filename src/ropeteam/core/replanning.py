@@ -30,8 +30,8 @@ LONGEST_ID = 64
 
 def at_checkpoint(state: RunState) -> ev.Replan | None:
     """The plan with two of its units made one, when that is predicted to end earlier. Asked for at the moment a
-    checkpoint is reached; the next checkpoint may join two more."""
-    if not _just_validated(state) or state.fallen or state.ending or state.parking or state.line or state.plan is None:
+    checkpoint is reached, and again as long as two more are better one."""
+    if not state.fresh or state.fallen or state.ending or state.parking or state.line or state.plan is None:
         return None
     at = state.clockwork.last
     open_ = _open(state, state.plan)
@@ -80,13 +80,6 @@ def _better(state: RunState, plan: Plan, open_: tuple[Unit, ...], at: float) -> 
         if seconds is not None and (best is None or seconds < best[0]):
             best = seconds, made, one, other
     return best
-
-
-def _just_validated(state: RunState) -> bool:
-    """What happened last was that a candidate became the checkpoint."""
-    last = state.spans[-1] if state.spans else None
-    done = last is not None and last.kind == "validate" and last.ended == state.clockwork.last
-    return done and last is not None and last.of == state.checkpoint
 
 
 def _left(state: RunState, plan: Plan, at: float) -> float | None:

@@ -124,6 +124,7 @@ class RunState(Value, frozen=True, kw_only=True):
     Of several agents: checkpoint: the newest validated commit of the integration, empty before the first; line: ids
     of merged attempts that wait on top of it, in order; suspects: how many of them, from the front, are known to fail
     together (0: nothing is known). complete: the checkpoint passed as the last one. complaint: why it did not.
+    fresh: what happened last is that a candidate became the checkpoint, but for what was told or planned anew of that.
     fallen: how the run fell back, once it has. parking: it parks once the attempts under way have ended.
     """
 
@@ -138,6 +139,7 @@ class RunState(Value, frozen=True, kw_only=True):
     line: tuple[str, ...] = ()
     suspects: int = 0
     complete: bool = False
+    fresh: bool = False
     complaint: str = ""
     fallen: Literal["", "salvage", "strict"] = ""
     parking: bool = False

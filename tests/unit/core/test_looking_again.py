@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from ropeteam.core.expecting import pace
 from ropeteam.core.model import Plan, PlanEstimate, Unit, UnitEstimate
 from ropeteam.core.plan_batches import layered
 from ropeteam.core.replanning import joined
+from ropeteam.core.schedule import at_once
 from ropeteam.core.settings import Settings
 from ropeteam.core.survey import Explanation, Outlook
 
@@ -31,8 +34,10 @@ OUTLOOK = Outlook(costs=Costs(reading_seconds=30.0))
 class Looking(Rope):
     """Agents work as long as it is said, in seconds; reading themselves in takes 30 of them."""
 
-    def __init__(self, plan: Plan, *, workers: int = 4, mode: str = "auto", outlook: Outlook = OUTLOOK) -> None:
-        first = started(mode=mode, settings=Settings(workers=workers))
+    def __init__(
+        self, plan: Plan, *, workers: int = 4, mode: str = "auto", outlook: Outlook = OUTLOOK, **more: Any
+    ) -> None:
+        first = started(mode=mode, settings=Settings(workers=workers, **more))
         super().__init__(replace(first, plan=plan, outlook=outlook))
 
     def does(self, unit: str, seconds: float, reading: float = 30.0) -> Looking:
@@ -70,6 +75,41 @@ def test_what_is_left_in_a_row_is_done_by_one() -> None:
     assert w.units() == ["a", "b", "c-with-d-with-e"]
     assert w.agents() == ["b/1", "c-with-d-with-e/1"]
     assert w.state.fallen == "", "one agent would not be earlier than that"
+
+
+def test_so_it_is_when_the_clock_goes_on_between_two_answers() -> None:
+    """A live run stamps each event when it is appended; events of one transaction have times of their own."""
+    w = Looking(predicted(CHAIN, a=60, b=60, c=60, d=60, e=60))
+    w.begin("a", "b").does("a", 60).baseline()
+    c = w.find(ev.Validate)
+    queue: list[ev.AnyEvent] = [ev.CandidatePassed(commit=c.commit, checks=())]
+    while queue:
+        w.now += 0.01
+        commands = w._step(replace(queue.pop(0), at=w.now))
+        queue += [answer for c in commands if (answer := at_once(c, w.state)) is not None]
+    assert w.units() == ["a", "b", "c-with-d-with-e"]
+    assert w.state.fallen == ""
+
+
+def test_what_is_not_joined_at_the_checkpoint_is_left_to_one() -> None:
+    """The checkpoint is waited for, because units could be joined there; there another one waits, and none are."""
+    w = Looking(predicted("a b c:a d:c e:d", a=60, b=60, c=60, d=60, e=60))
+    w.begin("a", "b").does("a", 60)
+    assert w.state.fallen == "", "they can be joined at the checkpoint"
+    w.baseline()
+    w.does("b", 60)
+    assert w.line() == ("a/1", "b/1")
+    w.checks()
+    assert w.asked_for(ev.Replan) == []
+    assert w.fell() == [("speedup_below_minimum", "", "salvage")]
+
+
+def test_a_strict_fall_is_compared_with_all_that_it_throws_away() -> None:
+    """One agent would be earlier if those under way were awaited; they would be stopped, so that it would be later."""
+    w = Looking(LETTER, fallback="strict")
+    w.does("a", 60, reading=20.0).checks().begin("b", "c").does("b", 200, reading=20.0)
+    assert w.state.fallen == ""
+    assert w.agents() == ["c/1"]
 
 
 def test_units_that_run_side_by_side_are_left_so() -> None:
