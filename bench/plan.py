@@ -62,8 +62,8 @@ COSTS: Final = Costs(
 the end of a run sees. Mending: a new reading-in, and half of the unit's work.
 
 optimism: without it (1.0) the cautious quantile held in 74 % of features, "parallel" was right in 87 %, and 23 %
-reached 1.5 times: what is lost by hardly ever being wrong is most of what there is to gain. With 0.85 it holds less often, and
-the gate goes further (`docs/design/0017`).
+reached 1.5 times: what is lost by hardly ever being wrong is most of what there is to gain. With 0.85 it holds less
+often, and the gate goes further (`docs/design/0017`).
 """
 DRAWS: Final = 150
 AGAIN: Final = 400
