@@ -84,10 +84,13 @@ class Repository:
             ) from problem
 
     def history(self, *, remember: bool = False) -> past.History:
-        """What earlier runs came to. Without a journal nothing is made."""
+        """What earlier runs came to. Without a journal nothing is made; one that cannot be opened is said."""
         if not (self.home / "journal.sqlite").is_file():
             return past.History()
-        journal = self.journal()
+        try:
+            journal = self.journal()
+        except BadRepository as problem:  # a repository that can only be read can be planned for
+            return past.History(skipped=(problem.message,))
         try:
             return past.read(journal, remember=remember)
         finally:

@@ -6,6 +6,7 @@ A summary that is missing, or of fewer events than there are, is made anew from 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,6 @@ from ropeteam import __version__
 from ropeteam.core.history import PastRun, past
 from ropeteam.core.schedule import fold
 from ropeteam.core.state import RunState
-from ropeteam.errors import JournalDamaged
 from ropeteam.journal import Journal
 
 MOST: Final = 200
@@ -53,7 +53,7 @@ def read(journal: Journal, most: int = MOST, *, remember: bool = False) -> Histo
                 found = past(fold(journal.events(line.run)))
                 if remember:
                     _keep(journal, line.run, line.events, found)
-        except (JournalDamaged, AssertionError, LookupError, ValueError, msgspec.MsgspecError) as problem:
+        except Exception as problem:  # one old run must not be in the way of every new one
             skipped.append(f"Run {line.run} is left out, its journal cannot be read: {_why(problem)}")
             continue
         if found is not None:
@@ -62,10 +62,12 @@ def read(journal: Journal, most: int = MOST, *, remember: bool = False) -> Histo
 
 
 def remember(journal: Journal, state: RunState) -> None:
-    """Keep what a run came to that stands still."""
+    """Keep what a run came to that stands still. What keeps that from being done is no matter for a run that is over:
+    the summary is made anew when it is wanted."""
     run = state.begun.run
-    number = next((line.events for line in journal.runs() if line.run == run), 0)
-    _keep(journal, run, number, past(state))
+    with suppress(Exception):
+        number = next((line.events for line in journal.runs() if line.run == run), 0)
+        _keep(journal, run, number, past(state))
 
 
 def _keep(journal: Journal, run: str, events: int, found: PastRun | None) -> None:

@@ -37,7 +37,9 @@ def work(state: RunState) -> list[ev.AnyCommand]:
         return [ev.Plan()]
     kind: Kind = "plan"
     ask = next_attempt(state, PLAN, kind, ground=state.base)
-    return [replace(ask, start=state.base, base=state.base)]  # what an earlier one left in its tree is no plan
+    told = {a.id for a in state.attempts if a.stage == "ejected" or a.outcome in ("empty", "corrupted")}
+    wrong = tuple(one for one in ask.earlier if one.attempt in told)  # one that was cut off has made no plan
+    return [replace(ask, start=state.base, base=state.base, earlier=wrong)]  # nor is what it left in its tree one
 
 
 def _wanted(state: RunState) -> bool:

@@ -129,8 +129,9 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
 
 
 def _tick(state: RunState, event: ev.AnyEvent) -> RunState:
-    """Count the seconds in which an orchestrator drove the run: the gap before a `Resumed` is nobody's. What comes after
-    a checkpoint, and is no more than told or planned anew, leaves it the newest thing that happened."""
+    """Count the seconds in which an orchestrator drove the run: the gap before a `Resumed` is nobody's.
+
+    What is only told, or planned anew, right after a checkpoint leaves that the newest thing that happened."""
     c = state.clockwork
     idle = isinstance(event, ev.RunStarted | ev.Resumed) or state.phase in ("parked", "interrupted", "ended")
     driven = c.driven if idle else c.driven + max(0.0, event.at - c.last)

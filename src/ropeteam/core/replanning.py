@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
+from zlib import crc32
 
 from msgspec.structs import replace
 
@@ -148,8 +149,13 @@ def _together(one: UnitEstimate | None, other: UnitEstimate | None, reading: flo
 def _name(plan: Plan, one: Unit, other: Unit) -> str:
     """An id that no unit has, and that says of which two it was made. Both have gone by then, so no id comes again."""
     taken = {unit.id for unit in plan.units}
-    stem = f"{one.id[:28]}-with-{other.id[:28]}".rstrip(".-_")
+    stem = f"{_short(one.id)}-with-{_short(other.id)}"
     name, number = stem, 2
     while name in taken:
         name, number = f"{stem[: LONGEST_ID - 4]}-{number}", number + 1
     return name
+
+
+def _short(id: str) -> str:
+    """At most 28 characters. Ids that begin alike stay apart."""
+    return id if len(id) <= 28 else f"{id[:19]}-{crc32(id.encode()):08x}"

@@ -201,3 +201,12 @@ def test_one_that_says_its_budget_is_used_up_is_not_asked_again() -> None:
     w = Planning(limits=Limits(budget_usd=1.0)).begin("plan").fail("budget", usage=Usage(cost_usd=0.99))
     assert w.agents() == ["single/1"]
     assert ("token_budget_exceeded", "plan", "notice") in w.fell()
+
+
+def test_who_was_cut_off_made_no_plan_that_was_wrong() -> None:
+    w = Planning().proposes().refused("There is no unit c.").begin("plan").lose()
+    c = w.find(ev.RunAgent)
+    assert c.attempt == "plan/3"
+    assert [(one.attempt, one.problem) for one in c.earlier] == [("plan/1", "- There is no unit c.")]
+    w.begin("plan").fail("empty")
+    assert w.agents() == ["single/1"]

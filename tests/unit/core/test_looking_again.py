@@ -18,6 +18,7 @@ from ropeteam.core.costs import Costs
 from ropeteam.core.expecting import pace
 from ropeteam.core.model import Plan, PlanEstimate, Unit, UnitEstimate
 from ropeteam.core.plan_batches import layered
+from ropeteam.core.plan_reading import bad_id
 from ropeteam.core.replanning import joined
 from ropeteam.core.schedule import at_once
 from ropeteam.core.settings import Settings
@@ -209,6 +210,17 @@ def test_names_of_what_is_joined_fit_and_are_new() -> None:
     short = Plan(units=(Unit(id="a", writes=("a",)), Unit(id="b", writes=("b",)), Unit(id="a-with-b", writes=("c",))))
     made_two = joined(layered(short, "auto"), short.units[0], short.units[1], 0.0)
     assert [u.id for u in made_two.units] == ["a-with-b-2", "a-with-b"]
+
+
+def test_no_name_of_what_is_joined_comes_again() -> None:
+    """Ids that differ only at their end are cut to the same."""
+    plan = layered(Plan(units=tuple(Unit(id=f"{'x' * 40}-{n}", writes=(f"{n}",)) for n in range(8))), "auto")
+    seen = {u.id for u in plan.units}
+    while len(plan.units) > 1:
+        plan = joined(plan, plan.units[0], plan.units[1], 0.0)
+        assert plan.units[0].id not in seen
+        assert bad_id(plan.units[0].id) == ""
+        seen.add(plan.units[0].id)
 
 
 @pytest.mark.parametrize("seconds", [(40.0, 50.0), (40.0, None)])
