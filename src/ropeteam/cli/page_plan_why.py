@@ -16,6 +16,7 @@ HANDLED: Final = {
     "order": "one waits for the other",
     "contract": "declared in the contract, so that both can begin",
     "risk": "side by side; mended if it is real",
+    "against": "the other way round in this plan; mended if it is real",
 }
 SHOWN_EDGES: Final = 20
 SHOWN_EVIDENCE: Final = 2
@@ -53,7 +54,7 @@ def _edge(n: EdgeNote) -> Row:
             f"{n.unit} needs {n.on}, {n.likelihood:.0%} likely: {HANDLED[n.handled]}",
             *(whole(x) for x in n.evidence[:SHOWN_EVIDENCE]),
         ),
-        tone="calm" if n.handled == "risk" else "",
+        tone="calm" if n.handled in ("risk", "against") else "",
     )
 
 

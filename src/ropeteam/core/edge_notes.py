@@ -40,7 +40,8 @@ def edges(played: Played) -> tuple[EdgeNote, ...]:
             continue
         known.sort(reverse=True)
         open_ = [(p, i, j) for p, i, j in known if j not in layout.declared]
-        handled = "order" if ids[other] in before[ids[one]] else "risk" if open_ else "contract"
+        waits, first = ids[other] in before[ids[one]], ids[one] in before[ids[other]]
+        handled = "order" if waits else "contract" if not open_ else "against" if first else "risk"
         found.append(
             EdgeNote(
                 unit=ids[one],
@@ -61,11 +62,14 @@ def _evidence(known: Sequence[tuple[float, int, int]], survey: Survey) -> Iterat
         yield f"{one} on {other}, {p:.0%}" + (f": {why}" if why else " (as alike files of real features)")
 
 
-def flips(played: Played, costs: Costs, *, workers: int, at: float, seed: int) -> tuple[str, ...]:
-    """The same plan under other conditions: the cautious speed-up that would come of each."""
+def flips(
+    played: Played, costs: Costs, *, workers: int, at: float, seed: int, least: float, predicted: float | None = None
+) -> tuple[str, ...]:
+    """The same plan under other conditions: the cautious speed-up that would come of each, and whether one of them gets
+    to the other side of `least`. predicted: the speed-up that the plan shows; the others are in proportion to it, so
+    that they compare with the figure above them and not with another sample."""
     if len(played.plan.units) < 2:
         return ("With one unit nothing can be shared out: several files that do not build on each other could.",)
-    now = quantile(played.outcomes.speedups, at)
 
     def cautious(costs: Costs, workers: int, sure: bool = False) -> float:
         work = played.work
@@ -75,6 +79,9 @@ def flips(played: Played, costs: Costs, *, workers: int, at: float, seed: int) -
         drawn = weathers(work, costs, draws=FLIP_DRAWS, seed=seed)
         return quantile(simulate(played.layout, work, costs, drawn, workers=workers).speedups, at)
 
+    sampled = cautious(costs, workers)
+    now = predicted if predicted is not None else sampled
+    scale = now / sampled if sampled else 1.0
     quicker = replace(costs, reading_seconds=min(SHARED_READING, costs.reading_seconds))
     larger = replace(
         costs,
@@ -83,10 +90,16 @@ def flips(played: Played, costs: Costs, *, workers: int, at: float, seed: int) -
         repair_seconds=costs.repair_seconds / 2,
     )  # of a work twice as long, what is done once is half as much
     ways = [
-        f"if every dependency were declared (`needs`, `provides`), {cautious(costs, workers, True):.2f}",
-        f"if agents read themselves in in {quicker.reading_seconds:.0f} s, {cautious(quicker, workers):.2f}",
-        f"if the same work were twice as long, {cautious(larger, workers):.2f}",
+        ("if every dependency were declared (`needs`, `provides`)", cautious(costs, workers, True)),
+        (f"if agents read themselves in in {quicker.reading_seconds:.0f} s", cautious(quicker, workers)),
+        ("if the same work were twice as long", cautious(larger, workers)),
     ]
     if workers < len(played.plan.units):
-        ways.append(f"with {len(played.plan.units)} workers, {cautious(costs, len(played.plan.units)):.2f}")
-    return (f"The cautious speed-up is {now:.2f}; {'; '.join(ways)}.",)
+        ways.append((f"with {len(played.plan.units)} workers", cautious(costs, len(played.plan.units))))
+    found = [(name, round(value * scale, 2)) for name, value in ways]
+    told = "; ".join(f"{name}, {value:.2f}" for name, value in found)
+    turned = any((value >= least) != (now >= least) for _, value in found)
+    side = (
+        "is the least for several agents" if turned else "is the least for several agents: none of these changes that"
+    )
+    return (f"The cautious speed-up is {now:.2f}; {told}. {least:.2f} {side}.",)

@@ -132,7 +132,8 @@ def _layout(plan: Plan, survey: Survey) -> Layout:
 
 
 def _as_stated(plan: Plan, work: Work, layout: Layout, costs: Costs) -> tuple[Work, Layout]:
-    """With the work of a unit as long as the plan itself says, and with that of declaring in the contract."""
+    """With the work of a unit as long as the plan itself says, and with that of declaring in the contract. Where it has
+    room for the usual reading-in that is left open, so that the same layout can be tried with other costs."""
     seconds, pieces = list(work.seconds), []
     for unit, piece in zip(plan.units, layout.pieces, strict=True):
         own = sum(seconds[f] for f in piece.files)
@@ -146,7 +147,8 @@ def _as_stated(plan: Plan, work: Work, layout: Layout, costs: Costs) -> tuple[Wo
         left = max(stated - reading - costs.tree_seconds, stated / 10)
         for f in piece.files:
             seconds[f] *= left / own
-        pieces.append(piece._replace(extra=0.0 if piece.files else left, reading=reading))
+        extra = 0.0 if piece.files else left
+        pieces.append(piece._replace(extra=extra, reading=reading if reading < costs.reading_seconds else None))
     return work._replace(seconds=tuple(seconds)), layout._replace(pieces=tuple(pieces))
 
 

@@ -82,7 +82,17 @@ def grouped(
             f"The units are in the order for one agent; several are predicted with the fastest way, {fastest.way.name}."
         )
         notices = (*notices, told)
-    why = explained(plan, survey, costs, planner="static", workers=workers, at=quantile, seed=seed, several=several)
+    why = explained(
+        plan,
+        survey,
+        costs,
+        planner="static",
+        workers=workers,
+        at=quantile,
+        seed=seed,
+        least=gate.min_speedup,
+        several=several,
+    )
     return plan, replace(why, candidates=tuple(_candidate(t, best) for t in found), notices=notices)
 
 
@@ -95,19 +105,22 @@ def explained(
     workers: int,
     at: float,
     seed: int,
+    least: float,
     several: Plan | None = None,
 ) -> Explanation:
     """Why the units of any plan are so, what is done about what they build on, how it would fare otherwise. several:
-    the plan that is predicted of several agents, where that is another."""
+    the plan that is predicted of several agents, where that is another. least: `gate.min_speedup`."""
     played = play(plan, survey, costs, workers=workers, seed=seed, draws=FLIP_DRAWS)
     other = played
     if several is not None and several is not plan:
         other = play(several, survey, costs, workers=workers, seed=seed, draws=FLIP_DRAWS)
+    estimate = (several or plan).estimate
+    shown = estimate.speedup_quantile if estimate is not None else None
     return Explanation(
         planner=planner,
         units=unit_texts.notes(plan, survey),
         edges=edges(played),
-        flips=flips(other, costs, workers=workers, at=at, seed=seed),
+        flips=flips(other, costs, workers=workers, at=at, seed=seed, least=least, predicted=shown),
     )
 
 

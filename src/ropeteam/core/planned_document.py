@@ -103,7 +103,7 @@ def planned_document(foreseen: Foreseen, *, explain: bool = False) -> PlannedDoc
         confidence=Sureness(value=sure.value, reasons=sure.reasons) if sure is not None else None,
         estimate=_figures(plan.estimate if plan is not None else None),
         planner=why.planner,
-        notices=(*foreseen.outlook.survey.notices, *why.notices),
+        notices=tuple(dict.fromkeys((*foreseen.outlook.survey.notices, *why.notices))),
         run=foreseen.run or None,
         explanation=why if explain else UNSET,
         survey=foreseen.outlook.survey if explain else UNSET,

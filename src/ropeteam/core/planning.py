@@ -123,6 +123,7 @@ def _explained(
         workers=settings.workers,
         at=gate.quantile,
         seed=settings.plan.seed,
+        least=gate.min_speedup,
     )
 
 

@@ -104,13 +104,13 @@ class EdgeNote(Value, frozen=True, kw_only=True):
     """What is known of a dependency between two units, and what the plan does about it.
 
     handled: `order`: the unit waits; `contract`: what it needs is declared before both begin; `risk`: they run side by
-    side, and when it is real it has to be repaired.
+    side, and when it is real it has to be repaired; `against`: the plan has the other one wait, and the same then.
     """
 
     unit: str
     on: str
     likelihood: float
-    handled: Literal["order", "contract", "risk"]
+    handled: Literal["order", "contract", "risk", "against"]
     evidence: tuple[str, ...] = ()
 
 

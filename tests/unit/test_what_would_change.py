@@ -1,0 +1,59 @@
+"""What `--explain` says of other conditions: it goes with the figure shown, and in the right direction."""
+
+from __future__ import annotations
+
+import re
+
+from ropeteam.core.costs import Costs
+from ropeteam.core.grouping import explained, grouped
+from ropeteam.core.model import Feature, Plan, Unit
+from ropeteam.core.settings import Gate
+from ropeteam.core.survey import Dependency, Explanation, PlannedFile, Survey
+
+SURVEY = Survey(
+    files=tuple(PlannedFile(path=f"app/area{n}/page.py", status="A", lines=300) for n in range(8)),
+    named=True,
+)
+
+
+def outlook(survey: Survey = SURVEY, *, least: float = 1.5) -> tuple[Plan, Explanation]:
+    feature = Feature(name="areas", title="Areas", source="file")
+    return grouped(
+        survey, Costs(), feature=feature, workers=4, gate=Gate(min_speedup=least), grouping="auto", mode="auto", seed=1
+    )
+
+
+def figures(why: Explanation) -> dict[str, float]:
+    text = why.flips[0]
+    found = {"now": float(re.findall(r"cautious speed-up is ([\d.]+\d)", text)[0])}
+    for key in ("read themselves in in 30 s", "twice as long"):
+        found[key] = float(re.findall(rf"{key}, ([\d.]+\d)", text)[0])
+    return found
+
+
+def test_it_starts_from_the_speed_up_that_is_shown() -> None:
+    plan, why = outlook()
+    assert plan.estimate is not None
+    assert plan.estimate.speedup_quantile is not None
+    assert figures(why)["now"] == round(plan.estimate.speedup_quantile, 2)
+
+
+def test_quicker_reading_in_and_more_work_are_for_several_agents() -> None:
+    _, why = outlook()
+    found = figures(why)
+    assert found["read themselves in in 30 s"] > found["now"]
+    assert found["twice as long"] > found["now"]
+
+
+def test_it_says_where_nothing_of_that_changes_the_decision() -> None:
+    _, why = outlook(least=50.0)
+    assert "50.00 is the least for several agents: none of these changes that." in why.flips[0]
+
+
+def test_a_dependency_against_the_order_is_not_called_side_by_side() -> None:
+    one, two = (PlannedFile(path=f"app/{name}.py", status="A", lines=100) for name in ("one", "two"))
+    back = Dependency(path=one.path, on=two.path, likelihood=0.6, kind="import", evidence="x")
+    units = (Unit(id="one", goal="g", writes=(one.path,)), Unit(id="two", goal="g", writes=(two.path,), needs=("one",)))
+    survey = Survey(files=(one, two), named=True, dependencies=(back,))
+    why = explained(Plan(units=units), survey, Costs(), planner="given", workers=4, at=0.25, seed=1, least=1.5)
+    assert [(e.unit, e.on, e.handled) for e in why.edges if e.unit == "one"] == [("one", "two", "against")]
