@@ -56,7 +56,8 @@ MEANINGS = {
     "limits.budget_share": "When more than this share of a budget is used: with several agents a fall to one, with"
     " one a notice.",
     "limits.budget_usd": "Money for the whole run; when it is used up, the agent is stopped and everything kept. Not"
-    " set: twice the predicted cost (its p90), once three runs have been measured in this repository; `none`: never.",
+    " set: twice the predicted cost (its p90), once three runs have been measured in this repository, unless an agent"
+    " plans; `none`: never.",
     "limits.budget_tokens": "Tokens for the whole run, cached reading included.",
     "limits.run_seconds": "Time of all attempts of a run together.",
     "limits.turns": "Turns of one attempt, for agents that count them (`claude`).",

@@ -256,7 +256,7 @@ def prepare(request: Request) -> Prepared:
         _find_program(repo, head, settings, name)
     plan, outlook = _planned(repository, feature, settings, name, head, request.mode, given)
     if loaded.origins.get("limits.budget_usd") == "default":
-        settings = with_money_limit(settings, plan, outlook)
+        settings = with_money_limit(settings, plan, outlook, belay=request.belay)
     if unusable is not None and outlook.ask_agent:
         hint = f"{unusable.hint} " if unusable.hint else ""
         raise AgentNotUsable(
@@ -289,12 +289,15 @@ LEAST_RUNS: Final = 3
 """So many runs must have been measured here before a limit is made of what they cost: published prices are no limit."""
 
 
-def with_money_limit(settings: Settings, plan: Plan, outlook: Outlook) -> Settings:
-    """At most twice what the dearer way is predicted to cost in nine of ten runs, where nobody has said otherwise."""
+def with_money_limit(settings: Settings, plan: Plan, outlook: Outlook, *, belay: bool = False) -> Settings:
+    """At most twice what the dearer way is predicted to cost in nine of ten runs, where nobody has said otherwise.
+
+    belay: both ways are gone at once. None where an agent plans: what its plan will cost is not predicted yet."""
     e = plan.estimate
-    if e is None or outlook.costs.runs < LEAST_RUNS:
+    if e is None or outlook.costs.runs < LEAST_RUNS or outlook.ask_agent:
         return settings
-    dearest = max(e.single.cost_usd_p90 or 0.0, e.parallel.cost_usd_p90 or 0.0)
+    one, several = e.single.cost_usd_p90 or 0.0, e.parallel.cost_usd_p90 or 0.0
+    dearest = one + several if belay else max(one, several)
     if not dearest:
         return settings
     limits = msgspec.structs.replace(settings.limits, budget_usd=max(0.01, round(2 * dearest, 2)))

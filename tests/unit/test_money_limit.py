@@ -27,3 +27,12 @@ def test_published_prices_are_no_limit() -> None:
     assert with_money_limit(Settings(), replace(PLAN, estimate=None), KNOWN).limits.budget_usd is None
     free = replace(PLAN, estimate=PlanEstimate())
     assert with_money_limit(Settings(), free, KNOWN).limits.budget_usd is None
+
+
+def test_a_belay_is_the_other_way_on_top() -> None:
+    assert with_money_limit(Settings(), PLAN, KNOWN, belay=True).limits.budget_usd == 7.5
+
+
+def test_there_is_none_before_an_agent_has_planned() -> None:
+    asks = replace(KNOWN, ask_agent="Nobody names files.")
+    assert with_money_limit(Settings(), PLAN, asks).limits.budget_usd is None
