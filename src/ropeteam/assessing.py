@@ -5,7 +5,7 @@ from __future__ import annotations
 from ropeteam import git
 from ropeteam.context import RunContext
 from ropeteam.core import events as ev
-from ropeteam.core.decide import decide
+from ropeteam.core.decide import decide_made
 from ropeteam.core.planning import proposed
 from ropeteam.core.proposal import Refused
 from ropeteam.core.state import RunState
@@ -22,5 +22,5 @@ def assess(c: RunContext, command: ev.Assess, state: RunState) -> ev.Planned | e
     if isinstance(found, Refused):
         return ev.PlanRefused(attempt=a.id, faults=found.faults)
     plan, explanation = found
-    decision = decide(begun.answers, plan, begun.settings.gate)
+    decision = decide_made(begun.answers, plan, begun.settings.gate)
     return ev.Planned(decision=decision, plan=plan, explanation=explanation, attempt=a.id)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from ropeteam.core import events as ev
 from ropeteam.core.budget import exhausted, overspent
-from ropeteam.core.decide import decide
+from ropeteam.core.decide import decide, decide_made
 from ropeteam.core.model import Action, Kind, Outcome, Trigger
 from ropeteam.core.next_attempt import next_attempt
 from ropeteam.core.state import AttemptState, RunState
@@ -67,7 +67,10 @@ def planned_without(state: RunState) -> ev.Planned:
         first = last.problem.removeprefix("- ").partition("\n")[0] or last.result.evidence or "it was stopped"
         told = f"The agent made no plan that can be used ({first.rstrip('.')}). The static plan counts."
         explanation = replace(explanation, notices=(*explanation.notices, told))
-    decision = decide(begun.answers, begun.plan, begun.settings.gate)
+    if begun.plan is not None and outlook is not None and outlook.ask_agent:
+        decision = decide_made(begun.answers, begun.plan, begun.settings.gate)
+    else:
+        decision = decide(begun.answers, begun.plan, begun.settings.gate)
     return ev.Planned(decision=decision, plan=begun.plan, explanation=explanation)
 
 

@@ -32,6 +32,15 @@ def decide(answers: Answers, plan: Plan | None, gate: Gate) -> Decision:
     return Decision(mode="parallel", reasons=(f"Several agents: {_shape(plan)}.", *_for(plan)))
 
 
+def decide_made(answers: Answers, plan: Plan, gate: Gate) -> Decision:
+    """The same for a plan that nobody gave, after an agent was asked for one: several agents that are asked for are one
+    where nothing can be shared out, and it is not told as anything else."""
+    if answers.mode == "parallel" and width(plan) < 2:
+        told = "Several agents were asked for (--mode parallel), and no two units of the plan can be worked on at once."
+        return Decision(mode="single", triggers=("speedup_below_minimum",), reasons=(told, "One agent does it."))
+    return decide(answers, plan, gate)
+
+
 def sentence(decision: Decision, plan: Plan | None) -> str:
     """The decision in one sentence, with the two times where they are known."""
     e = plan.estimate if plan is not None else None

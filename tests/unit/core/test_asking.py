@@ -21,8 +21,15 @@ BETTER = replace(plan_of("a b"), estimate=PlanEstimate(speedup_quantile=1.8, sin
 class Planning(Rope):
     """`plan/1` is about to begin."""
 
-    def __init__(self, *, limits: Limits | None = None, until: str = "end", ask: str = "Nobody names files.") -> None:
-        first = started(mode="auto", settings=Settings(limits=limits or Limits()))
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        until: str = "end",
+        ask: str = "Nobody names files.",
+        mode: str = "auto",
+    ) -> None:
+        first = started(mode=mode, settings=Settings(limits=limits or Limits()))
         answers = replace(first.answers, until=until)
         super().__init__(replace(first, answers=answers, plan=STATIC, outlook=Outlook(ask_agent=ask)))
         self.at("plan")
@@ -210,3 +217,13 @@ def test_who_was_cut_off_made_no_plan_that_was_wrong() -> None:
     assert [(one.attempt, one.problem) for one in c.earlier] == [("plan/1", "- There is no unit c.")]
     w.begin("plan").fail("empty")
     assert w.agents() == ["single/1"]
+
+
+def test_several_that_are_asked_for_are_one_where_nothing_can_be_shared_out() -> None:
+    """No run ends as parallel that never was."""
+    w = Planning(mode="parallel").proposes().refused().at("plan").proposes().refused()
+    assert w.agents() == ["single/1"]
+    assert ("speedup_below_minimum", "", "single") in w.fell()
+    assert w.state.decision is not None
+    assert w.state.decision.overridden == ()
+    assert "asked for (--mode parallel)" in w.state.decision.reasons[0]
