@@ -197,6 +197,12 @@ def test_an_intent_says_in_its_sentences_what_is_to_be_done() -> None:
     assert mentioned == ["render/table.go", "store/store.go"]
 
 
+def test_an_intent_names_a_file_as_new_without_a_heading_for_it() -> None:
+    text = "Users switch.\n\n- `src/theme.py`: new, palettes\n- src/dark.css (new)\n- `src/old.py` (existing)\n"
+    assert named(text, "intent") == ["A src/theme.py", "A src/dark.css"]
+    assert one(text, "src/old.py", "intent").mentioned
+
+
 def test_a_research_mentions_files_and_lists_those_to_create() -> None:
     text = "# Research\n`src/a.py` shows how. Key files:\n- `src/b.py`\n## Files to create\n- `src/c.py`\n"
     assert named(text, "research") == ["A src/c.py"]

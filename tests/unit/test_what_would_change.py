@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from ropeteam.core.costs import Costs
+from ropeteam.core.estimate import estimated
 from ropeteam.core.grouping import explained, grouped
-from ropeteam.core.model import Feature, Plan, Unit
+from ropeteam.core.model import Feature, Plan, Unit, UnitEstimate
 from ropeteam.core.settings import Gate
 from ropeteam.core.survey import Dependency, Explanation, PlannedFile, Survey
 
@@ -57,3 +58,22 @@ def test_a_dependency_against_the_order_is_not_called_side_by_side() -> None:
     survey = Survey(files=(one, two), named=True, dependencies=(back,))
     why = explained(Plan(units=units), survey, Costs(), planner="given", workers=4, at=0.25, seed=1, least=1.5)
     assert [(e.unit, e.on, e.handled) for e in why.edges if e.unit == "one"] == [("one", "two", "against")]
+
+
+def stated(p90: float, seconds: float = 900.0) -> Plan:
+    e = UnitEstimate(seconds_p50=seconds, seconds_p90=p90)
+    units = tuple(Unit(id=f"u{n}", goal="g", writes=(f"area{n}/**",), estimate=e) for n in range(4))
+    plan = Plan(units=units, batches=(tuple(u.id for u in units),))
+    return estimated(plan, Survey(), Costs(), workers=4)
+
+
+def test_times_that_a_plan_states_are_not_doubted_as_guessed_sizes_are() -> None:
+    sure, unsure = stated(1000.0), stated(4000.0)
+    assert sure.estimate is not None
+    assert unsure.estimate is not None
+    assert sure.estimate.speedup_quantile is not None
+    assert unsure.estimate.speedup_quantile is not None
+    assert sure.estimate.speedup_quantile > 1.5 > unsure.estimate.speedup_quantile
+    assert sure.estimate.single.seconds_p90 is not None
+    assert unsure.estimate.single.seconds_p90 is not None
+    assert sure.estimate.single.seconds_p90 < unsure.estimate.single.seconds_p90

@@ -30,6 +30,8 @@ P90: Final = 1.2816
 UNCOVERED: Final = 0.5
 UNRESOLVED: Final = 0.8
 """What the confidence is at most where a requirement is nobody's, and where a path is not known (ARCHITECTURE)."""
+MOST_WIDER: Final = 4.0
+"""By how much a stated p90 can widen the spread of a file, at most: a bound for slips of the pen."""
 _CATEGORIES: Final = ("config", "model", "service", "view", "test", "service")
 
 
@@ -133,8 +135,10 @@ def _layout(plan: Plan, survey: Survey) -> Layout:
 
 def _as_stated(plan: Plan, work: Work, layout: Layout, costs: Costs) -> tuple[Work, Layout]:
     """With the work of a unit as long as the plan itself says, and with that of declaring in the contract. Where it has
-    room for the usual reading-in that is left open, so that the same layout can be tried with other costs."""
-    seconds, pieces = list(work.seconds), []
+    room for the usual reading-in that is left open, so that the same layout can be tried with other costs. How large
+    its files may be is no longer a question then: its p90 says how much its time may vary, beyond what any unit's does.
+    """
+    seconds, sigmas, pieces = list(work.seconds), list(work.sigmas), []
     for unit, piece in zip(plan.units, layout.pieces, strict=True):
         own = sum(seconds[f] for f in piece.files)
         spoken_for = layout.declared if unit.id == plan.contract else ()
@@ -145,11 +149,24 @@ def _as_stated(plan: Plan, work: Work, layout: Layout, costs: Costs) -> tuple[Wo
             continue
         reading = min(costs.reading_seconds, stated / 2)
         left = max(stated - reading - costs.tree_seconds, stated / 10)
+        wider = _wider(unit, [(seconds[f], sigmas[f]) for f in piece.files], costs)
         for f in piece.files:
             seconds[f] *= left / own
+            sigmas[f] *= wider
         extra = 0.0 if piece.files else left
         pieces.append(piece._replace(extra=extra, reading=reading if reading < costs.reading_seconds else None))
-    return work._replace(seconds=tuple(seconds)), layout._replace(pieces=tuple(pieces))
+    return work._replace(seconds=tuple(seconds), sigmas=tuple(sigmas)), layout._replace(pieces=tuple(pieces))
+
+
+def _wider(unit: Unit, files: Sequence[tuple[float, float]], costs: Costs) -> float:
+    """By what to multiply the log-sigmas of its files (seconds and log-sigma each), so that the unit's time spreads as
+    its own p50 and p90 say; 0 where they leave nothing, or there is no p90."""
+    now = sum((s * g) ** 2 for s, g in files) / (sum(s for s, _ in files) ** 2 or 1.0)
+    e = unit.estimate
+    if e is None or e.seconds_p90 <= e.seconds_p50 or not now:
+        return 0.0
+    wanted = (math.log(e.seconds_p90 / e.seconds_p50) / P90) ** 2 - costs.sigma**2
+    return min(MOST_WIDER, math.sqrt(max(0.0, wanted) / now))
 
 
 # ---- what is said of it

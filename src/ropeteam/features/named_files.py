@@ -314,13 +314,15 @@ class _Reader:
             if not name.paths or not (name.coded or name.sure) or not self.wanted(self.document, here):
                 continue
             head = re.split(r"[.;!?]\s", text[: name.start])[-1]
-            asked = _DO.search(head) or requirements_in(text)
+            after = text[name.end :].lstrip("`: ")
+            is_new = not head.strip("-*`( ") and section_words.status_beside("", after) == "A"
+            asked = _DO.search(head) or requirements_in(text) or is_new
             to_do = (
                 self.document.kind == "intent"
                 and self.mode != "context"
                 and (_MUST.match(text[name.end :]) or (asked and not _NOT.search(head)))
             )
-            status = section_words.status_beside(head, text[name.end :]) if to_do else "?"
+            status = "A" if is_new and to_do else section_words.status_beside(head, text[name.end :]) if to_do else "?"
             for path in name.paths:
                 said = plain(head + text[name.start :].split(". ")[0])
                 self._keep(path, status, said, here, text=text, mentioned=not to_do)
