@@ -257,6 +257,8 @@ def prepare(request: Request) -> Prepared:
     plan, outlook = _planned(repository, feature, settings, name, head, request.mode, given)
     if loaded.origins.get("limits.budget_usd") == "default":
         settings = with_money_limit(settings, plan, outlook, belay=request.belay)
+    if unusable is not None and outlook.ask_agent and settings.plan.planner == "auto":
+        outlook = _without_agent(outlook, name)
     if unusable is not None and outlook.ask_agent:
         hint = f"{unusable.hint} " if unusable.hint else ""
         raise AgentNotUsable(
@@ -283,6 +285,15 @@ def prepare(request: Request) -> Prepared:
         land=request.land,
         until=request.until,
     )
+
+
+def _without_agent(outlook: Outlook, name: str) -> Outlook:
+    """For a plan nobody has to be there; a run refuses."""
+    why = outlook.explanation
+    told = f"An agent would plan it better ({outlook.ask_agent.rstrip('.')}), and {name} cannot be used here."
+    told += " So this is what the documents tell. `ropeteam agents` says which agents there are."
+    explanation = msgspec.structs.replace(why, notices=(*why.notices, told))
+    return msgspec.structs.replace(outlook, ask_agent="", explanation=explanation)
 
 
 LEAST_RUNS: Final = 3

@@ -17,10 +17,17 @@ SURVEY = Survey(
 )
 
 
-def outlook(survey: Survey = SURVEY, *, least: float = 1.5) -> tuple[Plan, Explanation]:
+def outlook(survey: Survey = SURVEY, *, least: float = 1.5, mode: str = "auto") -> tuple[Plan, Explanation]:
     feature = Feature(name="areas", title="Areas", source="file")
     return grouped(
-        survey, Costs(), feature=feature, workers=4, gate=Gate(min_speedup=least), grouping="auto", mode="auto", seed=1
+        survey,
+        Costs(),
+        feature=feature,
+        workers=4,
+        gate=Gate(min_speedup=least),
+        grouping="auto",
+        mode=mode,
+        seed=1,  # type: ignore[arg-type]
     )
 
 
@@ -33,7 +40,7 @@ def figures(why: Explanation) -> dict[str, float]:
 
 
 def test_it_starts_from_the_speed_up_that_is_shown() -> None:
-    plan, why = outlook()
+    plan, why = outlook(mode="parallel")
     assert plan.estimate is not None
     assert plan.estimate.speedup_quantile is not None
     assert figures(why)["now"] == round(plan.estimate.speedup_quantile, 2)

@@ -85,7 +85,8 @@ def _against(plan: Plan, gate: Gate) -> list[tuple[TriggerId, str]]:
         found.append(("confidence_below_minimum", text))
     fast = e.speedup_quantile if e is not None else None
     if fast is not None and fast < gate.min_speedup:
-        text = f"The predicted speed-up is {fast:.2f} (its lower quantile), the least is {gate.min_speedup:.2f}."
+        none = "; no two units of the plan can be worked on at once" if width(plan) < 2 else ""
+        text = f"The predicted speed-up is {fast:.2f} (its lower quantile), the least is {gate.min_speedup:.2f}{none}."
         found.append(("speedup_below_minimum", text))
     elif width(plan) < 2:
         text = "No two units of the plan can be worked on at once: the speed-up cannot be above 1."

@@ -188,7 +188,7 @@ def _unit(played: Played, n: int, costs: Costs) -> Unit:
         estimate=replace(
             given,
             seconds_p90=given.seconds_p90 or round(given.seconds_p50 * math.exp(P90 * math.sqrt(spread)), 1),
-            tokens_p50=given.tokens_p50 or round(tokens),
+            tokens_p50=given.tokens_p50 or float(round(tokens)),
         ),
     )
 

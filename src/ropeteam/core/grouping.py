@@ -17,7 +17,7 @@ from ropeteam.core.edge_notes import FLIP_DRAWS, edges, flips
 from ropeteam.core.estimate import estimated, play
 from ropeteam.core.honouring import bound_of
 from ropeteam.core.layers import LAYERS, rank_of
-from ropeteam.core.model import Feature, Plan, Unit
+from ropeteam.core.model import Feature, Plan, PlanEstimate, Unit
 from ropeteam.core.plan_batches import layered
 from ropeteam.core.proposal_owners import pattern_of
 from ropeteam.core.sequence import in_sequence
@@ -51,8 +51,8 @@ def grouped(
     grouping layers: configuration, models, services and controllers, views and components, whatever is best. mode: with
     `parallel` the fastest plan, whether it pays or not.
 
-    Where none pays, the units are in the order for one agent, and what is predicted of several is that of the fastest
-    way that was found: that is what one agent was chosen over.
+    Where none pays, the units are in the order for one agent, which then is the fastest way of all; a notice says what
+    the fastest of the others would take.
     """
     quantile = gate.quantile
     work = work_of(survey, costs)
@@ -74,14 +74,9 @@ def grouped(
     plan = estimated(plan, survey, costs, workers=workers, quantile=quantile, seed=seed, requirements=ids)
     notices, several = survey.notices, plan
     if best is plain and fastest is not plain and plain.quantile < fastest.quantile:
-        other = _plan(fastest, survey, feature, ranks)
-        other = unit_texts.serving(layered(other, "auto"), survey, feature)
-        other = estimated(other, survey, costs, workers=workers, quantile=quantile, seed=seed, requirements=ids)
-        plan, several = _compared(plan, other), other
-        told = (
-            f"The units are in the order for one agent; several are predicted with the fastest way, {fastest.way.name}."
-        )
-        notices = (*notices, told)
+        several = unit_texts.serving(layered(_plan(fastest, survey, feature, ranks), "auto"), survey, feature)
+        several = estimated(several, survey, costs, workers=workers, quantile=quantile, seed=seed, requirements=ids)
+        notices = (*notices, _of_fastest(fastest.way.name, several, len(found)))
     why = explained(
         plan,
         survey,
@@ -108,8 +103,8 @@ def explained(
     least: float,
     several: Plan | None = None,
 ) -> Explanation:
-    """Why the units of any plan are so, what is done about what they build on, how it would fare otherwise. several:
-    the plan that is predicted of several agents, where that is another. least: `gate.min_speedup`."""
+    """Why the units of any plan are so, what is done about what they build on, how it would fare otherwise. least:
+    `gate.min_speedup`. several: the plan that comes nearest to it, where that is another."""
     played = play(plan, survey, costs, workers=workers, seed=seed, draws=FLIP_DRAWS)
     other = played
     if several is not None and several is not plan:
@@ -124,12 +119,15 @@ def explained(
     )
 
 
-def _compared(plan: Plan, fastest: Plan) -> Plan:
-    """With what is predicted of several agents that carry out the other plan."""
-    if plan.estimate is None or fastest.estimate is None:
-        return plan
-    estimate = replace(fastest.estimate, single=plan.estimate.single, critical_path=())
-    return replace(plan, confidence=fastest.confidence, estimate=estimate)
+def _of_fastest(name: str, plan: Plan, tried: int) -> str:
+    """What one agent was chosen over, though the units that are shown are in its own order."""
+    e = plan.estimate or PlanEstimate()
+    one, several, fast = e.single.seconds_p50 or 0.0, e.parallel.seconds_p50 or 0.0, e.speedup_quantile or 0.0
+    return (
+        f"The units are in the order for one agent. Of {tried} ways of sharing them out that were tried the fastest,"
+        f" {name}, takes {several / 60:.0f} min instead of {one / 60:.0f}: cautiously {fast:.2f} times as fast,"
+        " which is less than several agents need."
+    )
 
 
 def rank(file: PlannedFile) -> int:

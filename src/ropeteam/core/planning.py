@@ -38,12 +38,22 @@ def outlook_of(
     given: a plan to be used as it is; what it does not state is estimated.
     """
     if given is not None:
+        survey = _believed(given, survey)
         plan = predicted(layered(given, settings.plan.grouping), feature, survey, costs, settings)
         why = _explained(plan, survey, costs, settings, "given")
         return plan, Outlook(survey=survey, costs=costs, explanation=why)
     plan, explanation = planned(feature, survey, costs, settings, mode=mode)
     ask = _why_ask(plan, survey, settings, mode)
     return plan, Outlook(survey=survey, costs=costs, explanation=explanation, ask_agent=ask)
+
+
+def _believed(given: Plan, survey: Survey) -> Survey:
+    """What a plan that somebody wrote says of who needs whom is meant: what it does not say is less likely. Of one that
+    states predictions the figures count as they are, and it may be ours: of that nothing was ever declared."""
+    if given.estimate is not None:
+        return survey
+    patterns = [pattern.lstrip("/") for unit in given.units for pattern in unit.writes]
+    return replace(survey, declared=(*survey.declared, *(file.path for file in survey.files), *patterns))
 
 
 def planned(

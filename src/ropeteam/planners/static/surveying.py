@@ -124,11 +124,7 @@ class _Choice:
 
 
 def _nothing_named(mentioned: int) -> str:
-    more = (
-        f"{mentioned} that they mention are taken as the places of the work"
-        if mentioned
-        else "where the work is cannot be told"
-    )
+    more = "what they mention is taken as the places of the work" if mentioned else "where the work is cannot be told"
     return (
         f"The documents name no files to create or change: {more}."
         " An agent can plan it better, or 01-architecture.md can say it."
