@@ -291,7 +291,7 @@ def _one(job: tuple[dict[str, Any], int]) -> dict[str, Planned]:
     return {
         "layers with barriers": layers(survey, COSTS, workers),
         "one unit a file": always([[n] for n in range(len(survey.files))], [()] * len(survey.files)),
-        "balanced, plain gate": plain_gate(survey, COSTS, workers, gate),
+        "balanced, plain gate": plain_gate(survey, structs.replace(COSTS, optimism=1.0), workers, gate),
         "ropeteam": planned(survey, COSTS, workers, gate),
     }
 
