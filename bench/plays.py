@@ -89,7 +89,17 @@ class Place:
         options = [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
         return [
             *(sys.executable, "-m", "ropeteam", "run", FEATURE, "--agent", "scripted", "--mode", "parallel"),
-            *("--plan", str(self.folder / "plan.json"), "--workers", str(workers), "--yes", "--land", "yes"),
+            *(
+                "--mode",
+                "parallel",
+                "--plan",
+                str(self.folder / "plan.json"),
+                "--workers",
+                str(workers),
+                "--yes",
+                "--land",
+                "yes",
+            ),
             *("--quiet", *options, *more),
         ]
 

@@ -118,6 +118,7 @@ def mostly_slow(names: Iterable[str], quick: str) -> list[Any]:
     return [name if name == quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", mostly_slow(MENDED, "prose around it"))
 def test_what_can_be_mended_is_mended_and_said(world: World, name: str) -> None:
     plan, said = MENDED[name]
@@ -165,6 +166,7 @@ def test_asked_again_it_does_better(world: World) -> None:
     assert [t["action"] for t in done.json["triggers"] if t["id"] == "plan_refused"] == ["retry"]
 
 
+@pytest.mark.slow
 def test_what_a_planner_writes_is_kept_and_never_used(world: World) -> None:
     plays(world, GOOD)
     script = json.loads((world.folder / "script.json").read_text())

@@ -139,6 +139,7 @@ def test_a_kept_result_lands_on_a_newer_tip(p: Project) -> None:
     assert landed["checks"][0]["state"] == "passed"
 
 
+@pytest.mark.slow
 def test_a_kept_result_conflicts_with_a_newer_tip(p: Project) -> None:
     report = left(p)
     newer = commit(p, {"app.py": 'def greet(name):\n    return "hello there"\n'})
@@ -151,6 +152,7 @@ def test_a_kept_result_conflicts_with_a_newer_tip(p: Project) -> None:
     assert "app.py" in p.ropeteam("report").out
 
 
+@pytest.mark.slow
 def test_a_kept_result_breaks_on_a_newer_tip(p: Project) -> None:
     """No conflict in the text, and a test that fails: the checks of the new tip decide."""
     report = left(p)
@@ -193,6 +195,7 @@ def test_landing_on_another_branch(p: Project) -> None:
 # ---- checkouts
 
 
+@pytest.mark.slow
 def test_a_detached_head(p: Project) -> None:
     git(p.top, "checkout", "-q", "--detach")
     report = said(p, p.ropeteam(*p.run_args("--json")), 1)

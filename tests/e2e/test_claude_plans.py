@@ -73,6 +73,7 @@ def delivered(c: ClaudeRun, done: Done) -> Any:
     return done.json
 
 
+@pytest.mark.slow
 def test_it_thinks_plans_and_the_run_goes_on(c: ClaudeRun, tmp_path: Path) -> None:
     server = tmp_path / "mcp" / "thinking"
     server.parent.mkdir()

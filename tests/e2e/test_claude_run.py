@@ -100,6 +100,7 @@ def test_the_sample_application_gets_its_planned_feature(tmp_path: Path) -> None
         assert "Ran 88 tests" in str(c.conversations()[0][-1].body["messages"]), "claude itself ran them"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", [False, True], ids=["home", "CLAUDE_CONFIG_DIR"])
 def test_a_claude_in_a_folder_of_the_home_obeys_the_users_settings_and_cannot_change_them(
     c: ClaudeRun, variable: bool
@@ -243,6 +244,7 @@ def test_an_overload_without_end_is_not_delivered(c: ClaudeRun) -> None:
     delivered(c, c.resume(), "overload", "overload", "overload", "overload", "ok", again=True)
 
 
+@pytest.mark.slow
 def test_a_refused_log_in_parks_at_once(c: ClaudeRun) -> None:
     c.model(WORK, faults=[None, Status(status=401)], forever=True)
     said = parked(c, c.run(), "auth")
@@ -287,6 +289,7 @@ def test_streams_that_are_always_cut_are_an_overload(c: ClaudeRun) -> None:
 # ---- what claude does
 
 
+@pytest.mark.slow
 def test_a_denied_permission_is_a_notice_and_the_tree_decides(both: ClaudeRun) -> None:
     both.model(Turn(calls=(WriteFile(path="../outside.txt", content="no"),)), WORK, REPORT)
     said = delivered(both, both.run())
@@ -317,6 +320,7 @@ def test_the_money_limit_ends_the_run_and_more_money_goes_on(c: ClaudeRun) -> No
     delivered(c, c.resume("--budget-usd", "5"), "budget", "ok", again=True)
 
 
+@pytest.mark.slow
 def test_a_run_without_a_report_is_judged_by_its_tree(c: ClaudeRun) -> None:
     c.model(WORK, Turn(text="All done."), Turn(text="Really."))
     said = delivered(c, c.run())
@@ -379,6 +383,7 @@ def test_a_killed_agent_is_tried_again_from_what_it_left(both: ClaudeRun) -> Non
     assert both.kept("single/1", "farewell.py") == RESULT["farewell.py"]
 
 
+@pytest.mark.slow
 def test_a_killed_wrapper_takes_its_agent_along(both: ClaudeRun) -> None:
     both.model(WORK, HELD, REPORT)
     child = both.p.start(*both.args())

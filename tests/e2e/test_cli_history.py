@@ -67,6 +67,7 @@ def test_without_a_run_there_is_nothing_to_compare(world: World) -> None:
     assert (said.json["runs"], said.json["costs"]) == ([], [])
 
 
+@pytest.mark.slow
 def test_a_run_of_one_agent_and_one_of_several(world: World) -> None:
     first = world.run("run", "times", *world.scripted, "--yes", "--mode", "single")
     assert first.code == 0, first.err

@@ -194,6 +194,7 @@ def test_settings_come_with_their_sources(world: World) -> None:
 # ---- demo
 
 
+@pytest.mark.slow
 def test_the_demo_ends_delivered_and_touches_nothing_of_the_users(world: World) -> None:
     """The same as `ropeteam demo`, in a time scale that takes seconds instead of half a minute."""
     (world.folder / "home" / ".config" / "ropeteam").mkdir(parents=True)

@@ -180,6 +180,7 @@ def test_a_fault_ends_delivered_by_one_agent_and_explained(name: str, tmp_path: 
     assert fault.trigger in log.read_text()
 
 
+@pytest.mark.slow
 def test_a_quota_that_is_used_up_parks_and_goes_on_in_parallel(tmp_path: Path) -> None:
     played = play(tmp_path, "--fault", "quota")
     report = played.report

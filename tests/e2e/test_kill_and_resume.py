@@ -190,6 +190,7 @@ def test_killed_while_a_check_runs(make: Make, at: int) -> None:
     gone(*(int(pid) for pid in (p.folder / "checked").read_text().split()))
 
 
+@pytest.mark.slow
 def test_killed_while_a_tree_is_set_up(make: Make) -> None:
     p = make()
     once = f"test -e {p.folder}/once || {{ touch {p.folder}/once; kill -9 $(cat {p.home}/runs/*.lock); sleep 600; }}"
@@ -203,6 +204,7 @@ def test_killed_while_a_tree_is_set_up(make: Make) -> None:
 SANDBOXES = pytest.mark.parametrize("sandbox", [False, True], ids=["open", "sandbox"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sandbox", [False, slow(True)], ids=["open", "sandbox"])
 def test_the_agent_ends_before_the_resume(make: Make, sandbox: bool) -> None:
     p = make(does=HELD, sandbox=sandbox)
@@ -216,6 +218,7 @@ def test_the_agent_ends_before_the_resume(make: Make, sandbox: bool) -> None:
     comes_to_the_same(p)
 
 
+@pytest.mark.slow
 @SANDBOXES
 def test_the_agent_still_runs_at_the_resume(make: Make, sandbox: bool) -> None:
     p = make(does=HELD, sandbox=sandbox)
@@ -231,6 +234,7 @@ def test_the_agent_still_runs_at_the_resume(make: Make, sandbox: bool) -> None:
     comes_to_the_same(p)
 
 
+@pytest.mark.slow
 def test_killed_while_the_agent_stands_still(make: Make) -> None:
     """Its work is kept now and then, and it is frozen meanwhile: whoever goes on thaws it."""
     p = make(sets=(*QUICK, "limits.snapshot_seconds=1"), does=HELD)

@@ -98,6 +98,7 @@ report(files=[])
 MENDS = 'os.unlink("NOTES.txt"); everything(); report()'
 
 
+@pytest.mark.slow
 def test_nine_ways_to_fail_and_a_tenth_attempt(p: Project) -> None:
     p.agent(by_attempt("report(files=[])", LIES, GARBLED, TAMPERS, EXITS, DIES, SYNTAX, MARKERS, "sys.exit(3)", MENDS))
     report = ran(p, "--set", "limits.tries=10", code=0)
@@ -195,6 +196,7 @@ report()
 )
 
 
+@pytest.mark.slow
 def test_trees_are_erased_reset_and_committed_in(p: Project) -> None:
     p.agent(by_attempt(RESETS, ERASES, GONE, ORPHAN, WELL))
     report = ran(p, "--set", "limits.tries=10", code=0)

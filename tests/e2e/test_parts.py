@@ -97,6 +97,7 @@ def test_one_part_after_the_other_and_then_the_extension(world: World) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_all_that_is_left_in_one_run(world: World) -> None:
     world.plays(work(1))
     report = run(world, "--all-parts")

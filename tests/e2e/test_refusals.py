@@ -294,6 +294,7 @@ def test_claude_is_not_installed(shared: Project) -> None:
     assert "'claude' was not found" in error.message
 
 
+@pytest.mark.slow
 def test_claude_is_not_logged_in(shared: Project) -> None:
     """The real program, without a key and with a home that has no log-in."""
     bundled = pytest.importorskip("claude_agent_sdk").__path__[0] + "/_bundled/claude"

@@ -70,7 +70,20 @@ def args(c: ClaudeRun, *more: str) -> tuple[str, ...]:
     path = c.p.folder / "plan.json"
     path.write_text(json.dumps(plan()))
     sets = [part for setting in c.sets for part in ("--set", setting)]
-    return ("run", FEATURE, "--agent", "claude", "--plan", str(path), "--yes", "--json", *sets, *more)
+    return (
+        "run",
+        FEATURE,
+        "--agent",
+        "claude",
+        "--mode",
+        "parallel",
+        "--plan",
+        str(path),
+        "--yes",
+        "--json",
+        *sets,
+        *more,
+    )
 
 
 def let_go_once_all_are_at_work(c: ClaudeRun) -> list[Path]:
@@ -91,6 +104,7 @@ def ended(c: ClaudeRun, done: Done) -> Any:
     return report
 
 
+@pytest.mark.slow
 def test_three_claudes_work_at_once_and_all_of_it_lands(c: ClaudeRun) -> None:
     for unit in UNITS:
         c.server.script_for(NAME, own_task(unit), (HELD, work(unit), said(unit)))

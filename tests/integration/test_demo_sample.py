@@ -121,6 +121,7 @@ def test_the_present_tests_of_the_sample_stay_as_they_are(tmp_path: Path) -> Non
     assert removed == ["-from library.services import Refused, lending"]
 
 
+@pytest.mark.slow
 def test_playing_it_twice_changes_nothing_more(tmp_path: Path) -> None:
     folder = repository.make(tmp_path / "library")
     play(folder, tmp_path / "scratch")
@@ -203,6 +204,7 @@ def test_units_can_be_merged_in_any_order_that_their_needs_allow(seed: int, tmp_
     assert run_tests(team.main) == 88
 
 
+@pytest.mark.slow
 def test_what_units_do_and_report_one_after_the_other(tmp_path: Path, whole: str) -> None:
     folder = repository.make(tmp_path / "library")
     reports = {unit: play(folder, tmp_path / "scratch", unit) for unit in NEEDS}
@@ -276,6 +278,7 @@ def test_units_of_the_house_can_be_merged_in_any_order(seed: int, house: playing
         assert (folder / path.relative_to(finals("house"))).read_text() == path.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["single", "rest"])
 def test_one_agent_leaves_the_house_as_several_do(unit: str, house: playing.Stage, tmp_path: Path) -> None:
     folder = repository.make(tmp_path / "library")

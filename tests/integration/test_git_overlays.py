@@ -215,6 +215,7 @@ def test_small_repositories_stay_simple(w: World, wanted: str, files: int, metho
     assert git.Pool(w.store, w.folder / "p", w.facts, wanted).method() == method  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_large_repository_gets_overlays(tmp_path: Path) -> None:
     if why := mounts.problem(tmp_path):
         pytest.skip(why)

@@ -417,7 +417,8 @@ def _checks(state: RunState) -> tuple[CheckLine, ...]:
 
 
 def _notices(state: RunState) -> tuple[str, ...]:
-    outlook, why = state.begun.outlook, state.explanation
+    planned = state.begun.answers.mode != "single"  # nobody who asked for one agent asked how it could be shared out
+    outlook, why = (state.begun.outlook, state.explanation) if planned else (None, None)
     notices = [
         *state.begun.feature.notices,
         *(outlook.survey.notices if outlook else ()),

@@ -22,25 +22,25 @@ def way(*groups: tuple[int, ...], contract: bool = False, barriers: bool = False
 
 
 def test_units_are_put_in_order() -> None:
-    kept = honouring(way((0, 1), (2, 3)), [(2, 0), (1, 0)], WORK)
+    kept = honouring(way((0, 1), (2, 3)), [(2, 0), (1, 0)], WORK, Costs())
     assert kept is not None
     assert [piece.needs for piece in kept.layout.pieces] == [(), (0,)]
 
 
 def test_a_way_that_would_be_a_circle_is_none() -> None:
-    assert honouring(way((0, 1), (2, 3)), [(2, 0), (1, 3)], WORK) is None
+    assert honouring(way((0, 1), (2, 3)), [(2, 0), (1, 3)], WORK, Costs()) is None
 
 
 def test_a_contract_declares_what_others_build_on() -> None:
-    kept = honouring(way((0, 1), (2, 3), contract=True), [(2, 0), (1, 3)], WORK)
+    kept = honouring(way((0, 1), (2, 3), contract=True), [(2, 0), (1, 3)], WORK, Costs())
     assert kept is not None
     assert kept.layout.declared == {0, 3}
-    assert kept.layout.pieces[0].extra == 20.0
+    assert kept.layout.pieces[0].extra == 16.0, "8 % of both"
 
 
 def test_layers_stay_as_they_are() -> None:
     layers = way((0, 1), (2, 3), barriers=True)
-    assert honouring(layers, [(0, 2)], WORK) is layers
+    assert honouring(layers, [(0, 2)], WORK, Costs()) is layers
 
 
 def test_no_plan_leaves_to_chance_what_the_documents_say() -> None:
