@@ -368,7 +368,7 @@ def test_a_hanging_agent_is_ended_and_tried_again(c: ClaudeRun) -> None:
 @pytest.mark.slow
 def test_a_time_limit_ends_an_agent_at_work(c: ClaudeRun) -> None:
     c.model(WORK, REPORT, faults=[None, HANG])
-    said = delivered(c, c.run("--set", "limits.attempt_seconds=4"), "timeout", "ok")
+    said = delivered(c, c.run("--set", "limits.attempt_seconds=10"), "timeout", "ok")
     assert triggers(said) == [("agent_crashed", "retry")]
 
 
