@@ -59,8 +59,10 @@ def grouped(
     atoms = atoms_of(survey.files, survey.dependencies, seconds=work.seconds, workers=workers)
     ranks = [rank(file) for file in survey.files]
     bound = bound_of(survey)
-    found = trials(work, atoms, ranks, costs, workers=workers, at=quantile, seed=seed, draws=TRIAL_DRAWS, bound=bound)
     drawn = weathers(work, costs, draws=draws_for(len(survey.files), TRIAL_DRAWS), seed=seed)
+    found = trials(
+        work, atoms, ranks, costs, workers=workers, at=quantile, seed=seed, draws=TRIAL_DRAWS, bound=bound, drawn=drawn
+    )
     whole = atoms_of(survey.files, survey.dependencies)  # one agent has no share that a test could be too large for
     plain = tried(in_sequence(survey, work, whole, ranks), work, costs, drawn, workers=workers, at=quantile)
     found = sorted([*found, plain], key=lambda t: -t.quantile)

@@ -110,13 +110,15 @@ def trials(
     draws: int,
     only_layers: bool = False,
     bound: Sequence[tuple[int, int]] = (),
+    drawn: Sequence[Weather] = (),
 ) -> list[Trial]:
     """Every way with the same weather, the best first, those after them by a first look.
 
     bound: pairs of files of which the documents say that the first builds on the second; what cannot keep to it is not
     tried.
+    drawn: the weather of that seed and so many draws, where the caller has it already.
     """
-    drawn = weathers(work, costs, draws=draws_for(len(work.seconds), draws), seed=seed)
+    drawn = drawn or weathers(work, costs, draws=draws_for(len(work.seconds), draws), seed=seed)
     those = ways(work, atoms, layers, costs, workers, only_layers=only_layers)
     kept = (way for each in those if (way := honouring(each, bound, work, costs)) is not None)
     first = drawn[:FIRST_LOOK]
