@@ -382,12 +382,16 @@ def delivered(
     return report
 
 
-def fell_back(p: Several, done: Done, *kept: str, rest: int = 1, landed: bool = True) -> Any:
+def fell_back(
+    p: Several, done: Done, *kept: str, rest: int = 1, landed: bool = True, perhaps: tuple[str, ...] = ()
+) -> Any:
     """Delivered through the fall: what was validated was begun once, and one agent did what was left, once.
 
     kept: the units that were validated (in any order). rest: how many attempts the one agent needed.
+    perhaps: units that could begin before the fall where another was merged and validated sooner; what they did counts.
     """
     report = delivered(p, done, "delivered_after_fallback", landed=landed)
+    kept = (*kept, *(unit for unit in perhaps if unit in p.units(report)))
     assert sorted(p.units(report)) == sorted((*kept, *(["rest"] if rest else []))), report["units"]
     starts = p.starts()
     assert [s for s in starts if s.partition("/")[0] in kept] == sorted(f"{unit}/1" for unit in kept), starts
