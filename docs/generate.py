@@ -46,6 +46,10 @@ MEANINGS = {
     "plan.planner": "Who plans: `static` (no model), `agent`, or `auto`: see [deciding](deciding.md#who-plans).",
     "plan.thinking_argv": "The MCP server an agent thinks with while it plans, for agents that take one (`claude`)."
     " Used where it is installed, never fetched; `[]`: never.",
+    "reading.share": "What units read before their first edit: `fork`: each goes on from a copy of the conversation "
+    "that wrote the contract, where its agent can; `pack`: each is given a context pack; `auto`: fork where it can be, "
+    "else pack; `none`: each reads for itself.",
+    "reading.pack_tokens": "How large a context pack may be, in tokens.",
     "plan.seed": "Seed of the simulation that predicts both ways: the same seed gives the same figures.",
     "plan.grouping": "`layers`: config, models, services and controllers, views and components, one after the other.",
     "limits.attempt_seconds": "Time of one attempt of an agent.",

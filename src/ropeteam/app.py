@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import os
@@ -469,11 +470,13 @@ def context_of(
     """Everything a run works with, from what its first event says."""
     folder = trees_folder(repository.repo, started.settings) / started.run
     folder.mkdir(parents=True, exist_ok=True)
+    agents = functools.cache(agent)
     return RunContext(
         started=started,
         repo=repository.repo,
         store=git.open_store(repository.repo),
-        agent=agent(started.answers.agent),
+        agent=agents(started.answers.agent),
+        agents=agents,
         clock=clock,
         folder=folder,
         lock_fd=lock.fd,

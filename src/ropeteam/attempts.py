@@ -103,7 +103,7 @@ class Attempts:
                 tree=str(tree.path),
                 folder=str(folder),
                 start=command.start,
-                agent=c.agent.name,
+                agent=c.agent_of(command).name,
                 slot=task.slot,
             )
         )
@@ -114,7 +114,7 @@ class Attempts:
 
     def _ready(self, command: ev.RunAgent, folder: Path, tree: git.Tree, state: RunState) -> tuple[Task, process.Spec]:
         task = task_of(self._c, command, folder, tree.path, state)
-        return task, spec_of(self._c, self._c.agent.build(task), task, folder)
+        return task, spec_of(self._c, self._c.agent_of(command).build(task), task, folder)
 
     # ---- take over
 

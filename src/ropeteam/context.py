@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from ropeteam import git, sandbox
-from ropeteam.core.events import RunStarted
+from ropeteam.core.events import RunAgent, RunStarted
 from ropeteam.core.settings import AgentSettings, CheckCommand
 from ropeteam.core.state import RunState
 from ropeteam.ports import Agent, Check, Clock, HomeFolder, Launch
@@ -48,6 +48,7 @@ class RunContext:
     """folder: where this run's trees and attempts live, absolute. lock_fd: the run's lock, for short-lived children.
     trees: makes them. making: held while a tree is made ready, as many at once as there are processors.
 
+    agents: the adapter of a name, always the same one.
     checks: makes a Check of a command. tell: what an attempt does now, for people. ask: the question whether to land.
     env: the caller's own environment.
     """
@@ -56,6 +57,7 @@ class RunContext:
     repo: git.Repo
     store: git.Store
     agent: Agent
+    agents: Callable[[str], Agent]
     clock: Clock
     folder: Path
     lock_fd: int
@@ -89,9 +91,14 @@ class RunContext:
         """What the repository has to tell every agent, as it was at the base; read once in a run."""
         return git.read_files(self.repo, self.started.repo.base, (*CONTEXT, PATTERNS))
 
-    @property
-    def agent_settings(self) -> AgentSettings:
-        return self.started.settings.agents.get(self.agent.name, AgentSettings())
+    def agent_of(self, command: RunAgent) -> Agent:
+        """Who carries out this attempt."""
+        return self.agents(command.agent) if command.agent else self.agent
+
+    def settings_of(self, command: RunAgent) -> AgentSettings:
+        """Of the agent that carries it out, with the model that was chosen for it."""
+        own = self.started.settings.agents.get(self.agent_of(command).name, AgentSettings())
+        return msgspec.structs.replace(own, model=command.model) if command.model else own
 
     @property
     def has_sandbox(self) -> bool:

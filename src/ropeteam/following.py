@@ -64,7 +64,7 @@ class Follower:
         self._looks = several
         self._kept_at = context.clock.awake()
         self._log = context.attempt_folder(command.attempt) / "log"
-        self._conversation: Conversation = context.agent.listen(task)
+        self._conversation: Conversation = context.agent_of(command).listen(task)
         self._tail = process.Tail(self._log)
         now = context.clock.awake()
         self._began = now - max(0.0, context.clock.now() - began)

@@ -37,6 +37,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     prompt_file holds both, shared first. report_file: where an agent that can write files may leave its report.
     budget_usd: what is left for this attempt, None when there is no limit. deadline: seconds since the epoch.
     thinking: the command of an MCP server that it thinks with, for agents that attach one; empty for none.
+    fork: the conversation it goes on from, for agents that can (`Abilities.forks`).
     """
 
     run: str
@@ -59,7 +60,18 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     turns: int | None = None
     budget_usd: float | None = None
     thinking: tuple[str, ...] = ()
+    fork: Fork | None = None
     settings: AgentSettings = AgentSettings()
+
+
+class Fork(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation that an attempt goes on from a copy of. session: its id. tree: the work tree it was held in,
+    absolute. folder: the attempt's folder that it was held in, with what the agent kept for itself (`home/`).
+    """
+
+    session: str
+    tree: Path
+    folder: Path
 
 
 class HomeFolder(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +173,22 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
+class Abilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent can do beyond working, for `ropeteam agents` and for whoever chooses.
+
+    forks: an attempt can go on from a copy of another's conversation (`Task.fork`). budget: it stops by itself at a sum
+    of money. turns: at a number of turns. structured: it gives its report as structured output. usage: what it tells of
+    tokens and money: all, tokens only, some of it, or nothing. resumes: it can go on with a conversation that ended.
+    """
+
+    forks: bool = False
+    budget: bool = False
+    turns: bool = False
+    structured: bool = False
+    usage: Literal["cost", "tokens", "some", "none"] = "none"
+    resumes: bool = False
+
+
 class Agent(Protocol):
     """An adapter for one kind of coding agent. report_by: how it gives its report (`ropeteam.prompts.own`). attaches:
     whether it can be given an MCP server (`Task.thinking`)."""
@@ -168,6 +196,7 @@ class Agent(Protocol):
     name: str
     report_by: Literal["file", "structured"]
     attaches: bool
+    abilities: Abilities
 
     def build(self, task: Task) -> Launch: ...
 
@@ -208,6 +237,7 @@ class Check(Protocol):
 
 
 __all__ = [
+    "Abilities",
     "Agent",
     "Baseline",
     "Check",
@@ -216,6 +246,7 @@ __all__ = [
     "Conversation",
     "Exit",
     "Finish",
+    "Fork",
     "HomeFolder",
     "Launch",
     "Place",

@@ -24,7 +24,7 @@ from ropeteam.core.model import FileChange
 from ropeteam.core.state import RunState
 from ropeteam.engine import Stopped
 from ropeteam.finishing import in_thread, side_by_side
-from ropeteam.ports import Launch, Task
+from ropeteam.ports import Agent, Launch, Task
 from ropeteam.validation import set_up_for_agent
 
 LOOK_SECONDS = 0.2
@@ -88,7 +88,7 @@ def _make(
     missing = git.copy_untracked(c.store, tree, c.untracked, how)
     (folder / _PROBLEMS).unlink(missing_ok=True)
     _note(folder, (f"In its work tree {problem.text}" for problem in missing))
-    if command.kind == "plan" and (without := thinking_with(c, tree.path)[1]):
+    if command.kind == "plan" and (without := thinking_with(c, c.agent_of(command), tree.path)[1]):
         _note(folder, [without])
     return tree
 
@@ -143,7 +143,8 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
     feature = c.started.feature
     told = briefing(state, command)
     piece = told.unit if told is not None else None
-    thinking = () if command.kind != "plan" else thinking_with(c, tree)[0]
+    agent = c.agent_of(command)
+    thinking = () if command.kind != "plan" else thinking_with(c, agent, tree)[0]
     goal = (piece.goal or piece.title or piece.id) if piece is not None else feature.subject
     own = prompts.own(
         kind=command.kind,
@@ -152,7 +153,7 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         tree=str(tree),
         report_file=str(report_file),
         earlier=command.earlier,
-        report_by=c.agent.report_by,
+        report_by=agent.report_by,
         briefing=told,
         thinking=bool(thinking),
     )
@@ -177,18 +178,18 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         turns=c.started.settings.limits.turns,
         budget_usd=command.budget_usd,
         thinking=thinking,
-        settings=c.agent_settings,
+        settings=c.settings_of(command),
     )
 
 
-def thinking_with(c: RunContext, tree: Path) -> tuple[tuple[str, ...], str]:
+def thinking_with(c: RunContext, agent: Agent, tree: Path) -> tuple[tuple[str, ...], str]:
     """The command of the MCP server that a planning agent thinks with, and why there is none, a sentence for the
     report. Never downloaded: it is there or it is not."""
     argv = c.started.settings.plan.thinking_argv
     if not argv:
         return (), ""
-    if not c.agent.attaches:
-        return (), f"It planned without a tool to think with: the agent {c.agent.name} takes no MCP server."
+    if not agent.attaches:
+        return (), f"It planned without a tool to think with: the agent {agent.name} takes no MCP server."
     name = argv[0]
     beside = "/" in name and not name.startswith("/")
     found = shutil.which(str(tree / name) if beside else name, path=c.env.get("PATH", ""))

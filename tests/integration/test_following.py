@@ -48,6 +48,7 @@ class Attempt:
             repo=cast(git.Repo, None),
             store=cast(git.Store, None),
             agent=CommandAgent(),
+            agents=lambda _name: CommandAgent(),
             clock=self.clock,
             folder=folder,
             lock_fd=-1,

@@ -45,6 +45,7 @@ def context(w: World, clock: ManualClock | None = None, told: list[str] | None =
         repo=w.repo,
         store=w.store,
         agent=CommandAgent(),
+        agents=lambda _name: CommandAgent(),
         clock=clock or ManualClock(),
         folder=w.folder / "run",
         lock_fd=-1,

@@ -85,6 +85,7 @@ def merging(w: World, locks: dict[str, tuple[str, ...]], told: list[str], *, con
         repo=w.repo,
         store=w.store,
         agent=CommandAgent(),
+        agents=lambda _name: CommandAgent(),
         clock=ManualClock(),
         folder=w.folder / "run",
         lock_fd=-1,

@@ -35,7 +35,7 @@ from ropeteam import process
 from ropeteam.agents.claude_report import report_schema
 from ropeteam.agents.claude_stream import ClaudeConversation
 from ropeteam.core.settings import AgentSettings
-from ropeteam.ports import Conversation, HomeFolder, Launch, Probe, Task
+from ropeteam.ports import Abilities, Conversation, HomeFolder, Launch, Probe, Task
 
 PROBE_SECONDS: Final = 15.0
 """`claude --version` takes 0.1 s once its 380 MB are in memory; from a cold disk it has taken several seconds."""
@@ -142,6 +142,7 @@ class ClaudeAgent:
     name = "claude"
     report_by: Literal["file", "structured"] = "structured"
     attaches = True
+    abilities = Abilities(budget=True, turns=True, structured=True, usage="cost")
 
     def __init__(self, *, probe_seconds: float = PROBE_SECONDS) -> None:
         self._probe_seconds = probe_seconds

@@ -9,7 +9,7 @@ from typing import Literal
 from ropeteam.agents import program
 from ropeteam.core.settings import AgentSettings
 from ropeteam.errors import BadInput
-from ropeteam.ports import Conversation, Launch, Probe, Task
+from ropeteam.ports import Abilities, Conversation, Launch, Probe, Task
 
 _NOT_SET = "The agent `command` needs to know which program to run: agent.command.argv is not set."
 _HINT = """Give it, for example --set agent.command.argv='["./my-agent", "--flag"]'."""
@@ -21,6 +21,7 @@ class CommandAgent:
     name = "command"
     report_by: Literal["file", "structured"] = "file"
     attaches = False
+    abilities = Abilities(usage="cost")
 
     def build(self, task: Task) -> Launch:
         if not task.settings.argv:

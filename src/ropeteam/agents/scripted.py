@@ -13,7 +13,7 @@ from ropeteam import __version__
 from ropeteam.agents import program
 from ropeteam.core.settings import AgentSettings
 from ropeteam.errors import BadInput
-from ropeteam.ports import Conversation, Launch, Probe, Task
+from ropeteam.ports import Abilities, Conversation, Launch, Probe, Task
 from ropeteam.testing.script import load_script
 
 _NOT_SET = "The agent `scripted` needs a script to play: agent.scripted.script is not set."
@@ -26,6 +26,7 @@ class ScriptedAgent:
     name = "scripted"
     report_by: Literal["file", "structured"] = "file"
     attaches = False
+    abilities = Abilities(usage="cost")
 
     def build(self, task: Task) -> Launch:
         script = _script(task.settings)

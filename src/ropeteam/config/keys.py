@@ -66,6 +66,7 @@ RANGES: Mapping[str, Range] = {
     "gate.min_confidence": _SHARE,
     "gate.quantile": _SHARE,
     "plan.seed": Range(0, 2**31),
+    "reading.pack_tokens": Range(200, 200_000),
     "checks.retries": Range(0, 10),
     "agent.*.time_scale": Range(0, 1_000_000, above=True),
 }

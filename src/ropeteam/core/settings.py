@@ -166,6 +166,15 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     time_scale: float = 1.0
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What units read before their first edit. share: fork: each goes on from a copy of the conversation that wrote the
+    contract, where its agent can; pack: each is given a context pack instead; auto: fork where it can be, else pack;
+    none: each reads for itself. pack_tokens: how large a context pack may be, in tokens (four characters each)."""
+
+    share: Literal["auto", "fork", "pack", "none"] = "auto"
+    pack_tokens: int = 6000
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set, as it holds for one run."""
 
@@ -181,3 +190,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trees: Trees = Trees()
     sandbox: Sandbox = Sandbox()
     merge: Merge = Merge()
+    reading: Reading = Reading()
