@@ -22,9 +22,11 @@ STRUCTURED_OUTPUT: Final = "StructuredOutput"
 """The tool by which Claude Code asks for an answer in a JSON schema."""
 
 EDITING: Final = frozenset(
-    ["Write", "Edit", "MultiEdit", "NotebookEdit"]  # claude
-    + ["write_file", "replace", "edit_file"]  # gemini and others
-    + ["write", "edit", "multiedit", "patch", "apply_patch"]  # opencode, codex
+    [
+        *("Write", "Edit", "MultiEdit", "NotebookEdit"),  # claude
+        *("write_file", "replace", "edit_file"),  # gemini and others
+        *("write", "edit", "multiedit", "patch", "apply_patch"),  # opencode, codex
+    ]
 )
 """Tools that change files, of all agents known here."""
 
