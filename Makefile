@@ -48,7 +48,7 @@ test-agents: $(DEV) $(NPM_AGENTS) ## the tests that need agent programs from npm
 	@ROPETEAM_TEST_AGENTS="$(CURDIR)/.agents/node_modules/.bin" $(BIN)/python -m pytest -m agents
 
 record-agents: $(DEV) $(NPM_AGENTS) ## record what those programs say, for the tests of their events (AGENT=codex: of one)
-	@ROPETEAM_TEST_AGENTS="$(CURDIR)/.agents/node_modules/.bin" $(BIN)/python tests/agents/record.py $(or $(AGENT),all) $(CASES)
+	@PYTHONPATH=tests ROPETEAM_TEST_AGENTS="$(CURDIR)/.agents/node_modules/.bin" $(BIN)/python tests/agents/record.py $(or $(AGENT),all) $(CASES)
 
 check: $(DEV) ## style, types, import contracts
 	@$(BIN)/ruff check $(SOURCES)

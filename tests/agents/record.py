@@ -1,6 +1,6 @@
 """Record what real programs say in each case of the fault matrix: `make record-agents`, or
 
-    ROPETEAM_TEST_AGENTS=.../node_modules/.bin .venv/bin/python tests/agents/record.py AGENT [CASE ...]
+    PYTHONPATH=tests ROPETEAM_TEST_AGENTS=.../node_modules/.bin .venv/bin/python tests/agents/record.py AGENT [CASE ...]
 
 writes `tests/golden/<agent>/<version>/<case>.jsonl` and `endings.json` there. Without cases all that the agent's
 `expected.toml` does not leave out are recorded anew. Look at what was recorded, then write down in `expected.toml`, by
@@ -12,14 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-
 import recordings
 from cases import CASES
-from agent_expectations import left_out
 from playing import play
 from rigs import RIGS, Rig
 
+from agent_expectations import left_out
 from ropeteam.testing.model_server import ModelServer
 
 
