@@ -181,9 +181,10 @@ class CodexAgent:
 
     def _version(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[str, str]:
         """What the program says its version is, and why it cannot be run if so."""
-        known = {key: env[key] for key in ("PATH", "HOME", "LANG", "CODEX_HOME") if key in env}
+        known = {key: env[key] for key in ("PATH", "HOME", "LANG") if key in env}
+        nowhere = {"CODEX_HOME": os.devnull}  # to say its version it would leave links to itself in the user's
         try:
-            answer = process.run([*argv, "--version"], env=known, timeout=self._probe_seconds)
+            answer = process.run([*argv, "--version"], env=known | nowhere, timeout=self._probe_seconds)
         except (OSError, TimeoutError) as error:
             return "", f"{argv[0]} cannot be run: {error}."
         version = _VERSION.search(answer.stdout.decode(errors="replace"))

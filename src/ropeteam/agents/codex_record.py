@@ -27,7 +27,7 @@ LINE_BYTES: Final = 32_000_000
 """A longer line was not written by codex: the record is not read any further."""
 
 _REFUSED: Final = re.compile(
-    r"approval policy is Never; reject|patch rejected: |"
+    r"approval policy is Never; reject|patch rejected: |(?:^|\n)Failed to write file |"
     r"(?:^|\n)bwrap: |isolate app-server sockets|(?:Read-only file system|Operation not permitted)\s*$"
 )
 _SUCCEEDED: Final = re.compile(r"^(?:Exit code: 0\b|.*\nProcess exited with code 0\b)", re.DOTALL)

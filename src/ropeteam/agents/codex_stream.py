@@ -127,7 +127,7 @@ class CodexConversation:
             return (Said(kind="text", text=endings.shortened(words)),)
         if item.type in ("reasoning", "error") and words:
             return (Said(kind="text", text=endings.shortened(words.replace("**", ""))),)
-        if item.status == "declined" or (item.type == "file_change" and item.status == "failed"):
+        if item.status == "declined":
             tried = command_words(item.command or "") or ", ".join(self._inside(c.path) for c in item.changes or ())
             self._heard.declined.append(tried)
             return (Said(kind="denied", text=endings.shortened(f"It was not allowed: {tried}")),)
