@@ -75,12 +75,12 @@ def play(rig: Rig, name: str, case: Case, folder: Path, server: ModelServer) -> 
     task = a_task(world, rig, case, url)
     turns = [Turn(calls=(rig.report(task),)) if step == "report" else step for step in case.steps]
     server.script(name, turns, case.faults, forever=case.forever, directory=str(world.tree), every=rig.every)
-    agent = rig.agent()
+    caller = world.caller(rig.caller(url, key=case.key))
+    agent = rig.agent(caller)
     launch = agent.build(task)
     for path, text in launch.files.items():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text, encoding="utf-8")
-    caller = world.caller(rig.caller(url, key=case.key))
     child = process.launch(
         process.Spec(
             argv=launch.argv,

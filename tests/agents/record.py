@@ -38,7 +38,7 @@ def record(rig: Rig, names: list[str]) -> None:
         with tempfile.TemporaryDirectory() as temporary, ModelServer() as server:
             played = play(rig, name, CASES[name], Path(temporary, "attempt"), server)
             address = server.base_url(name).removeprefix("http://").partition("/")[0]
-            recordings.write(folder, name, played, address)
+            recordings.write(folder, name, played, address, rig)
         end = f"{played.ending.code} {played.ending.signal or ''} {played.ending.stopped}".strip()
         print(f"{rig.name} {name}: {played.finish.outcome} ({end}): {played.finish.evidence}", flush=True)
 
@@ -46,7 +46,7 @@ def record(rig: Rig, names: list[str]) -> None:
 def version(rig: Rig) -> str:
     with tempfile.TemporaryDirectory() as home:
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": home, "TMPDIR": home}
-        found = rig.agent().probe(rig.settings("http://127.0.0.1:9"), environment)
+        found = rig.agent(environment).probe(rig.settings("http://127.0.0.1:9"), environment)
     return found.version or "unknown"
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from cases import REPORT
 
 from ropeteam import app
+from ropeteam.agents.codex import CodexAgent
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Agent, Task
 from ropeteam.testing.model_server import AnyCall, StructuredReport, WriteFile
@@ -26,10 +28,13 @@ class Rig:
     program = ""
     model = ""
     configuration: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    """Patterns, relative to the attempt's world, of files that the adapter reads, besides those in `io`."""
     every = False
     """Whether it offers the model no tools, so that every request counts."""
 
-    def agent(self) -> Agent:
+    def agent(self, env: Mapping[str, str]) -> Agent:
+        """env: the environment of whoever starts ropeteam, for adapters that look at the user's settings."""
         return app.agent(self.adapter or self.name)
 
     def argv(self) -> tuple[str, ...]:
@@ -57,9 +62,13 @@ class Rig:
         """`agent.<name>.env`: what makes it give up early, for instance."""
         return {}
 
+    def shorten(self, text: str) -> str:
+        """What of a file that the adapter reads is worth recording."""
+        return text
+
     def report(self, task: Task) -> AnyCall:
         """How the model gives the report that the agent asks for."""
-        if self.agent().report_by == "structured":
+        if self.agent({}).report_by == "structured":
             return StructuredReport(content=REPORT)
         return WriteFile(path=str(task.report_file), content=json.dumps(REPORT) + "\n")
 
@@ -79,4 +88,44 @@ class ClaudeRig(Rig):
         return {"CLAUDE_CODE_MAX_RETRIES": "1"}
 
 
-RIGS: dict[str, Rig] = {rig.name: rig for rig in (ClaudeRig(),)}
+class CodexRig(Rig):
+    name = "codex"
+    model = "gpt-5.5"
+    configuration = (".codex/config.toml", ".codex/auth.json", ".codex/rules", ".codex/skills", ".codex/AGENTS.md")
+    kept = ("home/.codex/sessions/**/*.jsonl",)
+
+    def agent(self, env: Mapping[str, str]) -> Agent:
+        return CodexAgent(env=env)
+
+    def home(self, url: str) -> dict[str, str]:
+        provider = {"name": "loop", "base_url": f"{url}/v1", "env_key": "LOOP_KEY", "wire_api": "responses"}
+        provider |= {"request_max_retries": 1, "stream_max_retries": 1, "stream_idle_timeout_ms": 20_000}
+        lines = [f"{key} = {json.dumps(value)}" for key, value in provider.items()]
+        return {
+            ".codex/config.toml": "\n".join(
+                ['model_provider = "loop"', "", "[model_providers.loop]", *lines, ""],
+            ),
+            ".codex/AGENTS.md": "Of the user's.\n",
+        }
+
+    def caller(self, url: str, *, key: bool) -> dict[str, str]:
+        return {"LOOP_KEY": "dummy"} if key else {}
+
+    def shorten(self, text: str) -> str:
+        """Of the record of a conversation the parts that say how it went: the prompts are most of it."""
+        lines = []
+        for line in text.splitlines():
+            value = json.loads(line)
+            payload = value.get("payload") or {}
+            if value.get("type") == "turn_context":
+                lines.append(json.dumps({**value, "payload": {"model": payload.get("model")}}))
+            elif (
+                value.get("type") in ("token_usage_record", "compacted")
+                or (value.get("type") == "event_msg" and payload.get("info"))
+                or (value.get("type") == "response_item" and str(payload.get("type")).endswith("_output"))
+            ):
+                lines.append(line)
+        return "".join(f"{line}\n" for line in lines)
+
+
+RIGS: dict[str, Rig] = {rig.name: rig for rig in (ClaudeRig(), CodexRig())}
