@@ -229,16 +229,7 @@ def prepare(request: Request) -> Prepared:
         request.feature, top=repo.top, stdin=request.stdin, parts=request.parts, all_parts=request.all_parts
     )
     given = _plan(request)
-    changed = git.dirty(repo, feature=feature.folder)
-    if changed and not request.include_dirty:
-        shown = "\n".join(f"  {p}" for p in changed[:20])
-        more = f"\n  and {len(changed) - 20} more" if len(changed) > 20 else ""
-        raise BadRepository(
-            f"There are changes that are not committed:\n{shown}{more}",
-            where=str(repo.top),
-            hint="Commit or stash them, or take them along with --include-dirty.",
-            code="dirty",
-        )
+    changed = _changed(repo, feature, request)
     name, answer, unusable = _agent_for(request, loaded)
     others: tuple[Probe, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -248,22 +239,7 @@ def prepare(request: Request) -> Prepared:
         if request.until != "plan":  # to plan none may be needed
             raise
         unusable = unusable or (problem if settings.agent_for.plan else None)
-    available = sandbox.available()
-    if settings.sandbox.mode == "on" and not available.ok:
-        raise UserError(
-            f"The sandbox is wanted (sandbox.mode = on) and does not run here: {available.why}.",
-            where="sandbox.mode",
-            hint="`ropeteam doctor` says what is missing.",
-            code="no_sandbox",
-        )
-    trees = trees_folder(repo, settings)
-    if settings.trees.method == "overlay" and (why := git.overlay_problem(trees)):
-        raise UserError(
-            f"Work trees are to be overlays (trees.method = overlay), which does not work here: {why}.",
-            where="trees.method",
-            hint="With auto or plain they are plain folders.",
-            code="no_overlay",
-        )
+    available, trees = _places(repo, settings)
     head = git.facts(repo).head  # refuses where nobody is known to be the author of commits
     if not changed:  # else it may be among the changes that are taken along
         for one in (name, *(p.name for p in others)):
@@ -302,6 +278,42 @@ def prepare(request: Request) -> Prepared:
         land=request.land,
         until=request.until,
     )
+
+
+def _changed(repo: git.Repo, feature: Feature, request: Request) -> list[str]:
+    """What is not committed. Raises BadRepository where it is not to be taken along."""
+    changed = git.dirty(repo, feature=feature.folder)
+    if changed and not request.include_dirty:
+        shown = "\n".join(f"  {p}" for p in changed[:20])
+        more = f"\n  and {len(changed) - 20} more" if len(changed) > 20 else ""
+        raise BadRepository(
+            f"There are changes that are not committed:\n{shown}{more}",
+            where=str(repo.top),
+            hint="Commit or stash them, or take them along with --include-dirty.",
+            code="dirty",
+        )
+    return changed
+
+
+def _places(repo: git.Repo, settings: Settings) -> tuple[sandbox.Availability, Path]:
+    """The sandbox that there is, and where trees are. Raises UserError where what is wanted cannot be had."""
+    available = sandbox.available()
+    if settings.sandbox.mode == "on" and not available.ok:
+        raise UserError(
+            f"The sandbox is wanted (sandbox.mode = on) and does not run here: {available.why}.",
+            where="sandbox.mode",
+            hint="`ropeteam doctor` says what is missing.",
+            code="no_sandbox",
+        )
+    trees = trees_folder(repo, settings)
+    if settings.trees.method == "overlay" and (why := git.overlay_problem(trees)):
+        raise UserError(
+            f"Work trees are to be overlays (trees.method = overlay), which does not work here: {why}.",
+            where="trees.method",
+            hint="With auto or plain they are plain folders.",
+            code="no_overlay",
+        )
+    return available, trees
 
 
 def _without_agent(outlook: Outlook, name: str) -> Outlook:
