@@ -62,6 +62,9 @@ MEANINGS = {
     "that wrote the contract, where its agent can; `pack`: each is given a context pack; `auto`: fork where it can be, "
     "else pack; `none`: each reads for itself.",
     "reading.pack_tokens": "How large a context pack may be, in tokens.",
+    "ask.cost_usd": "A host that starts a run for you (`ropeteam mcp`, the skill) asks you first when one run in ten is"
+    " predicted to cost more than this.",
+    "ask.seconds": "The same for its predicted time (the median).",
     "plan.seed": "Seed of the simulation that predicts both ways: the same seed gives the same figures.",
     "plan.grouping": "`layers`: config, models, services and controllers, views and components, one after the other.",
     "limits.attempt_seconds": "Time of one attempt of an agent.",

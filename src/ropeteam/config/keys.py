@@ -67,6 +67,8 @@ RANGES: Mapping[str, Range] = {
     "gate.quantile": _SHARE,
     "plan.seed": Range(0, 2**31),
     "reading.pack_tokens": Range(200, 200_000),
+    "ask.cost_usd": Range(0),
+    "ask.seconds": _WAIT,
     "checks.retries": Range(0, 10),
     "agent.*.time_scale": Range(0, 1_000_000, above=True),
 }

@@ -190,6 +190,15 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     pack_tokens: int = 6000
 
 
+class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a host that starts a run for somebody (`ropeteam mcp`, the skill) asks that person first, beside what has
+    not been agreed to yet: cost_usd: the cost that one run in ten exceeds is predicted above this; seconds: the median
+    time is."""
+
+    cost_usd: float = 5.0
+    seconds: float = 1800.0
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set, as it holds for one run. agents: `agent.NAME` in the settings' files; agent_for:
     `agent.for`; instead: `agent.instead`, who goes on when the quota of another is used up, in this order."""
@@ -209,3 +218,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sandbox: Sandbox = Sandbox()
     merge: Merge = Merge()
     reading: Reading = Reading()
+    ask: Ask = Ask()
