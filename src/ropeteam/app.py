@@ -31,10 +31,11 @@ from ropeteam.ports import Agent, Clock, Probe
 
 AGENTS: Final = {
     "claude": "ropeteam.agents.claude:ClaudeAgent",
+    "codex": "ropeteam.agents.codex:CodexAgent",
     "command": "ropeteam.agents.command:CommandAgent",
     "scripted": "ropeteam.agents.scripted:ScriptedAgent",
 }
-BY_DEFAULT: Final = ("claude",)
+BY_DEFAULT: Final = ("claude", "codex")
 """Looked for in this order when no agent is named."""
 
 

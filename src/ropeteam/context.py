@@ -133,6 +133,7 @@ class RunContext:
         readable = (*(Path(p) for p in launch.readable), *(home / p for p in launch.home_readonly))
         policy = sandbox.Policy(
             tree=tree,
+            tree_writable=not launch.reads_only,
             writable=(*writable, *(Path(p).expanduser() for p in settings.writable)),
             readable=(self.repo.common_dir / "objects", self.store.path / "objects", *readable),
             hidden=(self.repo.top, self.repo.common_dir),

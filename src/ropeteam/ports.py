@@ -38,6 +38,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     budget_usd: what is left for this attempt, None when there is no limit. deadline: seconds since the epoch.
     thinking: the command of an MCP server that it thinks with, for agents that attach one; empty for none.
     fork: the conversation it goes on from, for agents that can (`Abilities.forks`).
+    sandboxed: whether ropeteam's own sandbox confines it, for agents that would confine themselves otherwise.
     """
 
     run: str
@@ -61,6 +62,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     budget_usd: float | None = None
     thinking: tuple[str, ...] = ()
     fork: Fork | None = None
+    sandboxed: bool = False
     settings: AgentSettings = AgentSettings()
 
 
@@ -96,7 +98,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     stdin: text for its standard input (closed after it). files: written before the start, absolute path -> text.
     pass_env: names of the caller's own variables that this agent's log-in needs. readable: absolute paths of its
     program and what belongs to it, for a sandbox that hides where they are. Where the home folder is hidden, paths
-    relative to it: `home` can be read and written, `home_readonly` read, `home_folders` as said there.
+    relative to it: `home` can be read and written, `home_readonly` read, `home_folders` as said there. reads_only: in a
+    sandbox the work tree cannot be written.
     """
 
     argv: tuple[str, ...]
@@ -108,6 +111,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     home_readonly: tuple[str, ...] = ()
     home_folders: tuple[HomeFolder, ...] = ()
     readable: tuple[str, ...] = ()
+    reads_only: bool = False
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):

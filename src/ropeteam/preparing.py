@@ -178,6 +178,7 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         turns=c.started.settings.limits.turns,
         budget_usd=command.budget_usd,
         thinking=thinking,
+        sandboxed=c.has_sandbox,
         settings=c.settings_of(command),
     )
 

@@ -65,13 +65,15 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """tree: the work tree. writable, readable, hidden: further paths (what does not exist is left out).
+    """tree: the work tree, which can be written unless `tree_writable` is False. writable, readable, hidden: further
+    paths (what does not exist is left out).
 
     home: the caller's home folder; home_needed: paths relative to it that are readable and writable.
     path: where programs are looked up (PATH; empty: our own), so that those below the home folder stay there.
     """
 
     tree: Path
+    tree_writable: bool = True
     writable: tuple[Path, ...] = ()
     readable: tuple[Path, ...] = ()
     hidden: tuple[Path, ...] = ()
@@ -191,7 +193,8 @@ def mounts(policy: Policy) -> list[Mount]:
     wanted += [place for view in policy.views for place in _entries(view, home)]
     wanted += [(path, Access.READ) for path in policy.readable]
     wanted += [(home / name, Access.WRITE) for name in policy.home_needed]
-    wanted += [(path, Access.WRITE) for path in (policy.tree, *policy.writable)]
+    wanted += [(policy.tree, Access.WRITE if policy.tree_writable else Access.READ)]
+    wanted += [(path, Access.WRITE) for path in policy.writable]
     placed = [mount for path, access in wanted for mount in _mounts_of(path, access)]
     for view in policy.views:
         folder = view.folder.resolve()
