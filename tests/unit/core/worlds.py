@@ -152,7 +152,11 @@ class World:
         c = self.find(ev.RunAgent)
         self.happen(
             ev.AttemptStarted(
-                attempt=c.attempt, tree=f"/t/{c.attempt}", folder=f"/f/{c.attempt}", start=c.start, agent="command"
+                attempt=c.attempt,
+                tree=f"/t/{c.attempt}",
+                folder=f"/f/{c.attempt}",
+                start=c.start,
+                agent=c.agent or "command",
             )
         )
         if usage:
