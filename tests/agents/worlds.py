@@ -7,6 +7,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+PLACE = "/var/tmp"
+"""Where worlds are made: /tmp is open to what codex confines."""
+
 NOT_FOR_AGENTS = {
     "A_SECRET_OF_THE_CALLERS": "never to be seen",
     "AWS_SECRET_ACCESS_KEY": "never to be seen",
