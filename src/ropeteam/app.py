@@ -506,9 +506,9 @@ def remove_trees(repository: Repository, run: RunState) -> list[Path]:
     """Remove the trees of a run that stands still, once their snapshots are under refs. Returns what was removed."""
     repo, begun = repository.repo, run.begun
     folder = trees_folder(repo, begun.settings) / begun.run
-    _keep_what_came_later(repository, run)
+    hosted.keep_what_came_later(repo, run, WallClock().now())
     kept = git.refs(repo, f"refs/ropeteam/{begun.run}/")
-    if _taken_unheard(repository, run):
+    if hosted.taken_unheard(repository.home / "journal.sqlite", run):
         return []
     for attempt in run.attempts:
         over = attempt.stage != "running" and not attempt.unkept  # a snapshot of it may be older than its tree
@@ -519,22 +519,3 @@ def remove_trees(repository: Repository, run: RunState) -> list[Path]:
         return []
     git.erase(folder)
     return [folder]
-
-
-def _keep_what_came_later(repository: Repository, run: RunState) -> None:
-    """A host's subagent may have written into its tree after its attempt was over."""
-    late = [a for a in run.attempts if a.hosted and a.stage != "running" and Path(a.tree).exists()]
-    if late:
-        store = git.open_store(repository.repo)
-        for attempt in late:
-            hosted.keep_late(repository.repo, store, run.begun, attempt, WallClock().now())
-
-
-def _taken_unheard(repository: Repository, run: RunState) -> bool:
-    """Somebody took a unit while nobody drove the run: there is work in a tree that the run knows nothing of."""
-    journal = repository.journal()
-    try:
-        known = {a.id for a in run.attempts}
-        return any(o.out and o.attempt not in known for o in journal.offers(run.begun.run).all())
-    finally:
-        journal.close()

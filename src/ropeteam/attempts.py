@@ -37,7 +37,7 @@ from ropeteam.engine import Emit, Stopped
 from ropeteam.errors import RopeteamError
 from ropeteam.finishing import side_by_side, to_the_end
 from ropeteam.following import Follower
-from ropeteam.hosted import HostFollower, offers_of, until_taken
+from ropeteam.hosted import HostFollower, fence, is_out, offers_of, until_taken
 from ropeteam.lookahead import Lookahead
 from ropeteam.ports import Exit, Finish, Task
 from ropeteam.preparing import (
@@ -79,12 +79,28 @@ class Attempts:
 
     async def perform(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
         self._ahead.was_told(state.foreseen)
+        if not self._c.agent_of(command).abilities.hosted:
+            return await self._perform(command, state, emit)
+        try:
+            return await self._perform(command, state, emit)
+        except (asyncio.CancelledError, Stopped):
+            raise
+        except BaseException:
+            fence(self._c, command, "something failed in ropeteam itself")
+            raise
+
+    async def _perform(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
+        c = self._c
         known = next((a for a in state.attempts if a.id == command.attempt), None)
-        if known is None:
-            await self._until(command)
-            give_up_trees(self._c, state)
-            return await self._begin(command, state, emit)
-        return await self._take_over(command, known, state, emit)
+        if known is not None:
+            return await self._take_over(command, known, state, emit)
+        if c.agent_of(command).abilities.hosted:
+            if not is_out(c, command):
+                await self._until(command)
+            return await self._begin_hosted(command, c.attempt_folder(command.attempt), state, emit)
+        await self._until(command)
+        give_up_trees(c, state)
+        return await self._begin(command, state, emit)
 
     async def _until(self, command: ev.RunAgent) -> None:
         clock = self._c.clock
@@ -104,8 +120,6 @@ class Attempts:
     async def _begin(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
         c = self._c
         folder = c.attempt_folder(command.attempt)
-        if c.agent_of(command).abilities.hosted:
-            return await self._begin_hosted(command, folder, state, emit)
         tree = await make_tree(c, command, folder, lambda: self._stopped(command))
         self._stop_here(command)
         task, spec = await asyncio.to_thread(self._ready, command, folder, tree, state)

@@ -22,7 +22,7 @@ from ropeteam.errors import BadInput, RopeteamError
 from ropeteam.journal import Journal
 from ropeteam.offers import Offers
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.2
 START_SECONDS = 30.0
 """An orchestrator that was started and holds the run's lock by then is at work; else it could not begin."""
 TOLD_SECONDS = 5.0
