@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
@@ -34,7 +35,7 @@ def main() -> int:
                 print(done)
                 return 1
             sizes = [size(request) for request in requests]
-            steps = " ".join(str(b - a) for a, b in zip(sizes, sizes[1:], strict=False))
+            steps = " ".join(str(b - a) for a, b in pairwise(sizes))
             print(f"{way}: {added(requests)} tokens, {len(report['units'])} units; request by request: {steps}")
     return 0
 
