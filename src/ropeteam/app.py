@@ -27,11 +27,13 @@ from ropeteam.core.state import RunState
 from ropeteam.core.survey import Outlook
 from ropeteam.errors import AgentNotUsable, BadInput, BadRepository, RunBusy, UserError
 from ropeteam.journal import Journal
+from ropeteam.offers import Offers
 from ropeteam.ports import Agent, Clock, Probe
 
 AGENTS: Final = {
     "claude": "ropeteam.agents.claude:ClaudeAgent",
     "command": "ropeteam.agents.command:CommandAgent",
+    "host": "ropeteam.agents.host:HostAgent",
     "scripted": "ropeteam.agents.scripted:ScriptedAgent",
 }
 BY_DEFAULT: Final = ("claude",)
@@ -445,6 +447,11 @@ def trees_folder(repo: git.Repo, settings: Settings) -> Path:
     return folder.resolve()
 
 
+def hosts(begun: RunStarted) -> bool:
+    """Whether a run offers its units to a host, or some of them."""
+    return agent(begun.answers.agent).abilities.hosted
+
+
 def keep_promise(context: RunContext) -> None:
     """What the user was told would be confined is not run unconfined, later or elsewhere. Raises UserError."""
     begun = context.started
@@ -466,6 +473,7 @@ def context_of(
     clock: Clock,
     tell: Callable[[str, str], None],
     ask: Callable[[RunState], Awaitable[bool]] | None,
+    offers: Offers | None = None,
 ) -> RunContext:
     """Everything a run works with, from what its first event says."""
     folder = trees_folder(repository.repo, started.settings) / started.run
@@ -485,6 +493,7 @@ def context_of(
         checks=CommandCheck,
         tell=tell,
         ask=ask,
+        offers=offers,
     )
 
 

@@ -15,6 +15,7 @@ from ropeteam import git, sandbox
 from ropeteam.core.events import RunAgent, RunStarted
 from ropeteam.core.settings import AgentSettings, CheckCommand
 from ropeteam.core.state import RunState
+from ropeteam.offers import Offers
 from ropeteam.ports import Agent, Check, Clock, HomeFolder, Launch
 
 _TEMPLATE = re.compile(r"\{(?:(?P<name>slot|tree|run)|(?P<before>\d+)\s*\+\s*slot|slot\s*\+\s*(?P<after>\d+))\}")
@@ -50,7 +51,7 @@ class RunContext:
 
     agents: the adapter of a name, always the same one.
     checks: makes a Check of a command. tell: what an attempt does now, for people. ask: the question whether to land.
-    env: the caller's own environment.
+    env: the caller's own environment. offers: what this run offers to a host; for hosted agents only.
     """
 
     started: RunStarted
@@ -66,6 +67,7 @@ class RunContext:
     checks: Callable[[CheckCommand], Check]
     tell: Callable[[str, str], None] = field(default=lambda _attempt, _text: None)
     ask: Callable[[RunState], Awaitable[bool]] | None = None
+    offers: Offers | None = None
     making: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(git.makers()))
     trees: git.Pool = field(init=False)
 

@@ -20,7 +20,9 @@ from ropeteam import git, process, prompts
 from ropeteam.context import CONTEXT, PATTERNS, RunContext
 from ropeteam.core import events as ev
 from ropeteam.core.briefing import briefing
+from ropeteam.core.hosting import HostUnit, brief
 from ropeteam.core.model import FileChange
+from ropeteam.core.progress import units
 from ropeteam.core.state import RunState
 from ropeteam.engine import Stopped
 from ropeteam.finishing import in_thread, side_by_side
@@ -66,11 +68,12 @@ async def _turn(c: RunContext, stopped: Callable[[], bool]) -> AsyncIterator[Non
 
 
 def give_up_trees(c: RunContext, state: RunState) -> None:
-    """Trees of attempts whose work is in a checkpoint may be used for others: no next attempt begins from them."""
+    """Trees of attempts whose work is in a checkpoint may be used for others: no next attempt begins from them. Not
+    those of a host: its subagents may still write into them."""
     if c.started.settings.trees.reuse != "all":
         return  # a person may want to look into them, and what they ignore is nowhere else
     for a in state.attempts:
-        if a.stage == "validated" and not a.unkept and a.result.commit is not None:
+        if a.stage == "validated" and not a.unkept and not a.hosted and a.result.commit is not None:
             tree = git.Tree(Path(a.tree), Path(a.folder) / "index")
             c.trees.give_up(tree, ref=a.result.ref, commit=a.result.commit)
 
@@ -156,6 +159,7 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         report_by=agent.report_by,
         briefing=told,
         thinking=bool(thinking),
+        hosted=agent.abilities.hosted,
     )
     return Task(
         run=c.run,
@@ -179,6 +183,27 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         budget_usd=command.budget_usd,
         thinking=thinking,
         settings=c.settings_of(command),
+    )
+
+
+def unit_of(c: RunContext, command: ev.RunAgent, task: Task, state: RunState) -> HostUnit:
+    """What a host is given of an attempt."""
+    unit = next((u for u in units(state) if u.id == command.unit), None)
+    titles = {"contract": "The contract", "rest": "What is left", "plan": "The plan"}
+    return HostUnit(
+        id=command.unit,
+        attempt=command.attempt,
+        kind=command.kind,
+        title=(unit.title if unit else "") or titles.get(command.kind, c.started.feature.subject),
+        goal=task.goal,
+        brief=brief(state, command, unit, task.goal),
+        prompt=prompts.to_subagent(str(task.prompt_file), str(task.tree), command.kind),
+        prompt_file=str(task.prompt_file),
+        tree=str(task.tree),
+        writes=task.writes,
+        needs=task.needs,
+        report_file=str(task.report_file),
+        deadline=0.0,
     )
 
 
@@ -209,12 +234,17 @@ def _shared(c: RunContext) -> str:
     return prompts.shared(c.started.feature, base_context=first, patterns=patterns)
 
 
-def spec_of(c: RunContext, launch: Launch, task: Task, folder: Path) -> process.Spec:
-    """How to start the agent. Writes the files that it is given."""
+def give(launch: Launch, folder: Path) -> None:
+    """Write the files that the agent is given."""
     for path, text in launch.files.items():
         Path(path).write_text(text, encoding="utf-8")
     given = {path: _hash(Path(path)) for path in launch.files}
     (folder / "given.json").write_bytes(msgspec.json.encode(given))
+
+
+def spec_of(c: RunContext, launch: Launch, task: Task, folder: Path) -> process.Spec:
+    """How to start the agent. Writes the files that it is given."""
+    give(launch, folder)
     limits = c.started.settings.limits
     env = c.environment(task.tree, task.slot, launch.env, launch.pass_env)
     prefix = c.sandboxed(task.tree, (folder / "io",), launch, folder / "home")

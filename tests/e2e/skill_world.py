@@ -1,8 +1,8 @@
 """The real claude program as a host: with the plugin installed, in the sample of the demo, against a scripted model.
 
 The feature `house` of the sample (eight units that know nothing of each other) is planned as `checkout`. Who asks is
-told apart by the text of the request: the conversation of `/2-code`, and the subagents it starts. The agents that ropeteam
-starts play the demo's recording.
+told apart by the text of the request: the conversation of `/2-code`, and the subagents it starts. The agents that
+ropeteam starts play the demo's recording.
 """
 
 from __future__ import annotations

@@ -148,8 +148,17 @@ class BaselineMeasured(Event, frozen=True, kw_only=True):
     final: bool = True
 
 
+class AttemptOffered(Event, frozen=True, kw_only=True):
+    """Its tree is ready, and no program of ours begins it: it waits for somebody to take it (`core.hosting`)."""
+
+    attempt: str
+    tree: str
+    agent: str
+
+
 class AttemptStarted(Event, frozen=True, kw_only=True):
-    """Journalled before the process is started. tree, folder: absolute; slot: small number, free for this attempt."""
+    """Journalled before the process is started. tree, folder: absolute; slot: small number, free for this attempt.
+    since: of one that was offered, when it was taken; by: by whom."""
 
     attempt: str
     tree: str
@@ -157,6 +166,8 @@ class AttemptStarted(Event, frozen=True, kw_only=True):
     start: str
     agent: str
     slot: int = 0
+    since: float = 0.0
+    by: str = ""
 
 
 class UsageReported(Event, frozen=True, kw_only=True):
@@ -189,6 +200,13 @@ class AttemptKept(Event, frozen=True, kw_only=True):
 
     attempt: str
     result: AttemptResult
+
+
+class HandedInLate(Event, frozen=True, kw_only=True):
+    """An attempt that was over was handed in all the same. ref: keeps its tree as it was then."""
+
+    attempt: str
+    ref: str
 
 
 class Merged(Event, frozen=True, kw_only=True):
@@ -351,12 +369,14 @@ AnyEvent = (
     | PlanRefused
     | Replanned
     | BaselineMeasured
+    | AttemptOffered
     | AttemptStarted
     | UsageReported
     | AttemptSucceeded
     | AttemptFailed
     | AttemptLost
     | AttemptKept
+    | HandedInLate
     | Merged
     | MergeConflicted
     | ConflictForeseen
