@@ -19,11 +19,13 @@ _FENCE: Final = re.compile(r"`{3,}")
 
 
 class Signature(Value, frozen=True, kw_only=True):
-    """A line of a file that says what can be used of it. line: 1-based. depth: 1 for a member of a class, and so on."""
+    """A line of a file that says what can be used of it. line: 1-based. depth: 1 for a member of a class, and so on.
+    minor: of less use than others of its depth, such as a constant."""
 
     line: int
     text: str
     depth: int = 0
+    minor: bool = False
 
 
 class Known(Value, frozen=True, kw_only=True):
@@ -53,9 +55,9 @@ def characters(tokens: int) -> int:
     return tokens * CHARACTERS
 
 
-def signature(line: int, text: str, depth: int = 0) -> Signature:
+def signature(line: int, text: str, depth: int = 0, *, minor: bool = False) -> Signature:
     """On one line, printable, cut to a length that can be shown."""
-    return Signature(line=line, text=plain(text, LONGEST_SIGNATURE), depth=depth)
+    return Signature(line=line, text=plain(text, LONGEST_SIGNATURE), depth=depth, minor=minor)
 
 
 def plain(text: str, most: int = LONGEST_PATH) -> str:
@@ -72,5 +74,5 @@ def best(signatures: Sequence[Signature], most: int) -> list[Signature]:
     """So many of them, what stands outermost first, in the order of the file."""
     if len(signatures) <= most:
         return list(signatures)
-    chosen = sorted(range(len(signatures)), key=lambda n: (signatures[n].depth, n))[:most]
+    chosen = sorted(range(len(signatures)), key=lambda n: (signatures[n].depth + signatures[n].minor, n))[:most]
     return [signatures[n] for n in sorted(chosen)]

@@ -10,10 +10,12 @@ from typing import Final
 from ropeteam.core import paths
 from ropeteam.core.pack import Known, best, plain
 
-FIRST: Final = 6  # signatures of every file, before any file gets more
+FIRST: Final = 6  # signatures of a near file, before any file gets more
+FIRST_FAR: Final = 3
 NEAR: Final = 60  # of a file that has to do with the feature, at most
 FAR: Final = 15
-SHOWN_PATHS: Final = 5  # files that one imports, or is imported by
+SHOWN_PATHS: Final = 4  # files that one imports, or is imported by
+SHOWN_FAR: Final = 2  # the same of a file that has nothing to do with the feature
 OTHERS_SHARE: Final = 0.15  # of the limit, for folders
 SHOWN_ENDINGS: Final = 4
 ROOT_FILES: Final = 30
@@ -30,9 +32,9 @@ def map_text(files: Sequence[Known], every: Sequence[str], limit: int) -> str:
         return ""
     room = limit - round(limit * OTHERS_SHARE)
     blocks: dict[str, str] = {}
-    for most in (FIRST, NEAR):
+    for near, far in ((FIRST, FIRST_FAR), (NEAR, FAR)):
         for file in files:
-            block = _block(file, min(most, NEAR if file.near else FAR))
+            block = _block(file, near if file.near else far)
             cost = len(block) + 1 - (len(blocks[file.path]) + 1 if file.path in blocks else 0)
             if cost <= room:
                 blocks[file.path] = block
@@ -45,7 +47,9 @@ def map_text(files: Sequence[Known], every: Sequence[str], limit: int) -> str:
 
 def _block(file: Known, most: int) -> str:
     facts = [f"{file.lines} lines"] if file.lines else []
-    facts += [f"{word} {_paths(those)}" for word, those in (("uses", file.uses), ("used by", file.used_by)) if those]
+    for word, those in (("uses", file.uses), ("used by", file.used_by)):
+        if those:
+            facts.append(f"{word} {_paths(those, file.path, SHOWN_PATHS if file.near else SHOWN_FAR)}")
     head = plain(file.path) + (f"  ({'; '.join(facts)})" if facts else "")
     shown = best(file.signatures, most)
     lines = [head, *("  " * (one.depth + 1) + one.text for one in shown)]
@@ -54,9 +58,14 @@ def _block(file: Known, most: int) -> str:
     return "\n".join(lines)
 
 
-def _paths(those: Sequence[str]) -> str:
-    more = f" and {len(those) - SHOWN_PATHS} more" if len(those) > SHOWN_PATHS else ""
-    return ", ".join(plain(path) for path in those[:SHOWN_PATHS]) + more
+def _paths(those: Sequence[str], of: str, most: int) -> str:
+    """`./` for what is in the same folder."""
+    folder = of.rpartition("/")[0]
+    short = [
+        f"./{name}" if there == folder else path for path in those[:most] for there, _, name in [path.rpartition("/")]
+    ]
+    more = f" and {len(those) - most} more" if len(those) > most else ""
+    return ", ".join(plain(path) for path in short) + more
 
 
 # ---- the rest of the tree

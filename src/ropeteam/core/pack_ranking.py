@@ -18,7 +18,7 @@ MOST_BESIDE: Final = 3  # files beside one new file
 MOST_HUBS: Final = 12
 LEAST_SHOWN: Final = 20
 MOST_SHOWN: Final = 1_500
-SHORTEST_BLOCK: Final = 60  # characters of one file in the map: its path and little else
+SHORTEST_BLOCK: Final = 120  # characters of one file in the map: its path, its imports and a line or two
 
 
 def how_many(room: int) -> int:

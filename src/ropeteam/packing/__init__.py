@@ -23,6 +23,7 @@ from ropeteam.prompts import packs
 
 MAP_SHARE = 0.5  # of `reading.pack_tokens`; what the map leaves of the whole is for excerpts
 KEPT_COMMITS = 4
+SMALLEST_HUB = 200  # bytes: an empty `__init__.py` joins nothing
 
 
 class Packs:
@@ -105,7 +106,7 @@ class Packs:
             uses=imported_by([*named, *neighbours], commit),
             used_by=importers_of(named, commit),
             tests=_tests_of([*named, *new], commit.code),
-            hubs=[path for path in commit.code if kinds.is_hub(path)],
+            hubs=[path for path in commit.code if commit.sizes[path] >= SMALLEST_HUB and kinds.is_hub(path)],
             most=most,
         )
 

@@ -15,8 +15,8 @@ from ropeteam.core.pack_ranking import nearness
 from ropeteam.packing.commits import Commit
 from ropeteam.planners.static.imports import Imports
 
-MOST_ASKED: Final = 600  # files that one look at imports may mean
-MOST_IMPORTERS: Final = 200  # files that name one of the wanted ones, looked at more closely
+MOST_ASKED: Final = 400  # files that one look at imports may mean
+MOST_IMPORTERS: Final = 120  # files that name one of the wanted ones, looked at more closely
 MOST_GREPPED: Final = 20_000  # files that are searched for names
 MOST_NAMES: Final = 60
 SHORTEST_NAME: Final = 3

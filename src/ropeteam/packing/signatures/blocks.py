@@ -48,7 +48,7 @@ def _declared(grammar: str, content: bytes, node: Node, depth: int) -> Iterator[
     elif kind in _CONSTANTS:
         words = text(content, node).rstrip(";")
         if depth and re.search(r"\b(?:public|protected|const|static)\b", words) and not _HIDDEN.search(words):
-            yield said(node, re.split(r"\s*=(?!>)", words)[0], depth)
+            yield said(node, re.split(r"\s*=(?!>)", words)[0], depth, minor=True)
     elif kind == "namespace_definition" and body is not None:
         for inner in named(body):
             yield from _declared(grammar, content, inner, depth)
@@ -92,7 +92,7 @@ def _go(content: bytes, node: Node, body: Node | None) -> Iterator[Signature]:
             for one in specs:
                 names += [text(content, name) for name in one.children_by_field_name("name") if name.is_named]
             if exported := [name for name in names if name[:1].isupper()]:
-                yield said(node, f"{word} {', '.join(exported)}", 0)
+                yield said(node, f"{word} {', '.join(exported)}", 0, minor=True)
         case _:
             pass
 

@@ -26,8 +26,8 @@ def head(content: bytes, node: Node, body: Node | None, strip: str = " \t\r\n{")
     return text(content, node, body.start_byte if body is not None else None).rstrip(strip).rstrip(";")
 
 
-def said(node: Node, words: str, depth: int) -> Signature:
-    return signature(node.start_point[0] + 1, words, depth)
+def said(node: Node, words: str, depth: int, *, minor: bool = False) -> Signature:
+    return signature(node.start_point[0] + 1, words, depth, minor=minor)
 
 
 def named(node: Node) -> Iterator[Node]:

@@ -63,7 +63,7 @@ def _statement(node: ast.stmt, depth: int) -> Iterator[Signature]:
         case ast.Assign() if not depth:
             yield from _assigned(node)
         case ast.AnnAssign(target=ast.Name(id=name)) if not depth and not name.startswith("_"):
-            yield signature(node.lineno, f"{name}: {_text(node.annotation)}", depth)
+            yield signature(node.lineno, f"{name}: {_text(node.annotation)}", depth, minor=True)
         case ast.If() | ast.Try():  # `if TYPE_CHECKING:`, `try: import`
             for inner in node.body:
                 if isinstance(inner, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -78,9 +78,9 @@ def _assigned(node: ast.Assign) -> Iterator[Signature]:
     if not names:
         return
     if isinstance(node.value, ast.Call):
-        yield signature(node.lineno, f"{' = '.join(names)} = {_text(node.value.func)}(…)")
+        yield signature(node.lineno, f"{' = '.join(names)} = {_text(node.value.func)}(…)", minor=True)
     elif any(name.isupper() for name in names) or names == ["urlpatterns"]:
-        yield signature(node.lineno, " = ".join(names))
+        yield signature(node.lineno, " = ".join(names), minor=True)
 
 
 def _is_public(name: str) -> bool:

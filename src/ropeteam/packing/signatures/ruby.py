@@ -47,7 +47,7 @@ def _one(content: bytes, node: Node, depth: int) -> Iterator[Signature]:
         case "assignment":
             left = field(node, "left")
             if left is not None and left.type == "constant":
-                yield said(node, text(content, left), depth)
+                yield said(node, text(content, left), depth, minor=True)
         case "call":
             yield from _call(content, node, depth)
         case _:

@@ -109,7 +109,9 @@ def _variables(content: bytes, node: Node, outer: Node, depth: int) -> Iterator[
         elif outer is not node:
             kind = field(one, "type")
             call = f" = {_called(content, value)}(…)" if value is not None and value.type == "call_expression" else ""
-            yield said(one, f"{word} {text(content, name)}{text(content, kind) if kind else ''}{call}", depth)
+            yield said(
+                one, f"{word} {text(content, name)}{text(content, kind) if kind else ''}{call}", depth, minor=True
+            )
 
 
 def _members(content: bytes, body: Node, depth: int) -> Iterator[Signature]:
