@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Final
 
-from ropeteam.core import paths
+from ropeteam.core import pack_paths, paths
 from ropeteam.core.pack import Known, best, plain
 
 FIRST: Final = 6  # signatures of a near file, before any file gets more
@@ -72,25 +72,29 @@ def _paths(those: Sequence[str], of: str, most: int) -> str:
 
 
 class _Folder:
-    """below: files in it, however deep, by ending. own: right inside."""
+    """below: files in it, however deep, by ending; code: how many of them are the project's own code. own: right
+    inside."""
 
     def __init__(self) -> None:
         self.below: Counter[str] = Counter()
+        self.code = 0
         self.own: list[str] = []
         self.folders: dict[str, _Folder] = {}
 
 
 def folders_text(those: Sequence[str], limit: int) -> str:
-    """The other files, a line for each folder: as deep as there is room for, the fullest folders taken apart first."""
+    """The other files, a line for each folder, as deep as there is room for: those with most code are taken apart
+    first."""
     root = _Folder()
     for path in those:
         *folders, name = path.split("/")
         kind = paths.suffix(path) or "other"
+        code = paths.is_code(path) and not pack_paths.is_made(path)
         at = root
-        at.below[kind] += 1
         for folder in folders:
             at = at.folders.setdefault(folder, _Folder())
             at.below[kind] += 1
+            at.code += code
         at.own.append(name)
     head = "Other files:"
     lines: dict[str, str] = {}
@@ -124,11 +128,11 @@ def _fitting(lines: dict[str, str], room: int) -> tuple[dict[str, str], int]:
 
 
 def _take_apart(lines: dict[str, str], folders: dict[str, _Folder], room: int) -> None:
-    heap: list[tuple[int, str]] = []
+    heap: list[tuple[int, int, str]] = []
     for key, folder in folders.items():
-        heappush(heap, (-folder.below.total(), key))
+        heappush(heap, (-folder.code, -folder.below.total(), key))
     while heap:
-        _, key = heappop(heap)
+        *_, key = heappop(heap)
         folder = folders[key]
         inner = {f"{key}{name}/": one for name, one in sorted(folder.folders.items())}
         if not inner:
@@ -144,7 +148,7 @@ def _take_apart(lines: dict[str, str], folders: dict[str, _Folder], room: int) -
         lines |= new
         for one, each in inner.items():
             folders[one] = each
-            heappush(heap, (-each.below.total(), one))
+            heappush(heap, (-each.code, -each.below.total(), one))
 
 
 def _line(key: str, folder: _Folder, *, own: bool = False) -> str:

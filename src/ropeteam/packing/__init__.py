@@ -53,7 +53,7 @@ class Packs:
         drawn = self.map()
         with self._lock:
             commit = self._commit(start)
-            wanted = pack_excerpts.wanted(told, commit.every, commit.sizes, lambda own: imported_by(own, commit))
+            wanted = pack_excerpts.wanted(told, commit.every, commit.sizes, lambda own: _used(own, commit))
             wanted = [want for want in wanted if commit.may_show(want.path)]
             commit.load(want.path for want in wanted)
             contents = {
@@ -109,6 +109,11 @@ class Packs:
             hubs=[path for path in commit.code if commit.sizes[path] >= SMALLEST_HUB and kinds.is_hub(path)],
             most=most,
         )
+
+
+def _used(own: Sequence[str], commit: Commit) -> list[str]:
+    """What an attempt's files import; what a file imports that joins everything (routes, an index) says little."""
+    return imported_by([path for path in own if not kinds.is_hub(path)], commit)
 
 
 def _tests_of(those: Sequence[str], code: Sequence[str]) -> list[str]:

@@ -54,6 +54,11 @@ def _of(path: str, ending: str, content: bytes) -> Iterator[Signature]:
     elif path.endswith(".blade.php"):
         return
     elif grammar := GRAMMARS.get("rb" if ending == "rake" else ending):
-        yield from _FINDERS[grammar](grammar, content)
+        nothing = True
+        for each in _FINDERS[grammar](grammar, content):
+            nothing = False
+            yield each
+        if nothing:
+            yield from by_lines.in_broken(content)
     else:
         yield from by_lines.found(ending, content)

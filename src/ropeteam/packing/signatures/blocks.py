@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ropeteam.core.pack import Signature
 from ropeteam.grammars import parsed
-from ropeteam.packing.signatures.nodes import DEEPEST, field, head, named, said, text
+from ropeteam.packing.signatures.nodes import DEEPEST, field, head, named, plain, said, text, without
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -38,11 +38,11 @@ def _declared(grammar: str, content: bytes, node: Node, depth: int) -> Iterator[
     if grammar == "go":
         yield from _go(content, node, body)
     elif kind in _CONTAINERS:
-        yield said(node, head(content, node, body), depth)
+        yield said(node, without(content, node, body, _annotations(node)), depth)
         if body is not None and depth < DEEPEST:
             yield from _members(grammar, content, body, depth + 1)
     elif kind in _FUNCTIONS:
-        words = head(content, node, body)
+        words = without(content, node, body, _annotations(node))
         if not _HIDDEN.search(words.split("(")[0]):
             yield said(node, words, depth)
     elif kind in _CONSTANTS:
@@ -60,6 +60,12 @@ def _declared(grammar: str, content: bytes, node: Node, depth: int) -> Iterator[
         yield from _routes(content, node, depth)
 
 
+def _annotations(node: Node) -> list[Node]:
+    """Java's stand among the modifiers, PHP's before them."""
+    each = [*node.children, *(inner for one in node.children if one.type == "modifiers" for inner in one.children)]
+    return [one for one in each if one.type in ("annotation", "marker_annotation", "attribute_list")]
+
+
 def _members(grammar: str, content: bytes, body: Node, depth: int) -> Iterator[Signature]:
     cases = []
     for node in named(body):
@@ -69,7 +75,7 @@ def _members(grammar: str, content: bytes, body: Node, depth: int) -> Iterator[S
         elif node.type == "enum_body_declarations":
             yield from _members(grammar, content, node, depth)
         elif node.type == "use_declaration":
-            yield said(node, text(content, node).rstrip(";"), depth)
+            yield said(node, text(content, node).rstrip(";"), depth, minor=True)
         else:
             yield from _declared(grammar, content, node, depth)
     if cases:
@@ -101,7 +107,7 @@ def _fields(words: str) -> str:
     """On one line, without tags and comments."""
     plain = re.sub(r"`[^`]*`|//[^\n]*", "", words)
     plain = re.sub(r"\{\s*\n\s*", "{ ", plain)
-    return re.sub(r"\s*\n\s*\}", " }", re.sub(r"[ \t]*\n\s*(?!\})", "; ", plain))
+    return re.sub(r";?\s*\}", " }", re.sub(r"[ \t]*\n\s*(?!\})", "; ", plain))
 
 
 def _routes(content: bytes, node: Node, depth: int) -> Iterator[Signature]:
@@ -113,7 +119,7 @@ def _routes(content: bytes, node: Node, depth: int) -> Iterator[Signature]:
     if group is None:
         yield said(node, text(content, node).rstrip(";"), depth)
         return
-    yield said(node, words[: group.start()].decode("utf-8", "replace").rstrip(" ,") + " …", depth)
+    yield said(node, plain(words[: group.start()].decode("utf-8", "replace")).rstrip(" ,") + " …", depth)
     for inner in _statements(node, MOST_ROUTES_DEEP * 4):
         if depth < MOST_ROUTES_DEEP:
             yield from _routes(content, inner, depth + 1)

@@ -43,13 +43,26 @@ _PATTERNS: Final = {
     ending: re.compile(rb"^([ \t]*)((?:" + pattern.encode() + rb")[^\n]*)", re.MULTILINE)
     for ending, pattern in _LANGUAGES.items()
 }
+_ANY: Final = re.compile(
+    rb"^([ \t]*)((?:(?:export|default|public|protected|static|abstract|final|async)\s+)*"
+    rb"(?:class|interface|enum|trait|struct|type|function\*?|func|def|module|record)\s+[\w(][^\n]*)",
+    re.MULTILINE,
+)
 DEEPEST: Final = 2
+
+
+def in_broken(content: bytes) -> Iterator[Signature]:
+    """Of a file that its grammar makes nothing of."""
+    yield from _matching(_ANY, content)
 
 
 def found(ending: str, content: bytes) -> Iterator[Signature]:
     pattern = _PATTERNS.get(ending)
-    if pattern is None:
-        return
+    if pattern is not None:
+        yield from _matching(pattern, content)
+
+
+def _matching(pattern: re.Pattern[bytes], content: bytes) -> Iterator[Signature]:
     step = b"    " if b"\n    " in content else b"  "
     at, line = 0, 1
     for each in pattern.finditer(content):
@@ -57,4 +70,4 @@ def found(ending: str, content: bytes) -> Iterator[Signature]:
         at = each.start()
         depth = len(each[1].expandtabs(4)) // len(step)
         if depth < DEEPEST:
-            yield signature(line, each[2].decode("utf-8", "replace").rstrip(" \t\r{("), depth)
+            yield signature(line, each[2].decode("utf-8", "replace").rstrip(" \t\r{}("), depth)

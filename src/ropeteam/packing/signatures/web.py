@@ -5,6 +5,7 @@ A file without an export is taken as a script or a CommonJS module: all its func
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -12,12 +13,13 @@ import msgspec
 
 from ropeteam.core.pack import Signature
 from ropeteam.grammars import parsed
-from ropeteam.packing.signatures.nodes import DEEPEST, field, head, named, said, text
+from ropeteam.packing.signatures.nodes import DEEPEST, field, head, named, plain, said, text, without
 from ropeteam.planners.static.imports.web import scripts
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+_AT_END: Final = re.compile(r"(?<=[\w)\]}>'\"?])[ \t]*\r?\n\s*(?=[\w\['\"(])")  # of a member without a semicolon
 _WHOLE: Final = frozenset({"interface_declaration", "type_alias_declaration", "enum_declaration", "function_signature"})
 _CLASSES: Final = frozenset({"class_declaration", "abstract_class_declaration", "class"})
 _FUNCTIONS: Final = frozenset({"function_declaration", "generator_function_declaration"})
@@ -75,11 +77,13 @@ def _declared(content: bytes, node: Node, outer: Node, depth: int) -> Iterator[S
     kind = node.type
     body = field(node, "body")
     if kind in _WHOLE:
-        yield said(outer, text(content, outer).rstrip(";"), depth)
+        yield said(outer, _AT_END.sub("; ", plain(text(content, outer))).rstrip("; "), depth)
     elif kind in _FUNCTIONS or kind in _VALUES:
         yield said(outer, head(content, outer, body).removesuffix("=>"), depth)
     elif kind in _CLASSES:
-        yield said(node, head(content, outer, body), depth)
+        decorators = [one for one in (*outer.children, *node.children) if one.type == "decorator"]
+        told = "".join(f"  @{_short(content, one.named_children[0])}" for one in decorators if one.named_children)
+        yield said(node, without(content, outer, body, decorators).split("  @")[0] + told, depth)
         if body is not None and depth < DEEPEST:
             yield from _members(content, body, depth + 1)
     elif kind in ("lexical_declaration", "variable_declaration"):
@@ -108,7 +112,9 @@ def _variables(content: bytes, node: Node, outer: Node, depth: int) -> Iterator[
             yield said(one, f"{word} {text(content, one)}", depth)
         elif outer is not node:
             kind = field(one, "type")
-            call = f" = {_called(content, value)}(…)" if value is not None and value.type == "call_expression" else ""
+            call = ""
+            if value is not None and value.type in ("call_expression", "object"):
+                call = f" = {_short(content, value)}" if value.type == "object" else f" = {_called(content, value)}(…)"
             yield said(
                 one, f"{word} {text(content, name)}{text(content, kind) if kind else ''}{call}", depth, minor=True
             )
