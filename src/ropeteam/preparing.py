@@ -19,9 +19,10 @@ import msgspec
 from ropeteam import git, process, prompts
 from ropeteam.context import CONTEXT, PATTERNS, RunContext
 from ropeteam.core import events as ev
-from ropeteam.core.briefing import briefing
+from ropeteam.core.briefing import Briefing, briefing
 from ropeteam.core.hosting import HostUnit, brief
 from ropeteam.core.model import FileChange
+from ropeteam.core.pack import Excerpt
 from ropeteam.core.progress import units
 from ropeteam.core.state import RunState
 from ropeteam.engine import Stopped
@@ -158,6 +159,7 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         earlier=command.earlier,
         report_by=agent.report_by,
         briefing=told,
+        excerpts=_excerpts(c, command, told),
         thinking=bool(thinking),
         hosted=agent.abilities.hosted,
     )
@@ -232,7 +234,21 @@ def _shared(c: RunContext) -> str:
     context = [(path, text(path)) for path in CONTEXT]
     patterns = text(PATTERNS) or prompts.default_patterns()
     first = [(path, body) for path, body in context if body.strip()][:1]  # the other is mostly the same again
-    return prompts.shared(c.started.feature, base_context=first, patterns=patterns)
+    drawn = c.packs.map() if _packs(c) else ""
+    return prompts.shared(c.started.feature, base_context=first, patterns=patterns, repository_map=drawn)
+
+
+def _packs(c: RunContext) -> bool:
+    """Whether agents are given packs at all. By the settings alone: the shared prompt is the same for all attempts, and
+    a fork goes on with that of the conversation it was copied from."""
+    return c.started.settings.reading.share in ("auto", "pack")
+
+
+def _excerpts(c: RunContext, command: ev.RunAgent, told: Briefing | None) -> list[Excerpt]:
+    """What is read for one attempt; nothing for a fork, whose conversation has read."""
+    if told is None or command.fork or command.kind not in ("contract", "unit") or not _packs(c):
+        return []
+    return c.packs.excerpts(told, command.start)
 
 
 def give(launch: Launch, folder: Path) -> None:

@@ -12,8 +12,9 @@ from typing import Literal
 from ropeteam.core.briefing import Briefing
 from ropeteam.core.events import Earlier
 from ropeteam.core.model import Document, Feature, Kind, Requirement, Unit
+from ropeteam.core.pack import Excerpt
 from ropeteam.core.plan import RESERVED
-from ropeteam.prompts import others, planning
+from ropeteam.prompts import others, packs, planning
 from ropeteam.prompts import parts as sections
 from ropeteam.prompts.markdown import fenced, fill, one_line, text, writable
 
@@ -40,11 +41,14 @@ def default_patterns() -> str:
     return text("patterns")
 
 
-def shared(feature: Feature, *, base_context: Sequence[tuple[str, str]], patterns: str) -> str:
+def shared(
+    feature: Feature, *, base_context: Sequence[tuple[str, str]], patterns: str, repository_map: str = ""
+) -> str:
     """What every attempt of a run reads first. The same arguments give the same bytes: no date, run or tree in it.
 
     base_context: path and text of the repository's own instructions for agents, from the base commit.
     patterns: `default_patterns()`, or the repository's `.ropeteam/patterns.md` from the base commit.
+    repository_map: of the base commit (`ropeteam.packing`), empty for none.
     """
     parts = [text("shared"), "# The project's own instructions"]
     parts += [_quoted(path, text) for path, text in base_context if text.strip()] or ["There are none."]
@@ -56,6 +60,8 @@ def shared(feature: Feature, *, base_context: Sequence[tuple[str, str]], pattern
             parts += [f"## {heading}", *(_document(document) for document in documents)]
     if due := sections.parts(feature):
         parts.append(due)
+    if drawn := packs.repository_map(repository_map):
+        parts.append(drawn)
     return writable("\n\n".join(part.strip("\n") for part in parts) + "\n")
 
 
@@ -69,6 +75,7 @@ def own(
     earlier: Sequence[Earlier],
     report_by: Literal["file", "structured"],
     briefing: Briefing | None = None,
+    excerpts: Sequence[Excerpt] = (),
     thinking: bool = False,
     hosted: bool = False,
 ) -> str:
@@ -77,6 +84,7 @@ def own(
     goal: in words; of a unit its own goal comes first, where it has one. tree, report_file: absolute. earlier: attempts
     before it, newest last. report_by: whether the agent writes its report to a file or gives it as structured output.
     briefing: what it is told of the plan and the others; for `contract` and `unit` with their own unit in it.
+    excerpts: what was read for it of the files that it needs, for `contract` and `unit` (`ropeteam.packing`).
     thinking: of who plans, whether it has an MCP server to think with. hosted: it is a host's subagent, whose own
     folder is another one than its tree.
     """
@@ -97,7 +105,7 @@ def own(
         case "single" | "rest" | "belay", _:
             prompt = _whole(kind, goal, feature, earlier, told, values)
         case "contract" | "unit", Unit() as unit:
-            prompt = _unit(kind, unit, goal, feature, earlier, told, values)
+            prompt = _unit(kind, unit, goal, feature, earlier, told, values, packs.excerpts(excerpts))
         case _:
             raise ValueError(f"there is no prompt for {kind} without its unit")
     return writable(f"{prompt}\n")
@@ -145,8 +153,12 @@ def _unit(
     earlier: Sequence[Earlier],
     told: Briefing,
     values: dict[str, str],
+    read: str,
 ) -> str:
-    """The prompt of one that owns a part. What all units are told of the plan stands first: see `others.plan`."""
+    """The prompt of one that owns a part. What all units are told of the plan stands first: see `others.plan`.
+
+    read: what was read for it, as it is told.
+    """
     if kind == "unit":
         values["others"] = others.others(told)
     task = fill(
@@ -160,7 +172,7 @@ def _unit(
         before="\n\n".join(_earlier(earlier)),
         **values,
     )
-    return "\n\n".join([*others.plan(told), task])
+    return "\n\n".join([*others.plan(told), *([read] if read else []), task])
 
 
 def _plan(
