@@ -5,6 +5,7 @@ from __future__ import annotations
 from ropeteam.core import events as ev
 from ropeteam.core.budget import left_of_limits
 from ropeteam.core.model import Asked, Kind
+from ropeteam.core.reading import scout_of
 from ropeteam.core.state import RunState
 
 
@@ -38,6 +39,7 @@ def next_attempt(
         asked=last.asked if last else asked,
         budget_usd=usd,
         budget_tokens=tokens,
+        fork=scout_of(state, unit, kind, agent="", model=""),
     )
 
 
