@@ -6,7 +6,8 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from threading import Event
+from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
@@ -15,8 +16,8 @@ from ropeteam.cli.plain import escaped, plain
 
 if TYPE_CHECKING:
     from ropeteam import app
-    from ropeteam.cli.live import Lines, Picture
     from ropeteam.cli.page_parts import Page
+    from ropeteam.core.events import AnyEvent
     from ropeteam.core.state import RunState
     from ropeteam.journal import Journal
 
@@ -36,6 +37,14 @@ class Seen:
     timed_out: bool = False
 
 
+class View(Protocol):
+    """Who is shown what happens, and what agents do right now."""
+
+    def watch(self, state: RunState, event: AnyEvent) -> None: ...
+
+    def tell(self, attempt: str, text: str) -> None: ...
+
+
 def still(state: RunState) -> bool:
     """Whether the run stands still: ended with nothing left to land, parked, or interrupted."""
     if state.phase in ("parked", "interrupted"):
@@ -44,18 +53,28 @@ def still(state: RunState) -> bool:
 
 
 def until_still(
-    repository: app.Repository, run: str, seconds: float | None, view: Lines | Picture | None = None
+    repository: app.Repository,
+    run: str,
+    seconds: float | None,
+    view: View | None = None,
+    stop: Event | None = None,
 ) -> Seen:
-    """Follow a run through its journal until it stands still, is abandoned, or `seconds` have gone by."""
+    """Follow a run through its journal until it stands still, is abandoned, or `seconds` have gone by. stop: set by
+    another thread, it ends the following as if the time had gone by."""
     journal = repository.journal()
     try:
-        return _followed(repository, journal, run, seconds, view)
+        return _followed(repository, journal, run, seconds, view, stop or Event())
     finally:
         journal.close()
 
 
 def _followed(
-    repository: app.Repository, journal: Journal, run: str, seconds: float | None, view: Lines | Picture | None
+    repository: app.Repository,
+    journal: Journal,
+    run: str,
+    seconds: float | None,
+    view: View | None,
+    stop: Event,
 ) -> Seen:
     from ropeteam import locks
     from ropeteam.cli.live import Picture
@@ -79,7 +98,7 @@ def _followed(
         driven = now if held or events else driven
         if now - driven > BEGIN_SECONDS:
             return Seen(state, abandoned=True)
-        if until is not None and now >= until:
+        if stop.is_set() or (until is not None and now >= until):
             return Seen(state, timed_out=True)
         if view is not None:
             for attempt, (_, text) in journal.doing(run).items():
@@ -87,7 +106,7 @@ def _followed(
                     view.tell(attempt, text)
             if isinstance(view, Picture):
                 view.draw()
-        time.sleep(POLL_SECONDS if until is None else max(0.01, min(POLL_SECONDS, until - now)))
+        stop.wait(POLL_SECONDS if until is None else max(0.01, min(POLL_SECONDS, until - now)))
 
 
 @click.command(short_help="Follow a run live.")

@@ -37,9 +37,17 @@ def scout_of(state: RunState, unit: str, kind: Kind, agent: str, model: str) -> 
         return ""
     name = agent or state.begun.answers.agent
     for scout in _scouts(state, unit):
-        if scout.agent == name and scout.model == model and _can_be_shared(state, scout):
+        if scout.agent != name or _model(state, name, scout.model) != _model(state, name, model):
+            continue
+        if _can_be_shared(state, scout):
             return scout.id
     return ""
+
+
+def _model(state: RunState, agent: str, chosen: str) -> str:
+    """The model that is set for that agent where none was chosen for the attempt; empty for the agent's own default."""
+    own = state.begun.settings.agents.get(agent)
+    return chosen or (own.model if own is not None else None) or ""
 
 
 def _scouts(state: RunState, unit: str) -> Iterator[AttemptState]:

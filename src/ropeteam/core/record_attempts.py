@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from ropeteam.core import asking
 from ropeteam.core import events as ev
 from ropeteam.core.budget import exhausted, raised, watch_budget, watch_context
+from ropeteam.core.choosing import in_place
 from ropeteam.core.falling import drop, eject, fall, let_go
 from ropeteam.core.model import Action, Outcome, Trigger
 from ropeteam.core.progress import ALONE, outside, pieces, top
@@ -152,6 +153,7 @@ def _piece_failed(state: RunState, a: AttemptState, outcome: Outcome, at: float)
     if a.fork and a.result.unforked:
         return _begins_anew(state, a, at)
     before = [x for x in state.attempts if x.unit == a.unit and x.id != a.id and x.outcome in MAY_PASS]
+    before = [x for x in before if x.agent == a.agent]
     before = [x for x in before if x.started_at >= _last_park(state)]
     next_step = after_unit_failure(
         outcome,
@@ -161,7 +163,8 @@ def _piece_failed(state: RunState, a: AttemptState, outcome: Outcome, at: float)
         retry_seconds=state.begun.settings.limits.retry_seconds,
         fallback=state.begun.settings.fallback,
     )
-    said = a.result.evidence or f"{a.id} ended as {outcome}."
+    state, next_step, other = in_place(state, a, next_step)
+    said = (a.result.evidence or f"{a.id} ended as {outcome}.") + other
     t = Trigger(id=next_step.trigger, unit=a.unit, attempt=a.id, at=at, evidence=said, action=next_step.action)
     if next_step.action in ("retry", "park"):
         return _again(state, a, next_step).pend(t)
@@ -202,6 +205,8 @@ def _attempt_failed(state: RunState, a: AttemptState, outcome: Outcome, at: floa
     for earlier in reversed(tries[:-1]):
         if earlier.outcome not in MAY_PASS or earlier.counted or earlier.started_at < _last_park(state):
             break
+        if earlier.agent != a.agent:
+            break
         before += 1
     counted, nothing_left = sum(x.counted for x in tries), exhausted(state)
     next_step = after_failure(
@@ -212,6 +217,7 @@ def _attempt_failed(state: RunState, a: AttemptState, outcome: Outcome, at: floa
         passed_before=before,
         retry_seconds=state.begun.settings.limits.retry_seconds,
     )
+    state, next_step, other = in_place(state, a, next_step)
     if nothing_left:
         next_step = replace(next_step, action="stop")
     a = replace(a, stage="failed", counted=next_step.counted, not_before=next_step.not_before)
@@ -223,7 +229,7 @@ def _attempt_failed(state: RunState, a: AttemptState, outcome: Outcome, at: floa
             unit=a.unit,
             attempt=a.id,
             at=at,
-            evidence=a.result.evidence or f"{a.id} ended as {outcome}.",
+            evidence=(a.result.evidence or f"{a.id} ended as {outcome}.") + other,
             action=next_step.action,
         ),
     )
