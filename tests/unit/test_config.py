@@ -447,6 +447,7 @@ def test_the_schema_knows_every_setting_and_judges_as_loading_does() -> None:
         "[agent]\nname = 'command'\ncommand.argv = ['x']": True,
         "[agents.cluade]\nmodel = 'x'": False,
         "[agents.scripted]\ntime_scale = 0": False,
+        "[agent]\ninstead = ['command']\n[agent.for]\ncontract = 'claude:opus'\nlayers.views = 'command'": True,
         "checks.commands = ['a', {argv = 'b'}, {argv = ['c'], format = 'tap'}]": True,
         "checks.commands = [{name = 'x'}]": False,
         "land = 'maybe'": False,
@@ -459,7 +460,11 @@ def test_the_schema_knows_every_setting_and_judges_as_loading_does() -> None:
             refused(text)
     for name in keys.names():
         *group, last = name.split(".")
-        owner = schema["$defs"][group[0].capitalize()] if group else schema
+        if group[:1] == ["agent"]:
+            beside = schema["properties"]["agent"]["anyOf"][1]["properties"]
+            owner = schema["$defs"]["AgentFor"] if group[1:] else {"properties": beside}
+        else:
+            owner = schema["$defs"][group[0].capitalize()] if group else schema
         assert last in owner["properties"]
 
 

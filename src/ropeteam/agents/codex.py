@@ -18,6 +18,7 @@ How it is started, and why (each seen with version 0.169.0 against a loopback mo
   not told to.
 - Its databases are put into the attempt's folder; of what codex keeps in the user's own, an attempt leaves the record
   of its conversation, and that only without ropeteam's sandbox.
+- A log-in is not renewed inside ropeteam's sandbox, where it could not be kept.
 - Refused connections are waited for without end unless `unbounded_connection_retries` is off.
 """
 
@@ -37,6 +38,7 @@ from ropeteam import process
 from ropeteam.agents import endings
 from ropeteam.agents.codex_record import RecordReader
 from ropeteam.agents.codex_stream import CodexConversation
+from ropeteam.agents.codex_verdict import NOT_RENEWED
 from ropeteam.agents.report_schema import report_schema, strict
 from ropeteam.core.model import Usage
 from ropeteam.core.settings import AgentSettings
@@ -93,12 +95,16 @@ _PASSING: Final = """
 SETTINGS: Final = HomeFolder(
     name=".codex",
     variable="CODEX_HOME",
-    kept=("auth.json",),  # a log-in that is renewed and not kept would log the user out
     own=("sessions",),  # its conversation
     fresh=tuple(name for name in _PASSING.split() if name != "sessions"),
 )
 """Whatever lies there unconfined sessions of the user's obey or run: config.toml, hooks, rules, skills, plugins. codex
-works with all of it read-only (seen with 0.169.0)."""
+works with all of it read-only (seen with 0.169.0), the log-in included: see `RENEWAL`."""
+
+RENEWAL: Final = {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": f"http://127.0.0.1:9/{NOT_RENEWED}"}
+"""For a sandbox: where a log-in with a subscription is renewed, which is nowhere. codex puts a new `auth.json` in the
+place of the old one, which cannot be done to a single file that is shown there (EBUSY), and a renewal that was made and
+not kept would log the user out. What was given out last holds for days; once it does not, the run parks."""
 
 CONFINED: Final = """
 
@@ -148,7 +154,7 @@ class CodexAgent:
         argv += ["fork", task.fork.session, "-"] if task.fork is not None else ["-"]
         return Launch(
             argv=tuple(argv),
-            env=settings.env,
+            env={**(RENEWAL if task.sandboxed else {}), **settings.env},
             stdin=_stdin(task),
             files={
                 str(task.prompt_file): endings.whole_prompt(task),

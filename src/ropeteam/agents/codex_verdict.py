@@ -15,12 +15,15 @@ from ropeteam.agents.report_schema import without_nulls
 from ropeteam.core.model import AgentReport, Kind, Outcome
 from ropeteam.ports import Exit, Task
 
+NOT_RENEWED: Final = "the-log-in-is-not-renewed-in-a-sandbox"
+"""In codex's words where it wanted to renew its log-in and could not: see `codex.RENEWAL`."""
+
 _STATUS = re.compile(r"\b(?:unexpected status|last status:) (\d{3})\b")
 _FENCED = re.compile(r"```(?:json)?\s*\n(\{.*?\})\s*```", re.DOTALL)
 
 # codex's own words come without a status. They hold for all providers; a provider's own words stand behind a status.
 _LOG_IN = re.compile(
-    r"missing environment variable|access token could not be refreshed|log ?out and (?:log|sign) in|"
+    rf"{NOT_RENEWED}|missing environment variable|access token could not be refreshed|log ?out and (?:log|sign) in|"
     r"not logged in|sign in again|invalid api key|incorrect api key",
     re.IGNORECASE,
 )
@@ -104,8 +107,7 @@ def _without_an_end(exit: Exit, heard: Heard, outcome: Outcome, evidence: str) -
 
 def refused(words: str) -> Outcome:
     """What it means that a turn failed with these words."""
-    found = _STATUS.search(words)
-    status = int(found[1]) if found else 0
+    status = status_of(words)
     if status == 413 or _FULL.search(words):
         return "context"
     if status in (402, 429) or _USED_UP.search(words):
@@ -118,9 +120,9 @@ def refused(words: str) -> Outcome:
 
 
 def status_of(words: str) -> int:
-    """Of HTTP, where codex tells one."""
+    """Of HTTP, where codex tells one, else 0. It renews a log-in because of a 401."""
     found = _STATUS.search(words)
-    return int(found[1]) if found else 0
+    return int(found[1]) if found else 401 if NOT_RENEWED in words else 0
 
 
 def plain(words: str) -> str:
@@ -156,6 +158,8 @@ def notices(heard: Heard, outcome: Outcome) -> tuple[str, ...]:
     denied = [*heard.declined, *heard.record.refused]
     if denied and outcome != "denied":
         found.append(f"{len(denied)} things it tried were refused (the first: {denied[0][:160]}).")
+    if NOT_RENEWED in (heard.failed or heard.error):
+        found.append("Its log-in has run out. Start `codex` once, which renews it; then `ropeteam resume` goes on.")
     if heard.record.compacted:
         found.append(f"Its conversation was shortened {heard.record.compacted} times.")
     if heard.began and heard.record.usage is None and not heard.done:
