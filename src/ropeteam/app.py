@@ -32,9 +32,11 @@ from ropeteam.ports import Agent, Clock, Probe
 AGENTS: Final = {
     "claude": "ropeteam.agents.claude:ClaudeAgent",
     "command": "ropeteam.agents.command:CommandAgent",
+    "gemini": "ropeteam.agents.gemini:GeminiAgent",
+    "opencode": "ropeteam.agents.opencode:OpencodeAgent",
     "scripted": "ropeteam.agents.scripted:ScriptedAgent",
 }
-BY_DEFAULT: Final = ("claude",)
+BY_DEFAULT: Final = ("claude", "gemini", "opencode")
 """Looked for in this order when no agent is named."""
 
 
