@@ -30,8 +30,11 @@ from ropeteam.journal import Journal
 from ropeteam.ports import Agent, Clock, Probe
 
 AGENTS: Final = {
+    "acp": "ropeteam.agents.acp:AcpAgent",
+    "aider": "ropeteam.agents.aider:AiderAgent",
     "claude": "ropeteam.agents.claude:ClaudeAgent",
     "command": "ropeteam.agents.command:CommandAgent",
+    "mini-swe-agent": "ropeteam.agents.mini_swe_agent:MiniSweAgent",
     "scripted": "ropeteam.agents.scripted:ScriptedAgent",
 }
 BY_DEFAULT: Final = ("claude",)
