@@ -1,14 +1,15 @@
 """`--agent aider`: aider without a terminal, with one message, read by its plain text.
 
-As seen with 0.86.2 against the loopback model server: it ends with 0 whatever happens, and what the provider said stands
-in its output; it tells tokens and money as a line after each answer; it repeats a refused request for about a minute.
+As seen with 0.86.2 against the loopback model server: it ends with 0 whatever happens, and what the provider said
+stands in its output; it tells tokens and money as a line after each answer; it repeats a refused request for a minute.
 
 - It commits nothing (`--no-auto-commits --no-dirty-commits`): the work tree is the result. Its repository map is off,
   because it would leave a folder in the work tree; files that a unit owns or should read are added by name.
 - Nobody can be asked: `--yes-always`. It suggests no shell commands, lints nothing and opens no addresses.
 - Its histories go into the attempt's folder. It makes `~/.aider` for a cache of prices, which it fetches by itself.
-- It cannot run commands, so a report comes only from a model that writes the report file like any other file. Who plans
-  is asked in aider's `ask` mode: the plan is its answer.
+- It writes no file outside the repository, so the report is asked for as a line of its last answer (a block of JSON
+  could be taken for a file), which is read from the history it keeps of its requests. Who plans is asked in aider's
+  `ask` mode: the plan is the answer.
 """
 
 from __future__ import annotations
@@ -22,23 +23,27 @@ import msgspec
 
 from ropeteam.agents import endings, litellm_keys, preset, program
 from ropeteam.agents.provider_words import refusal
-from ropeteam.core.model import Outcome, Usage
+from ropeteam.core.agent_files import ReportFile
+from ropeteam.core.model import AgentReport, Outcome, Usage
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Abilities, Conversation, Exit, Finish, Launch, Probe, Said, Task
 
-OPTIONS: Final = """
+_OPTIONS: Final = """
     --yes-always --no-auto-commits --no-dirty-commits --no-gitignore --map-tokens 0 --no-check-update --no-analytics
     --no-show-release-notes --no-show-model-warnings --no-suggest-shell-commands --no-detect-urls --no-auto-lint
     --no-auto-test --no-pretty --no-stream --no-fancy-input --no-notifications --disable-playwright
-""".split()
+"""
 
-SETTINGS: Final = (".aider.conf.yml", ".aider.model.settings.yml", ".aider.model.metadata.json", ".aider/oauth-keys.env")
+SETTINGS: Final = tuple(f".aider{name}" for name in (".conf.yml", ".model.settings.yml", "/oauth-keys.env"))
 """Below the home folder, what it reads."""
 
 MOST_FILES: Final = 20
 """So many files are added by name at most: it puts each one whole into every request."""
 
+MARK: Final = "ROPETEAM-REPORT:"
+
 _HINT = "Install it (pipx install aider-chat), or say where it is with agent.aider.argv."
+_decoder = msgspec.json.Decoder(ReportFile)
 _USAGE = re.compile(
     r"^Tokens: (?P<sent>[\d.]+[kM]?) sent(?:, (?P<written>[\d.]+[kM]?) cache write)?"
     r"(?:, (?P<hit>[\d.]+[kM]?) cache hit)?, (?P<received>[\d.]+[kM]?) received\."
@@ -48,10 +53,12 @@ _COST = re.compile(r"\bCost: \$[\d.]+ message, \$(?P<session>[\d.]+) session\.")
 
 _FAILED = re.compile(r"^(?:litellm\.)?(?P<name>[A-Z]\w*(?:Error|Exceeded))\b[:.]")
 _RETRY = re.compile(r"^Retrying in (?P<seconds>[\d.]+) seconds")
-_CONTEXT = re.compile(r"exceeds the .{0,60}token limit|has hit a token limit|exceeded? (?:its|the) context window", re.I)
+_CONTEXT = re.compile(
+    r"exceeds the .{0,60}token limit|has hit a token limit|exceeded? (?:its|the) context window", re.I
+)
 _APPLIED = re.compile(r"^Applied edit to ")
 _NOISE = re.compile(
-    r"^(Analytics|Update git (name|email)|HTTPSConnectionPool|Aider v|Main model|Weak model|Editor model|Git repo|Repo-map)"
+    r"^(Analytics|Update git (name|email)|HTTPSConnectionPool|Aider v|Git repo|Repo-map|(Main|Weak|Editor) model)"
 )
 _UNITS: Final = {"k": 1_000, "M": 1_000_000}
 
@@ -60,14 +67,15 @@ class AiderAgent:
     """Builds command lines for aider."""
 
     name = "aider"
-    report_by: Literal["file", "structured"] = "file"
+    report_by: Literal["file", "structured"] = "structured"
     attaches = False
     abilities = Abilities(usage="cost")
 
     def build(self, task: Task) -> Launch:
         settings = task.settings
         prompt = endings.whole_prompt(task)
-        argv = [*(settings.argv or ("aider",)), *OPTIONS, "--message-file", str(task.prompt_file)]
+        message = task.folder / "aider-message.md"
+        argv = [*(settings.argv or ("aider",)), *_OPTIONS.split(), "--message-file", str(message)]
         for option, name in (("input", "aider-input"), ("chat", "aider-chat.md"), ("llm", "aider-llm.txt")):
             argv += [f"--{option}-history-file", str(task.folder / name)]
         if settings.model:
@@ -81,7 +89,7 @@ class AiderAgent:
             argv=tuple(argv),
             env=env,
             stdin=prompt,
-            files={str(task.prompt_file): prompt},
+            files={str(task.prompt_file): prompt, str(message): prompt + _asked(task)},
             pass_env=(*litellm_keys.passed(env), "AIDER_MODEL"),
             home_readonly=SETTINGS,
             readable=preset.readable(argv),
@@ -96,8 +104,19 @@ class AiderAgent:
         files = any((home / name).exists() for name in SETTINGS)
         if found.problem or files or litellm_keys.some_key({**env, **settings.env}):
             return found
-        problem = "aider is installed, and there is no key of a provider: none in the environment, no ~/.aider.conf.yml."
+        problem = (
+            "aider is installed, and there is no key of a provider: none in the environment, no ~/.aider.conf.yml."
+        )
         return msgspec.structs.replace(found, problem=problem, hint="Set one, for example OPENAI_API_KEY.")
+
+
+def _asked(task: Task) -> str:
+    """How the report is to be given, in words that go with any of its formats for edits."""
+    what = "plan" if task.kind == "plan" else "report"
+    return (
+        f"\nThe structured form of the {what}: one single line at the very end of your last message. It begins with "
+        f"`{MARK}` and goes on with the JSON document, without line breaks, not in a file and not in a code block.\n"
+    )
 
 
 def _files(tree: Path, patterns: Sequence[str]) -> list[str]:
@@ -113,7 +132,7 @@ class AiderConversation:
         self._task = task
         self._usage = Usage()
         self._failed = ""
-    
+
     def parse(self, line: bytes) -> Sequence[Said]:
         text = line.decode(errors="replace").strip()
         if not text or _NOISE.match(text):
@@ -148,18 +167,31 @@ class AiderConversation:
             )
 
     def finish(self, exit: Exit, now: float) -> Finish:  # noqa: ARG002 - the port's signature
-        report, problem = program.read_report(self._task.report_file)
-        plan = (report.plan or self._answer()) if self._task.kind == "plan" else ""
-        report = msgspec.structs.replace(report, plan=plan)
         outcome, evidence = self._verdict(exit)
+        report, problem = self._report()
         if problem and outcome == "ok":
             outcome, evidence = "corrupted", problem
+        missing = outcome == "ok" and self._task.kind != "plan" and report == AgentReport()
         return Finish(
             outcome=outcome,
             usage=self._usage,
             report=endings.inside(report, self._task.tree),
             evidence=evidence,
+            notices=("It left no report of what it did.",) if missing else (),
         )
+
+    def _report(self) -> tuple[AgentReport, str]:
+        """Its report, and why it cannot be read. Of who plans, the plan: what is behind the mark, else all of it."""
+        answer = self._answer()
+        given = next((line for line in reversed(answer.splitlines()) if MARK in line), "").partition(MARK)[2]
+        if self._task.kind == "plan":
+            return AgentReport(plan=given.strip() or answer), ""
+        if not given:
+            return AgentReport(), ""
+        try:
+            return _decoder.decode(given.strip().strip("`")).report(), ""
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            return AgentReport(), f"Its report cannot be read: {error}."
 
     def _verdict(self, exit: Exit) -> tuple[Outcome, str]:
         ended = endings.stopped(exit)

@@ -84,7 +84,7 @@ class MiniSweAgent:
         file = Path(env.get("HOME", "/")) / SETTINGS / ".env"
         if found.problem or file.exists() or litellm_keys.some_key({**env, **settings.env}):
             return found
-        problem = f"mini-swe-agent is installed, and there is no key of a provider: none in the environment, no {file}."
+        problem = f"mini-swe-agent has no key of a provider: none in the environment, no {file}."
         hint = "Run `mini-extra config setup`, or set one, for example OPENAI_API_KEY."
         return msgspec.structs.replace(found, problem=problem, hint=hint)
 

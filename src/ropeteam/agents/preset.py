@@ -9,6 +9,7 @@ from pathlib import Path
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Probe
 
+
 def readable(argv: Sequence[str]) -> tuple[str, ...]:
     """What must be readable for a program named by its path: itself, and the virtual environment it lies in."""
     if not argv[0].startswith("/"):
