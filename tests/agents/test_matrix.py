@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from all_rigs import RIGS
 from cases import CASES, ENVIRONMENT
 from playing import GRACE_SECONDS, Played, play
-from rigs import RIGS
 from worlds import NOT_FOR_AGENTS, PLACE
 
 from agent_expectations import check, expected, left_out
