@@ -73,7 +73,7 @@ def play(rig: Rig, name: str, case: Case, folder: Path, server: ModelServer) -> 
     world = make(folder, rig.home(url))
     before = fingerprint(world.home, rig.configuration)
     task = a_task(world, rig, case, url)
-    turns = [Turn(calls=(rig.report(task),)) if step == "report" else step for step in case.steps]
+    turns = [rig.said(Turn(calls=(rig.report(task),)) if step == "report" else step) for step in case.steps]
     server.script(name, turns, case.faults, forever=case.forever, directory=str(world.tree), every=rig.every)
     caller = world.caller(rig.caller(url, key=case.key))
     agent = rig.agent(caller)

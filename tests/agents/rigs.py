@@ -7,14 +7,16 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 from cases import REPORT
 
 from ropeteam import app
+from ropeteam.agents.aider import MARK
 from ropeteam.agents.codex import CodexAgent
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Agent, Task
-from ropeteam.testing.model_server import AnyCall, StructuredReport, WriteFile
+from ropeteam.testing.model_server import AnyCall, EditFile, StructuredReport, Turn, WriteFile
 
 MISSING = "ROPETEAM_TEST_AGENTS is not set: `make test-agents` installs the programs and sets it"
 
@@ -65,6 +67,10 @@ class Rig:
     def shorten(self, text: str) -> str:
         """What of a file that the adapter reads is worth recording."""
         return text
+
+    def said(self, turn: Turn) -> Turn:
+        """What the model says, where the agent has words of its own for tools."""
+        return turn
 
     def report(self, task: Task) -> AnyCall:
         """How the model gives the report that the agent asks for."""
@@ -128,4 +134,92 @@ class CodexRig(Rig):
         return "".join(f"{line}\n" for line in lines)
 
 
-RIGS: dict[str, Rig] = {rig.name: rig for rig in (ClaudeRig(), CodexRig())}
+class PipRig(Rig):
+    """A program from PyPI, in an environment of its own: its keys would be too many for ours."""
+
+    folder = ""
+
+    def argv(self) -> tuple[str, ...]:
+        folder = os.environ.get(self.folder, "")
+        if not folder:
+            pytest.skip(f"{self.folder} is not set: to a folder that holds {self.program}, installed from PyPI")
+        return (str(Path(folder) / self.program),)
+
+    def caller(self, url: str, *, key: bool) -> dict[str, str]:
+        return {"OPENAI_API_BASE": f"{url}/v1", **({"OPENAI_API_KEY": "dummy"} if key else {})}
+
+
+class AiderRig(PipRig):
+    name = "aider"
+    program = "aider"
+    folder = "ROPETEAM_TEST_AIDER"
+    model = "openai/gpt-4o"
+    configuration = (".aider.conf.yml",)
+    kept = ("io/aider-llm.txt",)
+    every = True
+
+    def settings(self, url: str) -> AgentSettings:
+        settings = super().settings(url)
+        return msgspec.structs.replace(settings, argv=(*settings.argv, "--edit-format", "whole"))
+
+    def said(self, turn: Turn) -> Turn:
+        """Files whole, as it asks for them; its shell is nobody's."""
+        text = turn.text or "So be it."
+        for call in turn.calls:
+            match call:
+                case WriteFile(path=path, content=content):
+                    text += f"\n\n{path}\n```\n{content}```\n"
+                case EditFile(path=path, replace=content):
+                    text += f"\n\n{path}\n```\n{content}\n```\n"
+                case StructuredReport(content=report):
+                    text += f"\n\n{MARK} {json.dumps(report)}\n"
+        return Turn(text=text)
+
+    def home(self, url: str) -> dict[str, str]:
+        return {".aider.conf.yml": "dark-mode: true\n"}
+
+
+class MiniRig(PipRig):
+    name = "mini-swe-agent"
+    program = "mini-swe-agent"
+    folder = "ROPETEAM_TEST_MINI"
+    model = "openai/gpt-4o"
+    configuration = (".config/mini-swe-agent",)
+    kept = ("io/trajectory.json",)
+
+    def home(self, url: str) -> dict[str, str]:
+        return {".config/mini-swe-agent/.env": "MSWEA_SOMETHING=1\n"}
+
+    def env(self, url: str) -> dict[str, str]:
+        return {"MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "1"}
+
+
+class AcpRig(Rig):
+    """One of the programs that speak the protocol, as its own rig has it."""
+
+    adapter = "acp"
+    arguments: tuple[str, ...] = ()
+
+    def argv(self) -> tuple[str, ...]:
+        return (*super().argv(), *self.arguments)
+
+
+class AcpClaudeRig(AcpRig):
+    name = "acp-claude"
+    program = "claude-agent-acp"
+    model = ClaudeRig.model
+    configuration = ClaudeRig.configuration
+    home, caller, env = ClaudeRig.home, ClaudeRig.caller, ClaudeRig.env
+
+
+class AcpCodexRig(AcpRig):
+    name = "acp-codex"
+    program = "codex-acp"
+    model = CodexRig.model
+    configuration = CodexRig.configuration
+    home, caller = CodexRig.home, CodexRig.caller
+
+
+RIGS: dict[str, Rig] = {
+    rig.name: rig for rig in (ClaudeRig(), CodexRig(), AcpClaudeRig(), AcpCodexRig(), AiderRig(), MiniRig())
+}
