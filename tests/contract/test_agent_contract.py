@@ -324,7 +324,7 @@ LINES = st.lists(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(val
 
 
 @pytest.mark.parametrize("name", sorted(set(app.AGENTS) - {"host"}))  # nobody listens to what a host's agents print
-@settings(deadline=None)  # the machine may be busy
+@settings(max_examples=50)
 @given(lines=LINES, code=st.integers(0, 255) | st.none(), number=st.integers(0, 64))
 def test_no_output_makes_an_adapter_raise(name: str, lines: list[bytes], code: int | None, number: int) -> None:
     agent = app.agent(name)
