@@ -34,10 +34,12 @@ AGENTS: Final = {
     "claude": "ropeteam.agents.claude:ClaudeAgent",
     "codex": "ropeteam.agents.codex:CodexAgent",
     "command": "ropeteam.agents.command:CommandAgent",
+    "gemini": "ropeteam.agents.gemini:GeminiAgent",
     "host": "ropeteam.agents.host:HostAgent",
+    "opencode": "ropeteam.agents.opencode:OpencodeAgent",
     "scripted": "ropeteam.agents.scripted:ScriptedAgent",
 }
-BY_DEFAULT: Final = ("claude", "codex")
+BY_DEFAULT: Final = ("claude", "codex", "gemini", "opencode")
 """Looked for in this order when no agent is named."""
 
 
