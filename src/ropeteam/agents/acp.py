@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
@@ -17,16 +17,17 @@ from typing import Final, Literal
 import msgspec
 
 from ropeteam.agents import acp_known, endings, program
-from ropeteam.agents.acp_talk import Order
+from ropeteam.agents.acp_talk import Done, Order
 from ropeteam.core.settings import AgentSettings
 from ropeteam.errors import BadInput
-from ropeteam.ports import Abilities, Conversation, Launch, Probe, Task
+from ropeteam.ports import Abilities, Conversation, Exit, Finish, Launch, Probe, Said, Task
 
 LIBRARY: Final = "acp"
 
 _NOT_SET = "The agent `acp` needs to know which program to run: agent.acp.argv is not set."
 _HINT = """Give it, for example --set agent.acp.argv='["gemini", "--acp"]'."""
 _MISSING = "The library agent-client-protocol, which speaks with such agents, is not installed."
+_DONE = msgspec.json.encode(Done())
 _INSTALL = "Install it: pip install 'ropeteam[acp]'."
 
 
@@ -67,7 +68,7 @@ class AcpAgent:
         )
 
     def listen(self, task: Task) -> Conversation:
-        return program.ProgramConversation(task)
+        return AcpConversation(task)
 
     def probe(self, settings: AgentSettings, env: Mapping[str, str], *, trusted: bool = True) -> Probe:  # noqa: ARG002
         """The program is looked for but not run: what it does without a client on the other end is not known."""
@@ -86,6 +87,26 @@ class AcpAgent:
         if acp_known.not_logged_in(known, {**env, **settings.env}):
             return Probe(name=self.name, path=found, problem=f"{wanted} is not logged in.", hint=known.hint)
         return Probe(name=self.name, path=found)
+
+
+class AcpConversation(program.ProgramConversation):
+    """A client that ends well says so with its last line."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self._done = False
+
+    def parse(self, line: bytes) -> Sequence[Said]:
+        if line.strip() == _DONE:
+            self._done = True
+            return (Said(kind="end", text="done"),)
+        return super().parse(line)
+
+    def finish(self, exit: Exit, now: float) -> Finish:
+        finish = super().finish(exit, now)
+        if finish.outcome != "ok" or self._done:
+            return finish
+        return msgspec.structs.replace(finish, outcome="unknown", evidence="It ended without saying that it was done.")
 
 
 def _readable(argv: tuple[str, ...], thinking: tuple[str, ...]) -> tuple[str, ...]:

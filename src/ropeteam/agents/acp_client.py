@@ -23,7 +23,7 @@ import msgspec
 
 from ropeteam import __version__, process
 from ropeteam.agents import acp_talk
-from ropeteam.agents.acp_talk import Line, Narrator, Order
+from ropeteam.agents.acp_talk import Done, Line, Narrator, Order
 from ropeteam.core.agent_files import DeniedLine, EndLine, ProgressLine, SessionLine
 
 if TYPE_CHECKING:
@@ -263,6 +263,7 @@ def main(argv: list[str]) -> int:
         printer.say(EndLine(outcome="crashed", text=f"{order.argv[0]} cannot be started: {error.strerror or error}"))
         return 127
     if ending is None:
+        printer.say(Done())
         return 0
     printer.say(ending)
     return 1

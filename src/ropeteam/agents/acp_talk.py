@@ -16,7 +16,12 @@ from ropeteam.agents.provider_words import refusal
 from ropeteam.core.agent_files import DeniedLine, EndLine, ProgressLine, SessionLine, UsageLine
 from ropeteam.core.model import Kind
 
-Line = ProgressLine | UsageLine | SessionLine | DeniedLine | EndLine
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="done"):
+    """The last line of a turn that ended well. Of the client alone: other programs say it by their exit code."""
+
+
+Line = ProgressLine | UsageLine | SessionLine | DeniedLine | EndLine | Done
 
 SHOWN: Final = 160
 """Characters of a text that are shown to people."""

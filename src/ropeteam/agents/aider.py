@@ -132,6 +132,7 @@ class AiderConversation:
         self._task = task
         self._usage = Usage()
         self._failed = ""
+        self._answered = False
 
     def parse(self, line: bytes) -> Sequence[Said]:
         text = line.decode(errors="replace").strip()
@@ -141,7 +142,8 @@ class AiderConversation:
         if counted or cost:
             self._failed = ""
             self._count(counted, cost)
-            return (Said(kind="usage", usage=self._usage),)
+            self._answered = True
+            return (Said(kind="usage", usage=self._usage), Said(kind="end", text="an answer"))
         if retry := _RETRY.match(text):
             return (Said(kind="retry", text=(self._failed or text)[:160], seconds=_number(retry["seconds"])),)
         if _FAILED.match(text) or _CONTEXT.search(text):
@@ -199,7 +201,8 @@ class AiderConversation:
             return ended.outcome, ended.evidence
         outcome, evidence = endings.exit_code(exit)
         if outcome not in ("ok", "crashed") or not self._failed:
-            return outcome, evidence
+            silent = outcome == "ok" and not self._answered
+            return ("unknown", "It ended without an answer of its model.") if silent else (outcome, evidence)
         found = "context" if _CONTEXT.search(self._failed) else refusal(self._failed)
         return found or "crashed", f"It gave up after {exit.seconds:.0f} s: {self._failed}"
 

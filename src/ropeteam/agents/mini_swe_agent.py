@@ -176,6 +176,7 @@ class MiniConversation:
         self._task = task
         self._cost = 0.0
         self._speaks = False
+        self._saved = False
 
     def parse(self, line: bytes) -> Sequence[Said]:
         text = line.decode(errors="replace").strip()
@@ -185,6 +186,9 @@ class MiniConversation:
             return (Said(kind="usage", usage=Usage(cost_usd=self._cost)),)
         if retry := _RETRY.match(text):
             return (Said(kind="retry", text=retry["why"][:160]),)
+        if text.startswith("Saved trajectory to"):
+            self._saved = True
+            return (Said(kind="end", text="saved its trajectory"),)
         if not text or not self._speaks:
             return ()
         self._speaks = False  # the first line of what it says is enough
@@ -196,6 +200,8 @@ class MiniConversation:
         if self._task.kind != "plan":
             report = msgspec.structs.replace(report, plan="")
         outcome, evidence = _verdict(exit, trajectory)
+        if outcome == "ok" and not (self._saved and trajectory):
+            outcome, evidence = "unknown", "It ended without leaving a trajectory."
         if outcome == "ok" and (problem or unread):
             outcome, evidence = "corrupted", problem or unread
         return Finish(
