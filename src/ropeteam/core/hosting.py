@@ -117,7 +117,7 @@ class Offer(Value, frozen=True, kw_only=True):
 
     @property
     def out(self) -> bool:
-        """With a subagent, or back from it and not ended yet."""
+        """It was taken, and has not been stopped: with a subagent, or back from it."""
         return self.state in ("taken", "handed")
 
 
@@ -156,7 +156,7 @@ def answer(state: RunState, offers: Sequence[Offer], now: float) -> Give | Begin
     free = sorted((o for o in offers if o.state == "offered"), key=lambda o: o.at)
     if free and not state.stop:
         return Give(attempt=free[0].attempt)
-    out = [o for o in offers if o.out]
+    out = out_now(state, offers)
     coming = _coming(state, out)
     late = sorted((o for o in out if overdue(o, now) and not o.wanted), key=lambda o: o.deadline)
     if late and not coming:
@@ -165,6 +165,12 @@ def answer(state: RunState, offers: Sequence[Offer], now: float) -> Give | Begin
         return Wait(seconds=SOON_SECONDS, why=coming or "a successor of an overdue attempt is being made ready")
     many = f"{len(out)} units are" if len(out) != 1 else "1 unit is"
     return Wait(seconds=LATER_SECONDS, why=f"{many} with subagents; nothing else can begin until one is handed in")
+
+
+def out_now(state: RunState, offers: Sequence[Offer]) -> list[Offer]:
+    """Those with subagents, and those that were handed in and have not ended yet."""
+    under_way = {c.attempt for c in state.under_way()}
+    return [o for o in offers if o.out and o.attempt in under_way]
 
 
 def _coming(state: RunState, out: Sequence[Offer]) -> str:
