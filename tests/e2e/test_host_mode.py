@@ -31,7 +31,7 @@ def shown(p: Hosted, ref: str, path: str) -> str:
 def test_six_units_two_at_a_time(tmp_path: Path) -> None:
     with hosted(tmp_path, sets=("workers=2",)) as p:
         run = p.hosting()
-        first = p.unit("--by", "one")
+        first = p.unit(lambda: p.take("--by", "one"))
         assert (first["id"], first["kind"], first["writes"], first["needs"]) == (
             "01-contract",
             "contract",
@@ -52,9 +52,7 @@ def test_six_units_two_at_a_time(tmp_path: Path) -> None:
         for unit in units:
             p.does(unit)
             text = json.dumps({"usage": {"input": 100, "cost_usd": 0.5}, "files": []})
-            report = tmp_path / "report.json"
-            report.write_text(text)
-            p.hand_in(unit["attempt"], "--report", str(report))
+            p.hands(unit, text)
         answer = p.drive()
         assert (answer["run"], answer["state"], answer["outcome"], answer["landed"]) == (
             run,
@@ -85,7 +83,7 @@ def test_an_overdue_unit_gets_a_successor_and_what_comes_late_is_kept(tmp_path: 
         assert (late.code, late.json["accepted"]) == (1, False)
         assert shown(p, late.json["kept"], "talk.py") + "\n" == WORK["05-talk"]["talk.py"]
         p.does(second)
-        assert p.hand_in(second["attempt"]).json["accepted"] is True
+        p.hands(second)
         assert p.drive()["outcome"] == "delivered_single"
         report = p.done().json
         assert p.attempts(report) == {"single": ["timeout", "ok"]}
@@ -106,7 +104,7 @@ def test_cancelling_fences_and_keeps(tmp_path: Path) -> None:
         assert shown(p, late.json["kept"], "late.py") == "late = True"
         again = p.hand_in(unit["attempt"])
         assert (again.code, again.json["error"]["code"]) == (2, "handed_in_already")
-        answer = p.take()
+        answer = p.asks()
         assert (answer["done"], answer["outcome"], answer["why"]) == (True, "cancelled", "You asked for it.")
         report = p.done().json
         (ref,) = [a["ref"] for u in report["units"] for a in u["attempts"]]
@@ -122,11 +120,13 @@ def test_the_orchestrator_may_die_at_any_moment(tmp_path: Path) -> None:
         p.hosting(mode="single")
         p.wait_event("AttemptOffered")
         kill_the_orchestrator(p)  # while it is offered
-        first = p.unit()  # it is handed out at once; somebody drives the run again
+        first = p.unit(p.take)  # it is handed out at once; somebody drives the run again
         p.wait_event("AttemptStarted")
         kill_the_orchestrator(p)  # while it is with a subagent
         p.does(first)
         assert p.hand_in(first["attempt"]).json["accepted"] is True  # while nobody drives
+        while not p.take().get("done"):  # somebody drives it again
+            pass
         assert p.drive()["outcome"] == "delivered_single"
         report = p.done().json
         assert p.attempts(report) == {"single": ["ok"]}
@@ -153,19 +153,19 @@ def test_work_that_does_not_do_is_tried_again(tmp_path: Path) -> None:
     with hosted(tmp_path, sets=("limits.tries=4",)) as p:
         p.hosting(mode="single")
         first = p.unit()
-        p.hand_in(first["attempt"])  # nothing was done
+        p.hands(first)  # nothing was done
         second = p.unit()
         p.does(second)
         Path(second["report_file"]).write_text('{"files": [{"path": "never.py"}]}')
-        p.hand_in(second["attempt"])  # the report lies
+        p.hands(second)  # the report lies
         third = p.unit()
         assert (Path(third["tree"]) / "talk.py").exists()
         (Path(third["tree"]) / "app.py").write_text("def greet(name):\n    return 'moo'\n")
-        p.hand_in(third["attempt"])  # a check fails
+        p.hands(third)  # a check fails
         fourth = p.unit()
         assert "test_greets" in Path(fourth["prompt_file"]).read_text()
         p.does(fourth)
-        p.hand_in(fourth["attempt"])
+        p.hands(fourth)
         assert p.drive()["outcome"] == "delivered_single"
         done = p.done()
         assert p.attempts(done.json) == {"single": ["empty", "corrupted", "ok", "ok"]}
