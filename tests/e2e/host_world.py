@@ -58,7 +58,9 @@ class Hosted(Several):
 
     def does(self, unit: Unit, *units: str) -> None:
         """Its work, as its subagent would write it, and a report."""
-        wrote = [path for id in units or ([unit["id"]] if unit["id"] in WORK else WORK) for path in self._write(unit, id)]
+        wrote = [
+            path for id in units or ([unit["id"]] if unit["id"] in WORK else WORK) for path in self._write(unit, id)
+        ]
         files = [{"path": path, "purpose": f"part of {unit['id']}"} for path in wrote]
         Path(unit["report_file"]).write_text(json.dumps({"files": files}))
 

@@ -194,8 +194,8 @@ def _figures(made: Report) -> str:
     cost = p.parallel_cost_usd_p50 if parallel else p.single_cost_usd_p50
     predicted = ", ".join([*([duration(seconds)] if seconds is not None else []), *([money(cost)] if cost else [])])
     clock = f" ({plain(made.clock)})" if made.clock else ""
-    actual = f"{duration(a.seconds)}, {money(a.cost_usd)}, {tokens(a.tokens)}"
-    return f"Predicted {predicted or 'nothing'}; it took {actual}{clock}."
+    used = f", {money(a.cost_usd)}, {tokens(a.tokens)}" if a.tokens else " (tokens and cost are not known)"
+    return f"Predicted {predicted or 'nothing'}; it took {duration(a.seconds)}{used}{clock}."
 
 
 def _aside(made: Report) -> list[str]:
