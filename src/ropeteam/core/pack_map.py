@@ -19,6 +19,7 @@ SHOWN_FAR: Final = 2  # the same of a file that has nothing to do with the featu
 OTHERS_SHARE: Final = 0.15  # of the limit, for folders
 SHOWN_ENDINGS: Final = 4
 ROOT_FILES: Final = 30
+MORE_FOLDERS: Final = 24  # characters of the line that counts those for which there is no room
 LEAST: Final = 200  # characters below which a map says nothing
 
 
@@ -107,6 +108,8 @@ def folders_text(those: Sequence[str], limit: int) -> str:
     first = {f"{name}/": (name, folder) for name, folder in sorted(root.folders.items())}
     shown = {key: _line(key, folder) for key, (_, folder) in first.items()}
     kept, left = _fitting(shown, room)
+    if left:
+        kept, left = _fitting(shown, room - MORE_FOLDERS)
     room -= sum(len(line) + 1 for line in kept.values())
     lines |= kept
     if left:
