@@ -201,7 +201,7 @@ def test_a_unit_is_given_what_it_reads_and_does_not_change() -> None:
         asked.append(list(own))  # type: ignore[call-overload]
         return ["shop/db.py", "shop/cart.py"]
 
-    found = wanted(TOLD, EVERY, sizes, imported)
+    found = wanted(TOLD, EVERY, sizes, lambda _: True, imported)
     assert [(one.path, one.why, one.wish) for one in found] == [
         ("shop/types.py", "the contract declares it", "whole"),
         ("docs/a.md", "your task names it", "whole"),
@@ -210,7 +210,10 @@ def test_a_unit_is_given_what_it_reads_and_does_not_change() -> None:
         ("shop/big.py", "yours, and large", "outline"),
     ]
     assert asked == [["shop/big.py", "shop/cart.py"]]
-    assert wanted(Briefing(), EVERY, sizes, imported) == []
+    assert "docs/a.md" not in [
+        one.path for one in wanted(TOLD, EVERY, sizes, lambda path: path != "docs/a.md", imported)
+    ]
+    assert wanted(Briefing(), EVERY, sizes, lambda _: True, imported) == []
 
 
 def test_own_files_are_those_that_the_patterns_match() -> None:
