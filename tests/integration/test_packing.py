@@ -161,7 +161,17 @@ def test_nothing_in_a_repository_makes_it_fail_or_shows_what_it_should_not(tmp_p
     assert inner.exists()
     all_of = made(top, *HOSTILE, "shop/link.py", "module", "../outside.py", "/etc/passwd")
     text = all_of.map()
-    reads = ("config/", ".env", "deploy/", "shop/link.py", "module", "shop/binary.py", "shop/utf16.ts", "vendor/")
+    reads = (
+        "config/",
+        ".env",
+        "deploy/",
+        "shop/link.py",
+        "module",
+        "shop/binary.py",
+        "shop/utf16.ts",
+        "vendor/",
+        "shop/bad.py",
+    )
     found = all_of.excerpts(Briefing(unit=Unit(id="u", writes=("shop/x.py",), reads=reads)), all_of._base)
     told = packs.repository_map(text) + packs.excerpts(found)
     assert "class Order" in told
