@@ -19,9 +19,9 @@ import msgspec
 from ropeteam import git, process, prompts
 from ropeteam.context import CONTEXT, PATTERNS, RunContext
 from ropeteam.core import events as ev
+from ropeteam.core import pack
 from ropeteam.core.briefing import Briefing, briefing
 from ropeteam.core.model import FileChange
-from ropeteam.core.pack import Excerpt
 from ropeteam.core.state import RunState
 from ropeteam.engine import Stopped
 from ropeteam.finishing import in_thread, side_by_side
@@ -208,19 +208,13 @@ def _shared(c: RunContext) -> str:
     context = [(path, text(path)) for path in CONTEXT]
     patterns = text(PATTERNS) or prompts.default_patterns()
     first = [(path, body) for path, body in context if body.strip()][:1]  # the other is mostly the same again
-    drawn = c.packs.map() if _packs(c) else ""
+    drawn = c.packs.map() if pack.has_map(c.started.settings.reading) else ""
     return prompts.shared(c.started.feature, base_context=first, patterns=patterns, repository_map=drawn)
 
 
-def _packs(c: RunContext) -> bool:
-    """Whether agents are given packs at all. By the settings alone: the shared prompt is the same for all attempts, and
-    a fork goes on with that of the conversation it was copied from."""
-    return c.started.settings.reading.share in ("auto", "pack")
-
-
-def _excerpts(c: RunContext, command: ev.RunAgent, told: Briefing | None) -> list[Excerpt]:
-    """What is read for one attempt; nothing for a fork, whose conversation has read."""
-    if told is None or command.fork or command.kind not in ("contract", "unit") or not _packs(c):
+def _excerpts(c: RunContext, command: ev.RunAgent, told: Briefing | None) -> list[pack.Excerpt]:
+    """What is read for one attempt."""
+    if told is None or not pack.has_excerpts(c.started.settings.reading, command):
         return []
     return c.packs.excerpts(told, command.start)
 

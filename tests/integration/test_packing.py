@@ -173,7 +173,7 @@ def test_nothing_in_a_repository_makes_it_fail_or_shows_what_it_should_not(tmp_p
         "shop/bad.py",
     )
     found = all_of.excerpts(Briefing(unit=Unit(id="u", writes=("shop/x.py",), reads=reads)), all_of._base)
-    told = packs.repository_map(text) + packs.excerpts(found)
+    told = f"{packs.repository_map(text)}\n\n{packs.excerpts(found)}"
     assert "class Order" in told
     assert "shop/caf\\udce9.py" in told
     assert "class Bad" in told
