@@ -46,10 +46,25 @@ MEANINGS = {
     "plan.planner": "Who plans: `static` (no model), `agent`, or `auto`: see [deciding](deciding.md#who-plans).",
     "plan.thinking_argv": "The MCP server an agent thinks with while it plans, for agents that take one (`claude`)."
     " Used where it is installed, never fetched; `[]`: never.",
+    "agent.for.contract": 'Who writes the contract, if not the run\'s agent: `"codex"`; with a model `"claude:opus"`.',
+    "agent.for.unit": "Who does the units, and the contract where nothing is said of it.",
+    "agent.for.plan": "Who plans.",
+    "agent.for.single": "Who does the whole feature where one agent does; also `rest` and belay where nothing is said.",
+    "agent.for.rest": "Who does what is left after a fall.",
+    "agent.for.belay": "Who does the belay.",
+    "agent.for.layers": "Who does the units of a layer (`config`, `models`, `services`, `views`, `tests`, `wiring`)."
+    " Goes before `agent.for.unit`.",
+    "agent.for.patterns": "Who does the units all of whose files fit a pattern, as in `.gitignore`. Goes before"
+    " layers.",
+    "agent.instead": "Agents that go on, in this order, when the quota of the one at work is used up or its log-in is"
+    " refused. Without one the run parks.",
     "reading.share": "What units read before their first edit: `fork`: each goes on from a copy of the conversation "
     "that wrote the contract, where its agent can; `pack`: each is given a context pack; `auto`: fork where it can be, "
     "else pack; `none`: each reads for itself.",
     "reading.pack_tokens": "How large a context pack may be, in tokens.",
+    "ask.cost_usd": "A host that starts a run for you (`ropeteam mcp`, the skill) asks you first when one run in ten is"
+    " predicted to cost more than this.",
+    "ask.seconds": "The same for its predicted time (the median).",
     "plan.seed": "Seed of the simulation that predicts both ways: the same seed gives the same figures.",
     "plan.grouping": "`layers`: config, models, services and controllers, views and components, one after the other.",
     "limits.attempt_seconds": "Time of one attempt of an agent.",
@@ -72,6 +87,8 @@ MEANINGS = {
     "limits.snapshot_seconds": "How often the work of a running agent is put under a ref.",
     "limits.lookahead_seconds": "How often that is done where several agents work at once; conflicts between them are"
     " shown as soon as they are there.",
+    "limits.host_seconds": "In [host mode](host-mode.md): how long a unit may be with a subagent without a change in"
+    " its work tree, before somebody else may be given it.",
     "limits.undeclared_files": "How many files that nobody owns a unit may change without having declared them.",
     "limits.tries": "After so many failed attempts the run ends, not delivered.",
     "checks.commands": "The project's checks. Without it they are found; `[]` for none. See [checks](checks.md).",
@@ -121,7 +138,7 @@ def settings() -> str:
 
 
 def default(value: Any, name: str) -> object:
-    for part in name.split("."):
+    for part in keys.place(name.split(".")):
         value = getattr(value, part)
     return value
 

@@ -16,6 +16,7 @@ from ropeteam.core.events import RunAgent, RunStarted
 from ropeteam.core.settings import AgentSettings, CheckCommand
 from ropeteam.core.state import RunState
 from ropeteam.core.survey import Survey
+from ropeteam.offers import Offers
 from ropeteam.ports import Agent, Check, Clock, HomeFolder, Launch
 
 _TEMPLATE = re.compile(r"\{(?:(?P<name>slot|tree|run)|(?P<before>\d+)\s*\+\s*slot|slot\s*\+\s*(?P<after>\d+))\}")
@@ -52,7 +53,7 @@ class RunContext:
 
     agents: the adapter of a name, always the same one.
     checks: makes a Check of a command. tell: what an attempt does now, for people. ask: the question whether to land.
-    env: the caller's own environment.
+    env: the caller's own environment. offers: what this run offers to a host; for hosted agents only.
     """
 
     started: RunStarted
@@ -68,6 +69,7 @@ class RunContext:
     checks: Callable[[CheckCommand], Check]
     tell: Callable[[str, str], None] = field(default=lambda _attempt, _text: None)
     ask: Callable[[RunState], Awaitable[bool]] | None = None
+    offers: Offers | None = None
     making: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(git.makers()))
     trees: git.Pool = field(init=False)
     packs: packing.Packs = field(init=False)
@@ -111,6 +113,15 @@ class RunContext:
     def has_sandbox(self) -> bool:
         return self.sandbox.ok and self.started.settings.sandbox.mode != "off"
 
+    def seen(self, tree: Path, agent: Agent) -> Path:
+        """Where that agent sees the work tree. In the sandbox all agents of a run see theirs at one path: who goes on
+        from the conversation of another finds at each path in it what is its own, and writes there."""
+        if not self.has_sandbox or agent.abilities.hosted:
+            return tree
+        at = self.folder / "at" / self.repo.top.name
+        at.mkdir(parents=True, exist_ok=True)
+        return at.resolve()
+
     def ref(self, *parts: str) -> str:
         """The ref of ours in the user's repository that keeps something of this run."""
         return "/".join(("refs/ropeteam", self.run, *parts))
@@ -127,11 +138,17 @@ class RunContext:
         return sandbox.environment(self.env, {**tidy, **wanted, **extra}, (*trees.pass_env, *pass_env))
 
     def sandboxed(
-        self, tree: Path, writable: tuple[Path, ...], launch: Launch = _NO_AGENT, own: Path | None = None
+        self,
+        tree: Path,
+        writable: tuple[Path, ...],
+        launch: Launch = _NO_AGENT,
+        own: Path | None = None,
+        at: Path | None = None,
     ) -> tuple[str, ...]:
         """What stands before a command that runs agents' code; empty where there is no sandbox.
 
-        launch: an agent's needs. own: the folder that takes what an agent keeps of its home folder for itself.
+        launch: an agent's needs. own: the folder that takes what an agent keeps of its home folder for itself. at:
+        where it sees the tree (`seen`).
         """
         settings = self.started.settings.sandbox
         if not self.has_sandbox:
@@ -140,6 +157,8 @@ class RunContext:
         readable = (*(Path(p) for p in launch.readable), *(home / p for p in launch.home_readonly))
         policy = sandbox.Policy(
             tree=tree,
+            tree_writable=not launch.reads_only,
+            at=at if at != tree else None,
             writable=(*writable, *(Path(p).expanduser() for p in settings.writable)),
             readable=(self.repo.common_dir / "objects", self.store.path / "objects", *readable),
             hidden=(self.repo.top, self.repo.common_dir),

@@ -96,6 +96,17 @@ def landing(
     return "yes" if wanted == "yes" else "no"
 
 
+def agreed(prepared: app.Prepared) -> bool:
+    """Whether the user has agreed before to what this run does. Nothing is made to find out."""
+    if not (prepared.repository.home / "journal.sqlite").is_file():
+        return False
+    journal = prepared.repository.journal()
+    try:
+        return journal.consented(prepared.consent)
+    finally:
+        journal.close()
+
+
 def _consent(prepared: app.Prepared, screen: Screen, *, yes: bool) -> None:
     journal = prepared.repository.journal()
     try:
@@ -134,13 +145,15 @@ def detach(begun: Begun, *, argv: tuple[str, ...] = ()) -> None:
     spawn_driver(begun.repository, begun.first.run, argv)
 
 
-def spawn_driver(repository: app.Repository, run: str, argv: tuple[str, ...] = ()) -> None:
-    """Start a process of its own that resumes `run`; what it prints goes into the run's log."""
+def spawn_driver(
+    repository: app.Repository, run: str, argv: tuple[str, ...] = (), *, command: Literal["resume", "cancel"] = "resume"
+) -> None:
+    """Start a process of its own that resumes (or cancels) `run`; what it prints goes into the run's log."""
     # -P: the repository, which is the current folder there, may hold modules with any name.
     program = (sys.executable, "-P", "-m", "ropeteam")
-    command = (*program, "resume", run, "--repo", str(repository.repo.top), "--quiet", *argv)
+    words = (*program, command, run, "--repo", str(repository.repo.top), "--quiet", *argv)
     log = repository.lock_path(run).with_suffix(".log")
-    process.spawn(command, env=dict(os.environ), cwd=repository.repo.top, output=log)
+    process.spawn(words, env=dict(os.environ), cwd=repository.repo.top, output=log)
 
 
 def resume(
@@ -293,7 +306,7 @@ def _drive(
 
     ask: Callable[[RunState], Awaitable[bool]] | None = screen.ask_land if screen.interactive else None
     try:
-        context = app.context_of(repository, begun, lock, clock=clock, tell=tell, ask=ask)
+        context = app.context_of(repository, begun, lock, clock=clock, tell=tell, ask=ask, offers=journal.offers(run))
         if not any(isinstance(event, ev.CancelAsked) for event in first):
             app.keep_promise(context)
         engine = Engine(

@@ -6,7 +6,8 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from threading import Event
+from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
@@ -15,8 +16,8 @@ from ropeteam.cli.plain import escaped, plain
 
 if TYPE_CHECKING:
     from ropeteam import app
-    from ropeteam.cli.live import Lines, Picture
     from ropeteam.cli.page_parts import Page
+    from ropeteam.core.events import AnyEvent
     from ropeteam.core.state import RunState
     from ropeteam.journal import Journal
 
@@ -36,6 +37,14 @@ class Seen:
     timed_out: bool = False
 
 
+class View(Protocol):
+    """Who is shown what happens, and what agents do right now."""
+
+    def watch(self, state: RunState, event: AnyEvent) -> None: ...
+
+    def tell(self, attempt: str, text: str) -> None: ...
+
+
 def still(state: RunState) -> bool:
     """Whether the run stands still: ended with nothing left to land, parked, or interrupted."""
     if state.phase in ("parked", "interrupted"):
@@ -44,18 +53,28 @@ def still(state: RunState) -> bool:
 
 
 def until_still(
-    repository: app.Repository, run: str, seconds: float | None, view: Lines | Picture | None = None
+    repository: app.Repository,
+    run: str,
+    seconds: float | None,
+    view: View | None = None,
+    stop: Event | None = None,
 ) -> Seen:
-    """Follow a run through its journal until it stands still, is abandoned, or `seconds` have gone by."""
+    """Follow a run through its journal until it stands still, is abandoned, or `seconds` have gone by. stop: set by
+    another thread, it ends the following as if the time had gone by."""
     journal = repository.journal()
     try:
-        return _followed(repository, journal, run, seconds, view)
+        return _followed(repository, journal, run, seconds, view, stop or Event())
     finally:
         journal.close()
 
 
 def _followed(
-    repository: app.Repository, journal: Journal, run: str, seconds: float | None, view: Lines | Picture | None
+    repository: app.Repository,
+    journal: Journal,
+    run: str,
+    seconds: float | None,
+    view: View | None,
+    stop: Event,
 ) -> Seen:
     from ropeteam import locks
     from ropeteam.cli.live import Picture
@@ -79,7 +98,7 @@ def _followed(
         driven = now if held or events else driven
         if now - driven > BEGIN_SECONDS:
             return Seen(state, abandoned=True)
-        if until is not None and now >= until:
+        if stop.is_set() or (until is not None and now >= until):
             return Seen(state, timed_out=True)
         if view is not None:
             for attempt, (_, text) in journal.doing(run).items():
@@ -87,7 +106,7 @@ def _followed(
                     view.tell(attempt, text)
             if isinstance(view, Picture):
                 view.draw()
-        time.sleep(POLL_SECONDS if until is None else max(0.01, min(POLL_SECONDS, until - now)))
+        stop.wait(POLL_SECONDS if until is None else max(0.01, min(POLL_SECONDS, until - now)))
 
 
 @click.command(short_help="Follow a run live.")
@@ -105,13 +124,23 @@ def attach(run: str | None, repo: Path, as_json: bool, quiet: bool) -> int:
 @options.repo
 @click.option("--timeout", type=float, metavar="S", help="Give up after so many seconds, with exit code 5.")
 @options.as_json
+@options.short
 @options.quiet
-def wait(run: str | None, repo: Path, timeout: float | None, as_json: bool, quiet: bool) -> int:
+def wait(run: str | None, repo: Path, timeout: float | None, as_json: bool, short: bool, quiet: bool) -> int:
     """Block until RUN (the newest without a name) ends, then show its report and end as `ropeteam run` would have."""
-    return _wait(run, repo, timeout, as_json=as_json, quiet=quiet, watched=False)
+    return _wait(run, repo, timeout, as_json=as_json, quiet=quiet, watched=False, short=short)
 
 
-def _wait(run: str | None, repo: Path, timeout: float | None, *, as_json: bool, quiet: bool, watched: bool) -> int:
+def _wait(
+    run: str | None,
+    repo: Path,
+    timeout: float | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+    watched: bool,
+    short: bool = False,
+) -> int:
     from ropeteam import run as runs
     from ropeteam.cli import live
     from ropeteam.cli.reporting import show
@@ -132,8 +161,18 @@ def _wait(run: str | None, repo: Path, timeout: float | None, *, as_json: bool, 
             view.close()
     if seen.abandoned:
         print(f"Nobody drives this run any more. `ropeteam resume {name}` goes on with it.", file=sys.stderr)
-    show(seen.state, as_json=as_json, short=quiet)
+    if short and not as_json:
+        _show_short(seen)
+    else:
+        show(seen.state, as_json=as_json, short=quiet)
     return TIMED_OUT if seen.timed_out else exit_code(seen.state)
+
+
+def _show_short(seen: Seen) -> None:
+    from ropeteam.cli import outline
+
+    lines = outline.outcome(seen.state) if still(seen.state) else (outline.progress(seen.state, time.time()),)
+    options.print_text("\n".join(lines))
 
 
 # ---- status

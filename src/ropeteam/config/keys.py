@@ -17,7 +17,7 @@ import msgspec
 
 from ropeteam.core.settings import AgentSettings, Settings
 
-AGENTS = ("claude", "command", "scripted")
+AGENTS = ("claude", "codex", "command", "host", "scripted")
 
 LONGEST_SECONDS = 100_000_000.0  # about three years: what dates can be made of
 
@@ -60,6 +60,7 @@ RANGES: Mapping[str, Range] = {
     "limits.lookahead_seconds": _TIME,
     "limits.log_bytes": Range(10_000),
     "limits.tries": Range(1, 10),
+    "limits.host_seconds": _TIME,
     "limits.undeclared_files": Range(0),
     "gate.min_speedup": Range(0),
     "gate.min_sequential_seconds": Range(0, LONGEST_SECONDS),
@@ -67,6 +68,8 @@ RANGES: Mapping[str, Range] = {
     "gate.quantile": _SHARE,
     "plan.seed": Range(0, 2**31),
     "reading.pack_tokens": Range(200, 200_000),
+    "ask.cost_usd": Range(0),
+    "ask.seconds": _WAIT,
     "checks.retries": Range(0, 10),
     "agent.*.time_scale": Range(0, 1_000_000, above=True),
 }
@@ -94,6 +97,20 @@ class Unknown(Exception):
         self.hint = hint
 
 
+_SPELLED = {"agent_for": "agent.for", "instead": "agent.instead"}
+"""Fields of `Settings` that stand in the table `agent` beside the agents themselves."""
+_BESIDE = ("for", "instead", "name")
+"""Names in the table `agent` that are no agents."""
+
+
+def place(parts: Sequence[str]) -> tuple[str, ...]:
+    """Where in `Settings`, as plain data, a setting stands."""
+    if len(parts) < 2 or parts[0] != "agent":
+        return tuple(parts)
+    beside = {"for": "agent_for", "instead": "instead"}
+    return (beside[parts[1]], *parts[2:]) if parts[1] in beside else ("agents", *parts[1:])
+
+
 @functools.cache
 def names() -> dict[str, Any]:
     """Dotted name -> type of every setting but those of single agents."""
@@ -101,10 +118,11 @@ def names() -> dict[str, Any]:
 
     def walk(prefix: str, struct: type) -> None:
         for name, kind in get_type_hints(struct).items():
+            spelled = _SPELLED.get(prefix + name, prefix + name)
             if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-                walk(f"{prefix}{name}.", kind)
+                walk(f"{spelled}.", kind)
             elif name != "agents":
-                found[prefix + name] = kind
+                found[spelled] = kind
 
     walk("", Settings)
     return found
@@ -118,13 +136,13 @@ def agent_fields() -> dict[str, Any]:
 def is_group(parts: tuple[str, ...]) -> bool:
     """Whether the name stands for a table of settings, not for one."""
     if parts[0] in ("agent", "agents"):
-        return len(parts) <= 2 and parts != ("agent", "name")
+        return len(parts) <= 2 and (len(parts) < 2 or parts[1] not in ("instead", "name"))
     return any(name.startswith(".".join(parts) + ".") for name in names())
 
 
 def is_agent(parts: tuple[str, ...]) -> bool:
     """Whether the name stands for the table of one agent."""
-    return len(parts) == 2 and parts[0] in ("agent", "agents") and parts != ("agent", "name")
+    return len(parts) == 2 and parts[0] in ("agent", "agents") and parts[1] not in _BESIDE
 
 
 def is_table(kind: Any) -> bool:
@@ -136,7 +154,7 @@ def resolve(name: str | Sequence[str], agents: Sequence[str], *, known_agents_on
     parts = tuple(name.split(".")) if isinstance(name, str) else tuple(name)
     if parts in (("agent",), ("agent", "name")):
         return Key(("agent",), names()["agent"], "agent")
-    if parts[0] in ("agent", "agents"):
+    if parts[0] in ("agent", "agents") and parts[1:2] not in (("for",), ("instead",)):
         return _of_agent(parts, agents, known_agents_only)
     for length in range(len(parts), 0, -1):
         kind = names().get(".".join(parts[:length]))

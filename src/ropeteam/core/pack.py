@@ -10,8 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from ropeteam.core.commands import RunAgent
-from ropeteam.core.model import Value
+from ropeteam.core.model import Kind, Value
 from ropeteam.core.settings import Reading
 
 CHARACTERS: Final = 4  # of one token, as `reading.pack_tokens` counts them
@@ -59,9 +58,9 @@ def has_map(reading: Reading) -> bool:
     return reading.share in ("auto", "pack")
 
 
-def has_excerpts(reading: Reading, command: RunAgent) -> bool:
+def has_excerpts(reading: Reading, kind: Kind, fork: str) -> bool:
     """Whether an attempt is given excerpts: who does a part, and has not read in the conversation it goes on from."""
-    return has_map(reading) and command.kind in ("contract", "unit") and not command.fork
+    return has_map(reading) and kind in ("contract", "unit") and not fork
 
 
 def characters(tokens: int) -> int:

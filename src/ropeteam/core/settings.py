@@ -24,6 +24,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     snapshot_seconds: how often the work of a running attempt is kept under a ref.
     lookahead_seconds: how often that is done where several agents work at once, and the works compared.
     tries: how many attempts of `single` or `rest` may fail before the run ends not delivered.
+    host_seconds: in host mode, how long a unit may be with a subagent without a change in its tree.
     undeclared_files: how many files outside its own that no other unit owns a unit may change; more is a failure.
     """
 
@@ -43,6 +44,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     snapshot_seconds: float = 300.0
     lookahead_seconds: float = 60.0
     tries: int = 2
+    host_seconds: float = 3600.0
     undeclared_files: int = 5
 
 
@@ -166,6 +168,21 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     time_scale: float = 1.0
 
 
+class AgentFor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who does what, where it is not the run's own agent: a name of an agent, or `name:model`. By kind of attempt, by
+    the layer of a unit (`core.layers.LAYERS`), and by gitignore-style patterns of what it writes (all of it must fit
+    one). A pattern goes before a layer, a layer before a kind."""
+
+    contract: str | None = None
+    unit: str | None = None
+    plan: str | None = None
+    single: str | None = None
+    rest: str | None = None
+    belay: str | None = None
+    layers: dict[str, str] = {}
+    patterns: dict[str, str] = {}
+
+
 class Reading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What units read before their first edit. share: fork: each goes on from a copy of the conversation that wrote the
     contract, where its agent can; pack: each is given a context pack instead; auto: fork where it can be, else pack;
@@ -175,11 +192,23 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     pack_tokens: int = 6000
 
 
+class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a host that starts a run for somebody (`ropeteam mcp`, the skill) asks that person first, beside what has
+    not been agreed to yet: cost_usd: the cost that one run in ten exceeds is predicted above this; seconds: the median
+    time is."""
+
+    cost_usd: float = 5.0
+    seconds: float = 1800.0
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that can be set, as it holds for one run."""
+    """Everything that can be set, as it holds for one run. agents: `agent.NAME` in the settings' files; agent_for:
+    `agent.for`; instead: `agent.instead`, who goes on when the quota of another is used up, in this order."""
 
     agent: str | None = None
     agents: dict[str, AgentSettings] = {}
+    agent_for: AgentFor = AgentFor()
+    instead: tuple[str, ...] = ()
     land: Literal["ask", "yes", "no"] = "ask"
     workers: int = 4
     fallback: Literal["salvage", "strict"] = "salvage"
@@ -191,3 +220,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sandbox: Sandbox = Sandbox()
     merge: Merge = Merge()
     reading: Reading = Reading()
+    ask: Ask = Ask()

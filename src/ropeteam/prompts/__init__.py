@@ -33,6 +33,10 @@ _PARTS: tuple[tuple[str, str], ...] = (
     ("log", "Logs of other phases"),
 )
 _LOGS = ("implementation", "tests", "log")
+_DONE_TASKS: dict[str, str] = {
+    "plan": "Your planning",
+    "contract": "Your contract",
+}
 _DONE = ("✓", "done", "completed", "complete", "x")
 
 
@@ -77,6 +81,7 @@ def own(
     briefing: Briefing | None = None,
     excerpts: Sequence[Excerpt] = (),
     thinking: bool = False,
+    hosted: bool = False,
 ) -> str:
     """What is particular to one attempt. Raises ValueError for one that has no prompt here.
 
@@ -84,13 +89,15 @@ def own(
     before it, newest last. report_by: whether the agent writes its report to a file or gives it as structured output.
     briefing: what it is told of the plan and the others; for `contract` and `unit` with their own unit in it.
     excerpts: what was read for it of the files that it needs, for `contract` and `unit` (`ropeteam.packing`).
-    thinking: of who plans, whether it has an MCP server to think with.
+    thinking: of who plans, whether it has an MCP server to think with. hosted: it is a host's subagent, whose own
+    folder is another one than its tree.
     """
     told = briefing or Briefing()
     if kind == "plan":
-        return writable(f"{_plan(feature, tree, report_by, report_file, earlier, told, thinking)}\n")
+        place = workplace("tree-plan", tree, hosted=hosted)
+        return writable(f"{_plan(feature, place, report_by, report_file, earlier, told, thinking)}\n")
     values = {
-        "workplace": fill("tree", tree=tree),
+        "workplace": workplace("tree", tree, hosted=hosted),
         "asked": others.asked(told),
         "care": fill(
             "care",
@@ -106,6 +113,27 @@ def own(
         case _:
             raise ValueError(f"there is no prompt for {kind} without its unit")
     return writable(f"{prompt}\n")
+
+
+def workplace(name: str, tree: str, *, hosted: bool) -> str:
+    """Where it works. A host's subagent is told how, too: its own folder is not its tree."""
+    parts = [fill(name, tree=tree).strip()] + ([fill("tree-host", tree=tree).strip()] if hosted else [])
+    return "\n\n".join(parts)
+
+
+def to_subagent(prompt_file: str, tree: str, kind: Kind) -> str:
+    """What a host tells its subagent: where its task stands, and where it works. Short, because it goes through the
+    host's own conversation."""
+    what = "It plans and changes nothing." if kind == "plan" else f"Change files in {tree} and nowhere else."
+    return fill("host", prompt_file=prompt_file, tree=tree, what=what).strip()
+
+
+def forked(own: str, *, done: Kind, tree: str, before: str) -> str:
+    """The prompt of an attempt that goes on from the conversation of another, which has read the project. own: what it
+    would be told otherwise. done: the other's task. tree, before: where its own work tree is and where the other's
+    was, as each saw it; the same in a sandbox."""
+    place = fill("fork-same" if tree == before else "fork-other", tree=tree, before=before)
+    return writable(f"{fill('fork', done=_DONE_TASKS.get(done, 'Your last task'), place=place)}\n\n{own}")
 
 
 def _whole(
@@ -161,7 +189,7 @@ def _unit(
 
 def _plan(
     feature: Feature,
-    tree: str,
+    workplace: str,
     report_by: Literal["file", "structured"],
     report_file: str,
     earlier: Sequence[Earlier],
@@ -178,7 +206,7 @@ def _plan(
         workers="several agents" if count < 2 else f"{count} agents",
         count="two to four" if count < 2 else str(count),
         requirements=_requirements(feature.requirements),
-        workplace=fill("tree-plan", tree=tree),
+        workplace=workplace,
         known=planning.known(told.survey),
         before="\n\n".join([text("earlier-plan").strip(), fenced(faults[0], "text")]) if faults else "",
         thinking=planning.thinking(thinking),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +9,6 @@ from markdown_it import MarkdownIt
 
 from ropeteam.core import pack_excerpts, pack_paths, pack_ranking
 from ropeteam.core.briefing import Briefing, Neighbour
-from ropeteam.core.commands import RunAgent
 from ropeteam.core.model import Feature, FileNote, Kind, NamedFile, Unit
 from ropeteam.core.pack import Excerpt, Known, Signature, best, has_excerpts, has_map, plain
 from ropeteam.core.pack_excerpts import Content, Wanted, chosen, own_files, wanted
@@ -50,9 +48,8 @@ def test_the_map_is_for_all_or_for_none_and_a_fork_is_given_no_excerpts(share: s
     assert has_map(reading) == given
     kinds: tuple[Kind, ...] = ("contract", "unit", "single", "rest", "belay", "plan")
     for kind in kinds:
-        command = RunAgent(attempt="a/1", unit="a", kind=kind, start="s", base="b", seconds=1.0)
-        assert has_excerpts(reading, command) == (given and kind in ("contract", "unit"))
-        assert not has_excerpts(reading, msgspec.structs.replace(command, fork="contract/1"))
+        assert has_excerpts(reading, kind, "") == (given and kind in ("contract", "unit"))
+        assert not has_excerpts(reading, kind, "contract/1")
 
 
 # ---- the map
