@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,8 @@ from typing import Any
 import pytest
 from claude_runs import NAME, ClaudeRun, claude_run
 from driving import FEATURE, Done, must_hold, wait_until
+from test_claude_plans import SERVER
+from test_several_claude import HELD
 
 from ropeteam.agents.claude import bundled
 from ropeteam.testing.model_server import Request, Shell, StructuredReport, Turn, WriteFile
@@ -92,6 +97,9 @@ def scripts(c: ClaudeRun, before: tuple[Turn, ...] = ()) -> None:
     )
 
 
+TURNS_OF_CONTRACT = 3
+
+
 def ended(c: ClaudeRun, done: Done) -> Any:
     must_hold(c.p)
     wait_until(lambda: not c.claudes(), "the end of every claude", seconds=5)
@@ -139,9 +147,7 @@ def test_forks_share_all_that_was_read_and_write_in_their_own_trees(c: ClaudeRun
     }
 
     # the prefix: everything that the contract's agent sent and was answered, to the byte, before anything of their own
-    last = [r for r in c.server.requests(NAME) if r.main and "This is the contract" in r.text][
-        len([t for t in ("look", "names", "report")]) - 1
-    ]
+    last = [r for r in c.server.requests(NAME) if r.main and "This is the contract" in r.text][TURNS_OF_CONTRACT - 1]
     shared = blocks(last)
     requests = firsts(c)
     assert set(requests) == set(UNITS)
@@ -173,3 +179,72 @@ def test_forks_share_all_that_was_read_and_write_in_their_own_trees(c: ClaudeRun
     whole = sum(costs.values())
     assert said["actual"]["cost_usd"] == pytest.approx(whole, abs=0.001)
     assert all(0 < costs[unit] < costs[CONTRACT] for unit in UNITS)
+
+
+def test_killed_in_the_middle_and_resumed_they_go_on_and_the_tree_comes_back(tmp_path: Path) -> None:
+    with claude_run(tmp_path, sandbox=False) as c:
+        c.model()
+        scripts(c, before=(HELD,))
+        child = c.p.start(*args(c))
+        c.p.wait_event("AttemptStarted", 1 + len(UNITS))
+        events = {event["attempt"]: event for event in c.p.events("AttemptStarted")}
+        scout = Path(events["names/1"]["tree"])
+        trees = [Path(events[f"{unit}/1"]["tree"]) for unit in UNITS]
+        wait_until(lambda: all((tree / "at-it").exists() for tree in trees), "three claudes at work at once")
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        assert "ropeteam" in scout.read_text(), "a plain file stands where the tree was"
+
+        resumed = c.p.start("resume", "--json", "--yes")
+        c.p.wait_event("Resumed")
+        for tree in trees:
+            (tree / "go").touch()
+        done = c.p.ended(resumed)
+        assert done.code == 0, done
+        said = ended(c, done)
+        assert said["outcome"] == "delivered_parallel"
+        assert [len(unit["attempts"]) for unit in said["units"]] == [1] * 4, "those that lived were attached to"
+        assert (scout / "at.txt").read_text().strip() == str(scout), "the tree is back as it was"
+        assert not [path for unit in UNITS for path in scout.glob(f"{unit}.*")]
+        costs = {u["id"]: u["attempts"][0]["cost_usd"] for u in said["units"]}
+        assert all(0 < costs[unit] < costs[CONTRACT] for unit in UNITS), "what the contract cost is not counted again"
+        assert c.p.ropeteam("clean", "--json").code == 0
+        assert not scout.parent.exists()
+
+
+def test_the_contract_goes_on_from_the_conversation_that_planned(tmp_path: Path) -> None:
+    """Who plans may not edit; it is offered the same tools and the same report, or nothing of it could be shared."""
+    with claude_run(tmp_path, sandbox=True) as c:
+        c.model()
+        scripts(c)
+        writing = WriteFile(path="names.py", content="not its task\n")
+        proposal = plan()
+        for unit in proposal["units"]:
+            unit |= {"title": unit["id"], "goal": f"Do {unit['id']}.", "provides": [], "requirements": ["REQ-001"]}
+            unit.setdefault("needs", [])
+        files = [{"path": path, "status": "A", "lines": 90} for unit in proposal["units"] for path in unit["writes"]]
+        planned = StructuredReport(content={"plan": {**proposal, "files": files}})
+        look = Turn(calls=(Shell(command="ls"), writing))
+        c.server.script_for(NAME, "Plan how the feature", (look, Turn(calls=(planned,))))
+        server = tmp_path / "mcp" / "thinking"
+        server.parent.mkdir()
+        server.write_text(SERVER.format(python=sys.executable))
+        server.chmod(0o755)
+        sets = [part for one in (*c.sets, f'plan.thinking_argv=["{server}"]') for part in ("--set", one)]
+        done = c.p.ropeteam(
+            "run", FEATURE, "--agent", "claude", "--planner", "agent", "--mode", "parallel", "--yes", "--json", *sets
+        )
+        assert done.code == 0, (done, c.p.events("TriggerFired"))
+        ended(c, done)
+        forks = {event["attempt"]: event.get("fork", "") for event in c.p.events("AttemptStarted")}
+        assert forks == {"plan/1": "", "names/1": "plan/1", **{f"{unit}/1": "names/1" for unit in UNITS}}
+        (plan_tree,) = [Path(e["tree"]) for e in c.p.events("AttemptStarted") if e["attempt"] == "plan/1"]
+        assert not (plan_tree / "names.py").exists(), "it was refused"
+
+        main = [r for r in c.server.requests(NAME) if r.main]
+        planning = [r for r in main if "This is the contract" not in r.text]
+        declaring = [r for r in main if r not in planning and not any(task_of(unit) in r.text for unit in UNITS)]
+        whole = blocks(declaring[-1])
+        assert blocks(declaring[0])[: len(blocks(planning[-1]))] == blocks(planning[-1])
+        for request in firsts(c).values():
+            assert blocks(request)[: len(whole)] == whole
