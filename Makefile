@@ -28,7 +28,7 @@ WORKERS ?= -n 4
 
 BENCHES := $(filter-out plays git_recording kills quantiles,$(basename $(notdir $(wildcard bench/*.py))))
 
-.PHONY: print-bin help demo test test-slow test-sweeps test-all test-agents check format bench bench-kills bench-quantiles lock wheel setup
+.PHONY: print-bin help demo test test-slow test-sweeps test-all test-agents record-agents check format bench bench-kills bench-quantiles lock wheel setup
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -49,6 +49,9 @@ test-all: test test-slow ## both
 
 test-agents: $(DEV) $(NPM_AGENTS) ## the tests that need agent programs from npm
 	@ROPETEAM_TEST_AGENTS="$(CURDIR)/.agents/node_modules/.bin" $(BIN)/python -m pytest -m agents
+
+record-agents: $(DEV) $(NPM_AGENTS) ## record what those programs say, for the tests of their events (AGENT=codex: of one)
+	@PYTHONPATH=tests ROPETEAM_TEST_AGENTS="$(CURDIR)/.agents/node_modules/.bin" $(BIN)/python tests/agents/record.py $(or $(AGENT),all) $(CASES)
 
 check: $(DEV) ## style, types, import contracts
 	@$(BIN)/ruff check $(SOURCES)

@@ -41,6 +41,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     fork: the conversation it goes on from, for agents that can (`Abilities.forks`). as_planner: who planned is in that
     conversation, or plans in this one, and others may go on from it: whoever shares it is offered the same tools and
     the same form of report, or the provider's cache would not know it again; what only some may do is refused instead.
+    sandboxed: whether ropeteam's own sandbox confines it, for agents that would confine themselves otherwise.
     """
 
     run: str
@@ -64,6 +65,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     budget_usd: float | None = None
     thinking: tuple[str, ...] = ()
     fork: Fork | None = None
+    sandboxed: bool = False
     as_planner: bool = False
     settings: AgentSettings = AgentSettings()
 
@@ -105,7 +107,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     relative to it: `home` can be read and written, `home_readonly` read, `home_folders` as said there. carried: what a
     fork needs of the other attempt's files: patterns for paths relative to the attempts' folders (`*` stands for any
     characters, `/` too), in `home/` (`HomeFolder.own`, in a sandbox) and `io/` (`Task.folder`); copied to the same
-    place before the start.
+    place before the start. reads_only: in a sandbox the work tree cannot be written.
     """
 
     argv: tuple[str, ...]
@@ -117,6 +119,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     home_readonly: tuple[str, ...] = ()
     home_folders: tuple[HomeFolder, ...] = ()
     readable: tuple[str, ...] = ()
+    reads_only: bool = False
     carried: tuple[str, ...] = ()
 
 

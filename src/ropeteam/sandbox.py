@@ -65,7 +65,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """tree: the work tree. writable, readable, hidden: further paths (what does not exist is left out).
+    """tree: the work tree, which can be written unless `tree_writable` is False. writable, readable, hidden: further
+    paths (what does not exist is left out).
 
     at: an empty folder in whose place the tree stands too, and where commands begin: trees with the same one look the
     same from inside, so that a path means the same in all of them.
@@ -75,6 +76,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     tree: Path
+    tree_writable: bool = True
     at: Path | None = None
     writable: tuple[Path, ...] = ()
     readable: tuple[Path, ...] = ()
@@ -198,10 +200,12 @@ def mounts(policy: Policy) -> list[Mount]:
     wanted += [place for view in policy.views for place in _entries(view, home)]
     wanted += [(path, Access.READ) for path in policy.readable]
     wanted += [(home / name, Access.WRITE) for name in policy.home_needed]
-    wanted += [(path, Access.WRITE) for path in (policy.tree, *policy.writable)]
+    in_tree = Access.WRITE if policy.tree_writable else Access.READ
+    wanted += [(policy.tree, in_tree)]
+    wanted += [(path, Access.WRITE) for path in policy.writable]
     placed = [mount for path, access in wanted for mount in _mounts_of(path, access)]
-    for mount in _mounts_of(policy.at, Access.WRITE) if policy.at is not None else ():
-        own = str(policy.tree.resolve()) if mount.access is Access.WRITE else ""
+    for mount in _mounts_of(policy.at, in_tree) if policy.at is not None else ():
+        own = str(policy.tree.resolve()) if mount.access is in_tree else ""
         placed.append(Mount(mount.path, mount.access, mount.target, own))
     for view in policy.views:
         folder = view.folder.resolve()

@@ -208,7 +208,7 @@ def test_checks_that_cannot_be_are_refused(text: str, words: str) -> None:
         ("[gates]\nmin_speedup = 3", 1, "no setting 'gates'", "There is: agent, land, workers"),
         ("[agents.cluade]\nmodel = 'x'", 1, "There is no agent 'cluade'.", "Did you mean 'claude'?"),
         ("[agents.claude]\nmodle = 'x'", 2, "no setting 'agent.claude.modle'", "'agent.claude.model'"),
-        ("agent = 'cluade'", 1, "There is no agent 'cluade'.", "Did you mean 'claude'? Agents: claude, command"),
+        ("agent = 'cluade'", 1, "There is no agent 'cluade'.", "Did you mean 'claude'? Agents: claude, codex, command"),
         ("agent = 3", 1, "agent cannot be 3.", "Allowed: a string."),
         ("limits = 3", 1, "limits is a table of settings.", "limits.tries"),
         ("agents.claude = 3", 1, "agent.claude is a table of settings.", "argv"),

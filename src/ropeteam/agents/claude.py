@@ -37,8 +37,8 @@ from typing import Final, Literal
 import msgspec
 
 from ropeteam import process
-from ropeteam.agents.claude_report import report_schema
 from ropeteam.agents.claude_stream import ClaudeConversation
+from ropeteam.agents.report_schema import report_schema
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Abilities, Conversation, Fork, HomeFolder, Launch, Probe, Task
 

@@ -139,7 +139,8 @@ def start(call: Call, asked: Start) -> Answer:
     begun = runs.begin(prepared, Nobody(), land=prepared.land, yes=asked.confirm, detach=True)
     runs.detach(begun)
     run = begun.first.run
-    lines = [f"Started {run}. It goes on by itself; call wait.", *decided]
+    shown = decided[:1] if ask else decided  # whoever confirms has read it
+    lines = [f"Started {run}. It goes on by itself; call wait.", *shown]
     return Answer(text=_text(lines), started=True, run=run, mode=prepared.decision.mode)
 
 

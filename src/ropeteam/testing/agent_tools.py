@@ -3,8 +3,8 @@
 claude: `Write`, `Edit` (after `Read`), `Bash`. gemini: `write_file`, `replace`, `run_shell_command`. opencode: `write`,
 `edit` (after `read`), `bash`; `apply_patch` for models whose names begin with gpt. codex: `apply_patch`,
 `exec_command`, `shell_command`, `shell`, or one tool that runs JavaScript which calls them. mini-swe-agent: `bash`.
-Where there is no tool for a change, a shell command makes it; where there is no tool at all, it is written into the
-answer as aider reads it.
+Agents that work by shell alone make changes by it; others that offer no tool for a change (because they only plan) are
+not led round that. Where there is no tool at all, a change is written into the answer as aider reads it.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ _EDITORS: Final = {
 }
 _READERS: Final = {"Edit": ("Read", "file_path"), "edit": ("read", "filePath")}
 """Of the tools that refuse to change what was not read."""
+
+_FILE_TOOLS: Final = frozenset({*_WRITERS, *_EDITORS, "Read", "read", "read_file"})
+"""Who offers one of these works on files by such tools."""
 
 _JAVASCRIPT: Final = "exec"
 """The tool of codex's "code mode", which runs JavaScript."""
@@ -137,7 +140,7 @@ def _patcher(tools: Mapping[str, Tool]) -> Callable[[str], Call] | None:
 
 def _shell(command: str, tools: Mapping[str, Tool], wanted: str = "Bash") -> Call:
     name = next((name for name in _SHELLS if name in tools), None)
-    if name is not None:
+    if name is not None and (wanted == "Bash" or not _FILE_TOOLS & tools.keys()):
         return Call(name=name, input=_SHELLS[name](command))
     if _JAVASCRIPT in tools and tools[_JAVASCRIPT].free:
         return _javascript(f"tools.exec_command({{cmd: {json.dumps(command)}}})")

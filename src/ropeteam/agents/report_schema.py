@@ -1,4 +1,4 @@
-"""What claude's report must look like, as the model is told by `--json-schema`: of work, and of a plan."""
+"""What a structured report must look like, as the model is told by its agent: of work, and of a plan."""
 
 from __future__ import annotations
 
@@ -103,3 +103,33 @@ def _inlined(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
 
     found: dict[str, Any] = inlined(schema)
     return found
+
+
+# ---- OpenAI's strict mode
+
+
+def strict(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema as OpenAI's strict structured output takes it: objects without further properties, all properties
+    required. What may be absent may be null instead: see `without_nulls`."""
+    found = {key: value for key, value in schema.items() if key != "default"}
+    if "items" in found:
+        found["items"] = strict(found["items"])
+    if "enum" in found:
+        found.setdefault("type", "string")
+    properties: dict[str, dict[str, Any]] = found.get("properties", {})
+    if properties:
+        needed = found.get("required", ())
+        found["properties"] = {
+            name: strict(value) if name in needed else {"anyOf": [strict(value), {"type": "null"}]}
+            for name, value in properties.items()
+        }
+        found["required"] = list(properties)
+        found["additionalProperties"] = False
+    return found
+
+
+def without_nulls(value: Any) -> Any:
+    """What was answered in strict mode, with what is null left out."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value

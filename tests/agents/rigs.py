@@ -1,0 +1,131 @@
+"""What is particular to each agent in the fault matrix: one small class each."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from cases import REPORT
+
+from ropeteam import app
+from ropeteam.agents.codex import CodexAgent
+from ropeteam.core.settings import AgentSettings
+from ropeteam.ports import Agent, Task
+from ropeteam.testing.model_server import AnyCall, StructuredReport, WriteFile
+
+MISSING = "ROPETEAM_TEST_AGENTS is not set: `make test-agents` installs the programs and sets it"
+
+
+class Rig:
+    """name: of the agent here, also the folder of its recordings. adapter: in `app.AGENTS`. program: what is started,
+    as npm (or pip) installs it. configuration: paths in the home folder that are the user's own to change."""
+
+    name = ""
+    adapter = ""
+    program = ""
+    model = ""
+    configuration: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    """Patterns, relative to the attempt's world, of files that the adapter reads, besides those in `io`."""
+    every = False
+    """Whether it offers the model no tools, so that every request counts."""
+
+    def agent(self, env: Mapping[str, str]) -> Agent:
+        """env: the environment of whoever starts ropeteam, for adapters that look at the user's settings."""
+        return app.agent(self.adapter or self.name)
+
+    def argv(self) -> tuple[str, ...]:
+        """How the program is started. Skips the test where it is not installed."""
+        folder = os.environ.get("ROPETEAM_TEST_AGENTS", "")
+        if not folder:
+            pytest.skip(MISSING)
+        path = Path(folder) / (self.program or self.name)
+        if not path.exists():
+            pytest.skip(f"{path} is not installed")
+        return (str(path),)
+
+    def home(self, url: str) -> dict[str, str]:
+        """Files of the user's: path relative to the home folder -> text. url: the base URL, without `/v1`."""
+        return {}
+
+    def caller(self, url: str, *, key: bool) -> dict[str, str]:
+        """Variables that the user has set for this agent."""
+        return {}
+
+    def settings(self, url: str) -> AgentSettings:
+        return AgentSettings(argv=self.argv(), model=self.model, env=self.env(url))
+
+    def env(self, url: str) -> dict[str, str]:
+        """`agent.<name>.env`: what makes it give up early, for instance."""
+        return {}
+
+    def shorten(self, text: str) -> str:
+        """What of a file that the adapter reads is worth recording."""
+        return text
+
+    def report(self, task: Task) -> AnyCall:
+        """How the model gives the report that the agent asks for."""
+        if self.agent({}).report_by == "structured":
+            return StructuredReport(content=REPORT)
+        return WriteFile(path=str(task.report_file), content=json.dumps(REPORT) + "\n")
+
+
+class ClaudeRig(Rig):
+    name = "claude"
+    model = "claude-sonnet-4-5"
+    configuration = (".claude/settings.json", ".claude/CLAUDE.md", ".claude/hooks", ".claude/skills", ".claude/agents")
+
+    def home(self, url: str) -> dict[str, str]:
+        return {".claude/settings.json": "{}\n", ".claude/CLAUDE.md": "Of the user's.\n"}
+
+    def caller(self, url: str, *, key: bool) -> dict[str, str]:
+        return {"ANTHROPIC_BASE_URL": url, **({"ANTHROPIC_API_KEY": "dummy"} if key else {})}
+
+    def env(self, url: str) -> dict[str, str]:
+        return {"CLAUDE_CODE_MAX_RETRIES": "1"}
+
+
+class CodexRig(Rig):
+    name = "codex"
+    model = "gpt-5.5"
+    configuration = (".codex/config.toml", ".codex/auth.json", ".codex/rules", ".codex/skills", ".codex/AGENTS.md")
+    kept = ("home/.codex/sessions/**/*.jsonl",)
+
+    def agent(self, env: Mapping[str, str]) -> Agent:
+        return CodexAgent(env=env)
+
+    def home(self, url: str) -> dict[str, str]:
+        provider = {"name": "loop", "base_url": f"{url}/v1", "env_key": "LOOP_KEY", "wire_api": "responses"}
+        provider |= {"request_max_retries": 1, "stream_max_retries": 1, "stream_idle_timeout_ms": 20_000}
+        lines = [f"{key} = {json.dumps(value)}" for key, value in provider.items()]
+        return {
+            ".codex/config.toml": "\n".join(
+                ['model_provider = "loop"', "", "[model_providers.loop]", *lines, ""],
+            ),
+            ".codex/AGENTS.md": "Of the user's.\n",
+        }
+
+    def caller(self, url: str, *, key: bool) -> dict[str, str]:
+        return {"LOOP_KEY": "dummy"} if key else {}
+
+    def shorten(self, text: str) -> str:
+        """Of the record of a conversation the parts that say how it went: the prompts are most of it."""
+        lines = []
+        for line in text.splitlines():
+            value = json.loads(line)
+            payload = value.get("payload") or {}
+            if value.get("type") == "turn_context":
+                lines.append(json.dumps({**value, "payload": {"model": payload.get("model")}}))
+            elif (
+                value.get("type") in ("token_usage_record", "compacted")
+                or (value.get("type") == "event_msg" and payload.get("info"))
+                or (value.get("type") == "response_item" and str(payload.get("type")).endswith("_output"))
+            ):
+                lines.append(line)
+        return "".join(f"{line}\n" for line in lines)
+
+
+RIGS: dict[str, Rig] = {rig.name: rig for rig in (ClaudeRig(), CodexRig())}
