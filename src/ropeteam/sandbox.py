@@ -209,7 +209,7 @@ def mounts(policy: Policy) -> list[Mount]:
         placed.append(Mount(mount.path, mount.access, mount.target, own))
     for view in policy.views:
         folder = view.folder.resolve()
-        if folder.is_dir():  # else there is nowhere to put them
+        if folder.is_dir() or (home.is_dir() and _inside(folder, home)):  # else there is nowhere to put them
             placed += [Mount(str(folder / n), Access.WRITE, source=str(place)) for n, place in view.own.items()]
     return placed
 
