@@ -17,7 +17,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import msgspec
@@ -34,13 +34,15 @@ from ropeteam.engine import Emit, Stopped
 from ropeteam.errors import RopeteamError
 from ropeteam.finishing import side_by_side, to_the_end
 from ropeteam.following import Follower
+from ropeteam.forking import Absent, carry
 from ropeteam.lookahead import Lookahead
-from ropeteam.ports import Exit, Finish, Task
+from ropeteam.ports import Exit, Finish, Fork, Launch, Task
 from ropeteam.preparing import (
     changed_documents,
     changed_inputs,
     give_up_trees,
     make_tree,
+    note,
     problems_of,
     spec_of,
     task_of,
@@ -54,6 +56,7 @@ class Attempts:
         """integration: the commit that the next merge goes onto, as it is when it is asked; empty: none yet."""
         self._c = context
         self._ahead = Lookahead(context, integration)
+        self._absent = Absent(context)
         self._stops: dict[str, str] = {}
         self._not_to_begin: set[str] = set()
 
@@ -96,7 +99,7 @@ class Attempts:
         folder = c.attempt_folder(command.attempt)
         tree = await make_tree(c, command, folder, lambda: self._stopped(command))
         self._stop_here(command)
-        task, spec = await asyncio.to_thread(self._ready, command, folder, tree, state)
+        task, spec, fork = await asyncio.to_thread(self._ready, command, folder, tree, state)
         emit(
             ev.AttemptStarted(
                 attempt=command.attempt,
@@ -105,6 +108,9 @@ class Attempts:
                 start=command.start,
                 agent=c.agent_of(command).name,
                 slot=task.slot,
+                at_path=str(task.tree) if task.tree != tree.path else "",
+                forks=c.agent_of(command).abilities.forks,
+                fork=fork,
             )
         )
         await asyncio.sleep(0)  # where that could not be journalled, the engine ends this task here
@@ -112,9 +118,41 @@ class Attempts:
         child = await to_the_end(asyncio.to_thread(process.launch, spec))
         return await self._follow(command, task, tree, child, emit, began=c.clock.now())
 
-    def _ready(self, command: ev.RunAgent, folder: Path, tree: git.Tree, state: RunState) -> tuple[Task, process.Spec]:
-        task = task_of(self._c, command, folder, tree.path, state)
-        return task, spec_of(self._c, self._c.agent_of(command).build(task), task, folder)
+    def _ready(
+        self, command: ev.RunAgent, folder: Path, tree: git.Tree, state: RunState
+    ) -> tuple[Task, process.Spec, str]:
+        """Its task, how it is started, and the attempt whose conversation it goes on from."""
+        c, agent, fork = self._c, self._c.agent_of(command), command.fork
+        task = task_of(c, command, folder, tree.path, state, fork=fork)
+        launch = agent.build(task)
+        if task.fork is not None and (problem := self._not_to_go_on_from(command, task.fork, launch, folder, state)):
+            c.tell(command.attempt, f"it reads for itself: {problem}")
+            note(folder, [f"It could not go on from what {fork} had read: {problem}"])
+            fork = ""
+            task = task_of(c, command, folder, tree.path, state)
+            launch = agent.build(task)
+        return task, spec_of(c, launch, task, folder, tree.path), fork
+
+    def _not_to_go_on_from(
+        self, command: ev.RunAgent, fork: Fork, launch: Launch, folder: Path, state: RunState
+    ) -> str:
+        """Make ready what a fork needs; a sentence where that cannot be."""
+        carried = carry(fork, launch.carried, folder)
+        if self._c.has_sandbox and launch.carried and not carried:
+            return "Its conversation is not there any more."
+        try:
+            self._absent.need(command.attempt, command.fork, state)
+        except RopeteamError as problem:
+            self._done_with(command.attempt)
+            return problem.message
+        return ""
+
+    def _done_with(self, attempt: str) -> None:
+        """Nobody holds trees back for it any more."""
+        try:
+            self._absent.done(attempt)
+        except (RopeteamError, OSError) as problem:
+            self._c.tell(attempt, f"a work tree that was taken away could not be put back: {problem}")
 
     # ---- take over
 
@@ -124,7 +162,11 @@ class Attempts:
         child = await to_the_end(asyncio.to_thread(process.attach, folder / "log"))
         try:
             tree = git.open_tree(Path(known.tree), folder / "index")
-            task = await asyncio.to_thread(task_of, self._c, command, folder, tree.path, state)
+            if known.fork:
+                await asyncio.to_thread(self._absent.need, command.attempt, known.fork, state)
+            task = await asyncio.to_thread(
+                partial(task_of, self._c, command, folder, tree.path, state, fork=known.fork)
+            )
         except asyncio.CancelledError:
             raise  # the orchestrator leaves; the attempt goes on under its wrapper
         except BaseException:
@@ -133,7 +175,9 @@ class Attempts:
             raise
         if child is not None or process.ended(folder / "log") is not None:
             return await self._follow(command, task, tree, child, emit, began=known.started_at)
-        return await asyncio.to_thread(self._lost, command, known, tree)
+        lost = await asyncio.to_thread(self._lost, command, known, tree)
+        await asyncio.to_thread(self._done_with, command.attempt)
+        return lost
 
     def _lost(self, command: ev.RunAgent, known: AttemptState, tree: git.Tree) -> ev.AnyEvent:
         """Wrapper and agent are gone without a record: end what may be left in the tree, keep its work."""
@@ -185,6 +229,7 @@ class Attempts:
             asked=lambda: self._stops.get(command.attempt, ""),
             keep=lambda: self._keep_running(command, tree, child),
             look=lambda: self._ahead.look(command.attempt),
+            tree=tree.path,
         )
         try:
             exit, finish = await follower.until_it_ends()
@@ -200,6 +245,7 @@ class Attempts:
             asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage, began),
             asyncio.to_thread(self._checkout, command),
         )
+        await asyncio.to_thread(self._done_with, command.attempt)
         return replace(ended, result=replace(ended.result, checkout=checkout))
 
     def _keep_running(self, command: ev.RunAgent, tree: git.Tree, child: process.Child | None) -> None:
@@ -222,6 +268,8 @@ class Attempts:
             session=finish.session,
             model=finish.model,
             retry_at=finish.retry_at,
+            compacted=finish.compacted,
+            unforked=finish.unforked,
             log=str(self._c.attempt_folder(command.attempt)),
         )
         found, result = self._look(command, tree, result)

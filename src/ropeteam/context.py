@@ -104,6 +104,15 @@ class RunContext:
     def has_sandbox(self) -> bool:
         return self.sandbox.ok and self.started.settings.sandbox.mode != "off"
 
+    def seen(self, tree: Path, agent: Agent) -> Path:
+        """Where that agent sees the work tree. In the sandbox all agents of a run see theirs at one path: who goes on
+        from the conversation of another finds at each path in it what is its own, and writes there."""
+        if not self.has_sandbox or agent.abilities.hosted:
+            return tree
+        at = self.folder / "at" / self.repo.top.name
+        at.mkdir(parents=True, exist_ok=True)
+        return at.resolve()
+
     def ref(self, *parts: str) -> str:
         """The ref of ours in the user's repository that keeps something of this run."""
         return "/".join(("refs/ropeteam", self.run, *parts))
@@ -120,11 +129,17 @@ class RunContext:
         return sandbox.environment(self.env, {**tidy, **wanted, **extra}, (*trees.pass_env, *pass_env))
 
     def sandboxed(
-        self, tree: Path, writable: tuple[Path, ...], launch: Launch = _NO_AGENT, own: Path | None = None
+        self,
+        tree: Path,
+        writable: tuple[Path, ...],
+        launch: Launch = _NO_AGENT,
+        own: Path | None = None,
+        at: Path | None = None,
     ) -> tuple[str, ...]:
         """What stands before a command that runs agents' code; empty where there is no sandbox.
 
-        launch: an agent's needs. own: the folder that takes what an agent keeps of its home folder for itself.
+        launch: an agent's needs. own: the folder that takes what an agent keeps of its home folder for itself. at:
+        where it sees the tree (`seen`).
         """
         settings = self.started.settings.sandbox
         if not self.has_sandbox:
@@ -134,6 +149,7 @@ class RunContext:
         policy = sandbox.Policy(
             tree=tree,
             tree_writable=not launch.reads_only,
+            at=at if at != tree else None,
             writable=(*writable, *(Path(p).expanduser() for p in settings.writable)),
             readable=(self.repo.common_dir / "objects", self.store.path / "objects", *readable),
             hidden=(self.repo.top, self.repo.common_dir),

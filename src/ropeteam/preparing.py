@@ -21,9 +21,11 @@ from ropeteam.context import CONTEXT, PATTERNS, RunContext
 from ropeteam.core import events as ev
 from ropeteam.core.briefing import briefing
 from ropeteam.core.model import FileChange
+from ropeteam.core.reading import with_planner
 from ropeteam.core.state import RunState
 from ropeteam.engine import Stopped
 from ropeteam.finishing import in_thread, side_by_side
+from ropeteam.forking import fork_of
 from ropeteam.ports import Agent, Launch, Task
 from ropeteam.validation import set_up_for_agent
 
@@ -70,6 +72,8 @@ def give_up_trees(c: RunContext, state: RunState) -> None:
     if c.started.settings.trees.reuse != "all":
         return  # a person may want to look into them, and what they ignore is nowhere else
     for a in state.attempts:
+        if a.forks and not c.has_sandbox:
+            continue  # its tree must not be there while others go on from its conversation (`forking`)
         if a.stage == "validated" and not a.unkept and a.result.commit is not None:
             tree = git.Tree(Path(a.tree), Path(a.folder) / "index")
             c.trees.give_up(tree, ref=a.result.ref, commit=a.result.commit)
@@ -87,9 +91,9 @@ def _make(
     how = git.Copying(seconds=settings.limits.check_seconds, stopped=stopped, tell=tell)
     missing = git.copy_untracked(c.store, tree, c.untracked, how)
     (folder / _PROBLEMS).unlink(missing_ok=True)
-    _note(folder, (f"In its work tree {problem.text}" for problem in missing))
+    note(folder, (f"In its work tree {problem.text}" for problem in missing))
     if command.kind == "plan" and (without := thinking_with(c, c.agent_of(command), tree.path)[1]):
-        _note(folder, [without])
+        note(folder, [without])
     return tree
 
 
@@ -104,10 +108,10 @@ async def _set_up(c: RunContext, command: ev.RunAgent, tree: Path, folder: Path,
             work.cancel()
     if not work.cancelled() and (problem := work.result()):
         c.tell(command.attempt, problem)
-        _note(folder, [f"It worked without the project's set-up: {problem}"])
+        note(folder, [f"It worked without the project's set-up: {problem}"])
 
 
-def _note(folder: Path, problems: Iterable[str]) -> None:
+def note(folder: Path, problems: Iterable[str]) -> None:
     told = [*problems_of(folder), *problems]
     (folder / _PROBLEMS).write_bytes(msgspec.json.encode(list(dict.fromkeys(told))))
 
@@ -137,26 +141,32 @@ def changed_documents(c: RunContext, base: str, commit: str, changes: Sequence[F
 # ---- what it is given
 
 
-def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state: RunState) -> Task:
-    """What the agent is given. state: of the run, for what it is told of the others."""
+def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state: RunState, *, fork: str = "") -> Task:
+    """What the agent is given. state: of the run, for what it is told of the others. tree: where it lies. fork: the
+    attempt whose conversation it goes on from, as it has come out: `command.fork`, or none where that is not there."""
     report_file = folder / "io" / "report.json"
     feature = c.started.feature
     told = briefing(state, command)
     piece = told.unit if told is not None else None
     agent = c.agent_of(command)
-    thinking = () if command.kind != "plan" else thinking_with(c, agent, tree)[0]
+    as_planner = with_planner(state, fork) if command.kind != "plan" else _shares(c, agent)
+    thinking = thinking_with(c, agent, tree)[0] if command.kind == "plan" or as_planner else ()
+    seen = c.seen(tree, agent)
     goal = (piece.goal or piece.title or piece.id) if piece is not None else feature.subject
     own = prompts.own(
         kind=command.kind,
         goal=goal,
         feature=feature,
-        tree=str(tree),
+        tree=str(seen),
         report_file=str(report_file),
         earlier=command.earlier,
         report_by=agent.report_by,
         briefing=told,
         thinking=bool(thinking),
     )
+    before = fork_of(state, fork)
+    if before is not None:
+        own = prompts.forked(own, done=state.attempt(fork).kind, tree=str(seen), before=str(before.tree))
     return Task(
         run=c.run,
         unit=command.unit,
@@ -164,7 +174,7 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         kind=command.kind,
         goal=goal,
         feature=feature.name,
-        tree=tree,
+        tree=seen,
         folder=folder / "io",
         shared_prompt=_shared(c),
         own_prompt=own,
@@ -179,8 +189,15 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         budget_usd=command.budget_usd,
         thinking=thinking,
         sandboxed=c.has_sandbox,
+        fork=before,
+        as_planner=as_planner,
         settings=c.settings_of(command),
     )
+
+
+def _shares(c: RunContext, agent: Agent) -> bool:
+    """Others may go on from the conversation of this agent."""
+    return agent.abilities.forks and c.started.settings.reading.share in ("auto", "fork")
 
 
 def thinking_with(c: RunContext, agent: Agent, tree: Path) -> tuple[tuple[str, ...], str]:
@@ -210,19 +227,19 @@ def _shared(c: RunContext) -> str:
     return prompts.shared(c.started.feature, base_context=first, patterns=patterns)
 
 
-def spec_of(c: RunContext, launch: Launch, task: Task, folder: Path) -> process.Spec:
-    """How to start the agent. Writes the files that it is given."""
+def spec_of(c: RunContext, launch: Launch, task: Task, folder: Path, tree: Path) -> process.Spec:
+    """How to start the agent. Writes the files that it is given. tree: where its work tree lies."""
     for path, text in launch.files.items():
         Path(path).write_text(text, encoding="utf-8")
     given = {path: _hash(Path(path)) for path in launch.files}
     (folder / "given.json").write_bytes(msgspec.json.encode(given))
     limits = c.started.settings.limits
     env = c.environment(task.tree, task.slot, launch.env, launch.pass_env)
-    prefix = c.sandboxed(task.tree, (folder / "io",), launch, folder / "home")
+    prefix = c.sandboxed(tree, (folder / "io",), launch, folder / "home", at=task.tree)
     return process.Spec(
         argv=(*prefix, *launch.argv),
         env=env,
-        cwd=str(task.tree),
+        cwd=str(tree),
         folder=str(folder / "log"),
         stdin=launch.stdin,
         grace_seconds=limits.grace_seconds,

@@ -57,16 +57,21 @@ _REQUIRED: Final = {
 }
 
 
-def report_schema(kind: Kind) -> dict[str, Any]:
+def report_schema(kind: Kind, *, as_planner: bool = False) -> dict[str, Any]:
     """The JSON Schema of the report, without references: some providers refuse them in a tool's input.
 
     Of an attempt that plans it is the plan document, and no more is asked of the files it may own than a text: what is
-    wrong with a plan we say ourselves, in words that help.
+    wrong with a plan we say ourselves, in words that help. as_planner: one for who plans and who works, with nothing
+    that must be there (alternatives at the top of a tool's input are refused by some providers): the prompt says what.
     """
-    if kind == "plan":
+    if kind == "plan" and not as_planner:
         return {"type": "object", "properties": {"plan": plan_schema()}, "required": ["plan"]}
     (reference,), definitions = msgspec.json.schema_components((Report,), ref_template="{name}")
-    return _inlined(reference, definitions)
+    report = _inlined(reference, definitions)
+    if not as_planner:
+        return report
+    plan = {**plan_schema(), "description": "The plan, of who was asked to plan; nobody else gives one."}
+    return {"type": "object", "properties": {"plan": plan, **report["properties"]}}
 
 
 def plan_schema() -> dict[str, Any]:

@@ -149,7 +149,11 @@ class BaselineMeasured(Event, frozen=True, kw_only=True):
 
 
 class AttemptStarted(Event, frozen=True, kw_only=True):
-    """Journalled before the process is started. tree, folder: absolute; slot: small number, free for this attempt."""
+    """Journalled before the process is started. tree, folder: absolute; slot: small number, free for this attempt.
+
+    at_path: where its agent sees the tree, where that is another place (in the sandbox). forks: whether others can go
+    on from a copy of its conversation. fork: the attempt whose conversation it does go on from.
+    """
 
     attempt: str
     tree: str
@@ -157,6 +161,9 @@ class AttemptStarted(Event, frozen=True, kw_only=True):
     start: str
     agent: str
     slot: int = 0
+    at_path: str = ""
+    forks: bool = False
+    fork: str = ""
 
 
 class UsageReported(Event, frozen=True, kw_only=True):

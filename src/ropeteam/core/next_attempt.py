@@ -6,6 +6,7 @@ from ropeteam.core import events as ev
 from ropeteam.core.budget import left_of_limits
 from ropeteam.core.choosing import chosen
 from ropeteam.core.model import Asked, Kind
+from ropeteam.core.reading import scout_of
 from ropeteam.core.state import RunState
 
 
@@ -44,6 +45,7 @@ def next_attempt(
         budget_tokens=tokens,
         agent="" if who.agent == own else who.agent,
         model=who.model,
+        fork=scout_of(state, unit, kind, who.agent, who.model),
     )
 
 

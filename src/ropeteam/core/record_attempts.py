@@ -9,7 +9,7 @@ from ropeteam.core import events as ev
 from ropeteam.core.budget import exhausted, raised, watch_budget, watch_context
 from ropeteam.core.choosing import in_place
 from ropeteam.core.falling import drop, eject, fall, let_go
-from ropeteam.core.model import Outcome, Trigger
+from ropeteam.core.model import Action, Outcome, Trigger
 from ropeteam.core.progress import ALONE, outside, pieces, top
 from ropeteam.core.record_checks import reject
 from ropeteam.core.state import AttemptState, RunState
@@ -37,8 +37,12 @@ def attempt_started(state: RunState, event: ev.AttemptStarted) -> RunState:
         start=event.start,
         base=command.base,
         agent=event.agent,
+        model=command.model,
         tree=event.tree,
         folder=event.folder,
+        at_path=event.at_path,
+        forks=event.forks,
+        fork=event.fork,
         slot=event.slot,
         asked_at=min(event.at, max(since, command.not_before)),
         started_at=event.at,
@@ -146,6 +150,8 @@ def _more(number: int) -> str:
 
 def _piece_failed(state: RunState, a: AttemptState, outcome: Outcome, at: float) -> RunState:
     """A unit or the belay failed of its own accord."""
+    if a.fork and a.result.unforked:
+        return _begins_anew(state, a, at)
     before = [x for x in state.attempts if x.unit == a.unit and x.id != a.id and x.outcome in MAY_PASS]
     before = [x for x in before if x.agent == a.agent]
     before = [x for x in before if x.started_at >= _last_park(state)]
@@ -172,6 +178,15 @@ def _piece_failed(state: RunState, a: AttemptState, outcome: Outcome, at: float)
         told = f"{a.unit} failed again after it was tried once more: {said}"
         state = fall(state, replace(t, id="unit_failed_twice", evidence=told))
     return state
+
+
+def _begins_anew(state: RunState, a: AttemptState, at: float) -> RunState:
+    """It found no conversation to go on from, and did nothing: the next one reads for itself."""
+    said = f"It could not go on from what {a.fork} had read: {a.result.evidence or 'the conversation is not there.'}"
+    a = replace(a, stage="failed", again=goes_on(state, a))
+    action: Action = "retry" if a.again else "notice"
+    t = Trigger(id="agent_crashed", unit=a.unit, attempt=a.id, at=at, evidence=said, action=action)
+    return state.with_attempt(a).pend(t)
 
 
 def _again(state: RunState, a: AttemptState, next_step: Aftermath) -> RunState:

@@ -40,7 +40,8 @@ class AttemptState(Value, frozen=True, kw_only=True):
 
     merged: the commit that holds its work on the integration. not_before: when a next attempt may start. unkept: it
     has no snapshot and cannot have one: its work is in its tree alone. told_to_stop: by an orchestrator that went away
-    before it saw the end. asked_at: since when it was being made ready (its tree, its task).
+    before it saw the end. asked_at: since when it was being made ready (its tree, its task). model: that was chosen for
+    it, empty for its agent's own. at_path, forks, fork: as `AttemptStarted` has them.
     """
 
     id: str
@@ -50,8 +51,12 @@ class AttemptState(Value, frozen=True, kw_only=True):
     start: str
     base: str
     agent: str = ""
+    model: str = ""
     tree: str = ""
     folder: str = ""
+    at_path: str = ""
+    forks: bool = False
+    fork: str = ""
     slot: int = 0
     stage: Stage = "running"
     asked_at: float = 0.0

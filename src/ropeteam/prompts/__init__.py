@@ -32,6 +32,10 @@ _PARTS: tuple[tuple[str, str], ...] = (
     ("log", "Logs of other phases"),
 )
 _LOGS = ("implementation", "tests", "log")
+_DONE_TASKS: dict[str, str] = {
+    "plan": "Your planning",
+    "contract": "Your contract",
+}
 _DONE = ("✓", "done", "completed", "complete", "x")
 
 
@@ -98,6 +102,14 @@ def own(
         case _:
             raise ValueError(f"there is no prompt for {kind} without its unit")
     return writable(f"{prompt}\n")
+
+
+def forked(own: str, *, done: Kind, tree: str, before: str) -> str:
+    """The prompt of an attempt that goes on from the conversation of another, which has read the project. own: what it
+    would be told otherwise. done: the other's task. tree, before: where its own work tree is and where the other's
+    was, as each saw it; the same in a sandbox."""
+    place = fill("fork-same" if tree == before else "fork-other", tree=tree, before=before)
+    return writable(f"{fill('fork', done=_DONE_TASKS.get(done, 'Your last task'), place=place)}\n\n{own}")
 
 
 def _whole(
