@@ -87,6 +87,8 @@ MEANINGS = {
     "limits.snapshot_seconds": "How often the work of a running agent is put under a ref.",
     "limits.lookahead_seconds": "How often that is done where several agents work at once; conflicts between them are"
     " shown as soon as they are there.",
+    "limits.host_seconds": "In [host mode](host-mode.md): how long a unit may be with a subagent without a change in"
+    " its work tree, before somebody else may be given it.",
     "limits.undeclared_files": "How many files that nobody owns a unit may change without having declared them.",
     "limits.tries": "After so many failed attempts the run ends, not delivered.",
     "checks.commands": "The project's checks. Without it they are found; `[]` for none. See [checks](checks.md).",

@@ -14,10 +14,11 @@ from typing import Final, Literal
 import msgspec
 import platformdirs
 
-from ropeteam import config, crew, features, git, locks, sandbox
+from ropeteam import config, crew, features, git, hosted, locks, sandbox
 from ropeteam import history as past
 from ropeteam.checks import CommandCheck
 from ropeteam.context import RunContext
+from ropeteam.core.choosing import every
 from ropeteam.core.costs import Costs
 from ropeteam.core.decide import decide
 from ropeteam.core.events import RunStarted
@@ -27,15 +28,22 @@ from ropeteam.core.state import RunState
 from ropeteam.core.survey import Outlook
 from ropeteam.errors import AgentNotUsable, BadInput, BadRepository, RunBusy, UserError
 from ropeteam.journal import Journal
+from ropeteam.offers import Offers
 from ropeteam.ports import Agent, Clock, Probe
 
 AGENTS: Final = {
+    "acp": "ropeteam.agents.acp:AcpAgent",
+    "aider": "ropeteam.agents.aider:AiderAgent",
     "claude": "ropeteam.agents.claude:ClaudeAgent",
     "codex": "ropeteam.agents.codex:CodexAgent",
     "command": "ropeteam.agents.command:CommandAgent",
+    "gemini": "ropeteam.agents.gemini:GeminiAgent",
+    "host": "ropeteam.agents.host:HostAgent",
+    "mini-swe-agent": "ropeteam.agents.mini_swe_agent:MiniSweAgent",
+    "opencode": "ropeteam.agents.opencode:OpencodeAgent",
     "scripted": "ropeteam.agents.scripted:ScriptedAgent",
 }
-BY_DEFAULT: Final = ("claude", "codex")
+BY_DEFAULT: Final = ("claude", "codex", "gemini", "opencode")
 """Looked for in this order when no agent is named."""
 
 
@@ -185,6 +193,11 @@ class Prepared:
     @property
     def sandboxed(self) -> bool:
         return self.sandbox.ok and self.settings.sandbox.mode != "off"
+
+    @property
+    def hosted(self) -> bool:
+        """ropeteam starts no agent: it offers units to a host."""
+        return agent(self.agent).abilities.hosted
 
     @property
     def at_once(self) -> int:
@@ -465,6 +478,11 @@ def trees_folder(repo: git.Repo, settings: Settings) -> Path:
     return folder.resolve()
 
 
+def hosts(begun: RunStarted) -> bool:
+    """Whether a run offers its units to a host, or some of them."""
+    return any(agent(name).abilities.hosted for name in every(begun.settings, begun.answers.agent))
+
+
 def keep_promise(context: RunContext) -> None:
     """What the user was told would be confined is not run unconfined, later or elsewhere. Raises UserError."""
     begun = context.started
@@ -486,6 +504,7 @@ def context_of(
     clock: Clock,
     tell: Callable[[str, str], None],
     ask: Callable[[RunState], Awaitable[bool]] | None,
+    offers: Offers | None = None,
 ) -> RunContext:
     """Everything a run works with, from what its first event says."""
     folder = trees_folder(repository.repo, started.settings) / started.run
@@ -505,6 +524,7 @@ def context_of(
         checks=CommandCheck,
         tell=tell,
         ask=ask,
+        offers=offers,
     )
 
 
@@ -512,7 +532,10 @@ def remove_trees(repository: Repository, run: RunState) -> list[Path]:
     """Remove the trees of a run that stands still, once their snapshots are under refs. Returns what was removed."""
     repo, begun = repository.repo, run.begun
     folder = trees_folder(repo, begun.settings) / begun.run
+    hosted.keep_what_came_later(repo, run, WallClock().now())
     kept = git.refs(repo, f"refs/ropeteam/{begun.run}/")
+    if hosted.taken_unheard(repository.home / "journal.sqlite", run):
+        return []
     for attempt in run.attempts:
         over = attempt.stage != "running" and not attempt.unkept  # a snapshot of it may be older than its tree
         safe = over and attempt.result.commit is not None and kept.get(attempt.result.ref) == attempt.result.commit

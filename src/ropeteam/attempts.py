@@ -9,6 +9,9 @@ The folder of an attempt (`<run>/<unit>-<n>`):
     index                      our own index of the tree, which the agent never sees
     before.json                how the user's checkout was when the attempt began
     without.json               what could not be made ready for it
+    handed-in.json             of a host's attempt: the report that came with the hand-in
+
+Of a host's attempt (`hosted`) there is a tree, and no process.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cache, partial
 from pathlib import Path
 
@@ -35,17 +38,20 @@ from ropeteam.errors import RopeteamError
 from ropeteam.finishing import side_by_side, to_the_end
 from ropeteam.following import Follower
 from ropeteam.forking import Absent, carry
+from ropeteam.hosted import HostFollower, fence, is_out, offers_of, until_taken
 from ropeteam.lookahead import Lookahead
 from ropeteam.ports import Exit, Finish, Fork, Launch, Task
 from ropeteam.preparing import (
     changed_documents,
     changed_inputs,
+    give,
     give_up_trees,
     make_tree,
     note,
     problems_of,
     spec_of,
     task_of,
+    unit_of,
 )
 
 
@@ -70,14 +76,34 @@ class Attempts:
         """Before it has begun."""
         return command.attempt in self._stops or command.attempt in self._not_to_begin
 
+    def _why_stopped(self, command: ev.RunAgent) -> str:
+        """Empty: it is to go on."""
+        return self._stops.get(command.attempt, "")
+
     async def perform(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
         self._ahead.was_told(state.foreseen)
+        if not self._c.agent_of(command).abilities.hosted:
+            return await self._perform(command, state, emit)
+        try:
+            return await self._perform(command, state, emit)
+        except (asyncio.CancelledError, Stopped):
+            raise
+        except BaseException:
+            fence(self._c, command, "something failed in ropeteam itself")
+            raise
+
+    async def _perform(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
+        c = self._c
         known = next((a for a in state.attempts if a.id == command.attempt), None)
-        if known is None:
-            await self._until(command)
-            give_up_trees(self._c, state)
-            return await self._begin(command, state, emit)
-        return await self._take_over(command, known, state, emit)
+        if known is not None:
+            return await self._take_over(command, known, state, emit)
+        if c.agent_of(command).abilities.hosted:
+            if not is_out(c, command):
+                await self._until(command)
+            return await self._begin_hosted(command, c.attempt_folder(command.attempt), state, emit)
+        await self._until(command)
+        give_up_trees(c, state)
+        return await self._begin(command, state, emit)
 
     async def _until(self, command: ev.RunAgent) -> None:
         clock = self._c.clock
@@ -126,7 +152,6 @@ class Attempts:
         task = task_of(c, command, folder, tree.path, state, fork=fork)
         launch = agent.build(task)
         if task.fork is not None and (problem := self._not_to_go_on_from(command, task.fork, launch, folder, state)):
-            c.tell(command.attempt, f"it reads for itself: {problem}")
             note(folder, [f"It could not go on from what {fork} had read: {problem}"])
             fork = ""
             task = task_of(c, command, folder, tree.path, state)
@@ -143,22 +168,55 @@ class Attempts:
         try:
             self._absent.need(command.attempt, command.fork, state)
         except RopeteamError as problem:
-            self._done_with(command.attempt)
             return problem.message
         return ""
 
-    def _done_with(self, attempt: str) -> None:
+    async def _done_with(self, attempt: str) -> None:
         """Nobody holds trees back for it any more."""
         try:
-            self._absent.done(attempt)
+            await asyncio.to_thread(self._absent.done, attempt)
         except (RopeteamError, OSError) as problem:
             self._c.tell(attempt, f"a work tree that was taken away could not be put back: {problem}")
+
+    async def _begin_hosted(self, command: ev.RunAgent, folder: Path, state: RunState, emit: Emit) -> ev.AnyEvent:
+        """It has begun when somebody has taken it: until then it is only ready, and may be withdrawn."""
+        c = self._c
+        known = offers_of(c).find(command.attempt)
+        path = folder / "tree" / c.repo.top.name
+        if known is not None and known.state != "withdrawn":  # somebody may be at work in it
+            tree = git.open_tree(path, folder / "index")
+            task = await asyncio.to_thread(task_of, c, command, folder, path, state)
+        else:
+            tree = await make_tree(c, command, folder, lambda: self._stopped(command))
+            self._stop_here(command)
+            task = await asyncio.to_thread(task_of, c, command, folder, tree.path, state)
+            await asyncio.to_thread(give, c.agent_of(command).build(task), folder)
+        unit, told = unit_of(c, command, task, state), command.attempt in state.offered
+        offer = await until_taken(c, command, unit, emit, lambda: self._stopped(command), told=told)
+        emit(
+            ev.AttemptStarted(
+                attempt=command.attempt,
+                tree=str(tree.path),
+                folder=str(folder),
+                start=command.start,
+                agent=c.agent_of(command).name,
+                slot=task.slot,
+                since=offer.taken_at,
+                by=offer.by,
+            )
+        )
+        await asyncio.sleep(0)
+        return await self._follow(command, task, tree, None, emit, began=offer.taken_at)
 
     # ---- take over
 
     async def _take_over(self, command: ev.RunAgent, known: AttemptState, state: RunState, emit: Emit) -> ev.AnyEvent:
         """After a restart: collect what ended, attach to what lives, give up what is gone."""
         folder = Path(known.folder)
+        if known.hosted:
+            tree = git.open_tree(Path(known.tree), folder / "index")
+            task = await asyncio.to_thread(task_of, self._c, command, folder, tree.path, state)
+            return await self._follow(command, task, tree, None, emit, began=known.started_at)
         child = await to_the_end(asyncio.to_thread(process.attach, folder / "log"))
         try:
             tree = git.open_tree(Path(known.tree), folder / "index")
@@ -176,7 +234,7 @@ class Attempts:
         if child is not None or process.ended(folder / "log") is not None:
             return await self._follow(command, task, tree, child, emit, began=known.started_at)
         lost = await asyncio.to_thread(self._lost, command, known, tree)
-        await asyncio.to_thread(self._done_with, command.attempt)
+        await self._done_with(command.attempt)
         return lost
 
     def _lost(self, command: ev.RunAgent, known: AttemptState, tree: git.Tree) -> ev.AnyEvent:
@@ -197,7 +255,7 @@ class Attempts:
             child.kill()
         result = known.result
         tree = git.open_tree(Path(known.tree), Path(known.folder) / "index")
-        if child is None and process.ended(log) is None:
+        if child is None and process.ended(log) is None and not known.hosted:  # what a host runs there is not ours
             _sweep(tree, Path(known.folder))
         if tree.path.exists():
             result, _ = self._snapshot(command, tree, result)
@@ -219,18 +277,16 @@ class Attempts:
         *,
         began: float,
     ) -> ev.AnyEvent:
-        follower = Follower(
-            self._c,
-            command,
-            task,
-            child,
-            emit,
-            began,
-            asked=lambda: self._stops.get(command.attempt, ""),
-            keep=lambda: self._keep_running(command, tree, child),
-            look=lambda: self._ahead.look(command.attempt),
-            tree=tree.path,
-        )
+        asked = partial(self._why_stopped, command)
+        keep = partial(self._keep_running, command, tree, child)
+        look = partial(self._ahead.look, command.attempt)
+        follower: Follower | HostFollower
+        if self._c.agent_of(command).abilities.hosted:
+            follower = HostFollower(self._c, command, task, emit, asked=asked, keep=keep, look=look)
+        else:
+            follower = Follower(
+                self._c, command, task, child, emit, began, asked=asked, keep=keep, look=look, tree=tree.path
+            )
         try:
             exit, finish = await follower.until_it_ends()
         except asyncio.CancelledError:
@@ -245,13 +301,14 @@ class Attempts:
             asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage, began),
             asyncio.to_thread(self._checkout, command),
         )
-        await asyncio.to_thread(self._done_with, command.attempt)
+        await self._done_with(command.attempt)
         return replace(ended, result=replace(ended.result, checkout=checkout))
 
     def _keep_running(self, command: ev.RunAgent, tree: git.Tree, child: process.Child | None) -> None:
-        """A snapshot while the agent works: what it deletes later is not lost. Its processes stand still meanwhile."""
-        if child is not None and tree.path.exists():
-            with child.frozen():
+        """A snapshot while the agent works: what it deletes later is not lost. Its processes stand still meanwhile,
+        where they are ours."""
+        if tree.path.exists():
+            with child.frozen() if child is not None else nullcontext():
                 taken, _ = self._snapshot(command, tree, AttemptResult())
             if taken.commit is not None:
                 self._ahead.saw(command.attempt, command.base, taken.commit)
@@ -298,7 +355,7 @@ class Attempts:
         return f" Its last words: {last.decode(errors='replace').strip()[:300]}" if last else ""
 
     def _outcome(self, command: ev.RunAgent, outcome: Outcome) -> Outcome:
-        why = self._stops.get(command.attempt, "")
+        why = self._why_stopped(command)
         return "budget" if why == "budget" and outcome == "killed" else outcome
 
     def _look(self, command: ev.RunAgent, tree: git.Tree, result: AttemptResult) -> tuple[Evidence, AttemptResult]:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from ropeteam import git, sandbox
+from ropeteam import git, packing, sandbox
 from ropeteam.core.events import RunAgent, RunStarted
 from ropeteam.core.settings import AgentSettings, CheckCommand
 from ropeteam.core.state import RunState
+from ropeteam.core.survey import Survey
+from ropeteam.offers import Offers
 from ropeteam.ports import Agent, Check, Clock, HomeFolder, Launch
 
 _TEMPLATE = re.compile(r"\{(?:(?P<name>slot|tree|run)|(?P<before>\d+)\s*\+\s*slot|slot\s*\+\s*(?P<after>\d+))\}")
@@ -46,11 +48,12 @@ class CheckoutLook:
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
     """folder: where this run's trees and attempts live, absolute. lock_fd: the run's lock, for short-lived children.
-    trees: makes them. making: held while a tree is made ready, as many at once as there are processors.
+    trees: makes them. making: held while a tree is made ready, as many at once as there are processors. packs: what is
+    read of the repository once, for agents.
 
     agents: the adapter of a name, always the same one.
     checks: makes a Check of a command. tell: what an attempt does now, for people. ask: the question whether to land.
-    env: the caller's own environment.
+    env: the caller's own environment. offers: what this run offers to a host; for hosted agents only.
     """
 
     started: RunStarted
@@ -66,12 +69,18 @@ class RunContext:
     checks: Callable[[CheckCommand], Check]
     tell: Callable[[str, str], None] = field(default=lambda _attempt, _text: None)
     ask: Callable[[RunState], Awaitable[bool]] | None = None
+    offers: Offers | None = None
     making: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(git.makers()))
     trees: git.Pool = field(init=False)
+    packs: packing.Packs = field(init=False)
 
     def __post_init__(self) -> None:
         pool = git.Pool(self.store, self.folder, self.started.repo, self.started.settings.trees.method)
         object.__setattr__(self, "trees", pool)  # made of the other fields
+        begun = self.started
+        survey = begun.outlook.survey if begun.outlook is not None else Survey()
+        packs = packing.Packs(self.store, begun.repo.base, begun.feature, survey, begun.settings.reading.pack_tokens)
+        object.__setattr__(self, "packs", packs)
 
     @property
     def run(self) -> str:

@@ -185,6 +185,9 @@ class Engine:
         for number, kind in self._journal.asked(self.run):
             if kind == "cancel":
                 self._emit(ev.CancelAsked())
+            elif kind.startswith("late "):  # `ropeteam hand-in` of an attempt that was over
+                _, attempt, ref = kind.split(" ", 2)
+                self._emit(ev.HandedInLate(attempt=attempt, ref=ref))
             self._journal.take(number)
 
     def _watch_disk(self) -> None:

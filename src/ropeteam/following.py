@@ -34,6 +34,62 @@ OVERTIME_SECONDS = 30.0
 Why = Literal["", "asked", "stalled", "timeout", "auth"]
 
 
+class Keeper:
+    """Takes a snapshot of an attempt's work now and then, and compares it with the work of others."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        command: ev.RunAgent,
+        emit: Emit,
+        keep: Callable[[], None],
+        look: Callable[[], Sequence[ev.AnyEvent]],
+    ) -> None:
+        """keep: take a snapshot. look: compare that with the work of others; gives what is to be told."""
+        self._c = context
+        self._command = command
+        self._emit = emit
+        self._keep = keep
+        self._look = look
+        limits = context.started.settings.limits
+        self._several = command.kind in ("unit", "contract")
+        self._seconds = min(limits.snapshot_seconds, limits.lookahead_seconds if self._several else math.inf)
+        self._kept_at = context.clock.awake()
+
+    async def sometimes(self) -> float:
+        """When it is time for it. Seconds that it took."""
+        now = self._c.clock.awake()
+        if now - self._kept_at < self._seconds:
+            return 0.0
+        self._kept_at = now
+        if await self.now():
+            await self._look_ahead()
+        return self._c.clock.awake() - now
+
+    async def now(self) -> bool:
+        """Whether it could be taken; a failed one is taken again later, but for a full disk."""
+        try:
+            await asyncio.to_thread(self._keep)
+        except (RopeteamError, OSError) as problem:
+            if no_space(problem):
+                raise
+            self._c.tell(self._command.attempt, f"a snapshot failed: {problem}")
+            return False
+        return True
+
+    async def _look_ahead(self) -> None:
+        """A look that fails costs nothing but the look."""
+        if not self._several:
+            return
+        try:
+            foreseen = await asyncio.to_thread(self._look)
+        except Exception as problem:
+            self._c.tell(self._command.attempt, f"its work could not be compared with the others': {problem}")
+            return
+        for event in foreseen:
+            self._emit(event)
+
+
 class Follower:
     """Reads one attempt's output until it ends, and ends it when it must be ended."""
 
@@ -58,13 +114,7 @@ class Follower:
         self._child = child
         self._emit = emit
         self._asked = asked
-        self._keep = keep
-        self._look = look
-        limits = context.started.settings.limits
-        several = command.kind in ("unit", "contract")
-        self._keep_seconds = min(limits.snapshot_seconds, limits.lookahead_seconds if several else math.inf)
-        self._looks = several
-        self._kept_at = context.clock.awake()
+        self._keeper = Keeper(context, command, emit, keep, look)
         self._log = context.attempt_folder(command.attempt) / "log"
         self._conversation: Conversation = context.agent_of(command).listen(task)
         self._tail = process.Tail(self._log)
@@ -88,7 +138,7 @@ class Follower:
             ended = await process.wait(child, POLL_SECONDS)
             if ended is not None or not child.alive():
                 break
-            await self._keep_sometimes()
+            self._sign += await self._keeper.sometimes()  # while it stood still it could give no sign
             now = self._c.clock.awake()
             self._why = self._why or self._reason_to_stop(now)
             if self._why and not stopped_at:
@@ -109,33 +159,6 @@ class Follower:
             seconds=record.seconds if record else max(0.0, now - self._began),
         )
         return exit, self._conversation.finish(exit, self._c.clock.now())
-
-    async def _keep_sometimes(self) -> None:
-        now = self._c.clock.awake()
-        if now - self._kept_at < self._keep_seconds:
-            return
-        self._kept_at = now
-        try:
-            await asyncio.to_thread(self._keep)
-        except (RopeteamError, OSError) as problem:
-            if no_space(problem):
-                raise
-            self._c.tell(self._command.attempt, f"a snapshot failed: {problem}")
-        else:
-            await self._look_ahead()
-        self._sign += self._c.clock.awake() - now  # while it stood still it could give no sign
-
-    async def _look_ahead(self) -> None:
-        """A look that fails costs nothing but the look."""
-        if not self._looks:
-            return
-        try:
-            foreseen = await asyncio.to_thread(self._look)
-        except Exception as problem:
-            self._c.tell(self._command.attempt, f"its work could not be compared with the others': {problem}")
-            return
-        for event in foreseen:
-            self._emit(event)
 
     def _reason_to_stop(self, now: float) -> Why:
         limits = self._c.started.settings.limits
@@ -193,6 +216,8 @@ class Follower:
             self.usage = said.usage
         if said.kind == "retry" and said.status in (401, 403):
             self._why = self._why or "auth"
+        if said.kind == "retry" and said.seconds > self._c.started.settings.limits.stall_seconds:
+            self._why = self._why or "stalled"  # it would be, in the middle of a wait that is known already
         text = said.text or (f"the provider answers {said.status}, trying again" if said.kind == "retry" else "")
         if text and said.kind in ("text", "tool", "retry") and now - self._told >= TELL_SECONDS:
             self._told = now

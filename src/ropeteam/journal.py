@@ -3,8 +3,9 @@
 It lies in the repository's common git directory, so that it goes where the repository goes and no agent's tree holds
 it. Events are appended in a transaction that is on disk before the call returns (`synchronous=FULL`), never changed.
 Besides the events there is what is no event: an inbox (requests of other processes to the orchestrator), what agents
-do right now (for `status`, overwritten all the time), the consents that the user gave, and what a run came to in short
-(`ropeteam.history`; it follows from the events, and is made anew where it is missing).
+do right now (for `status`, overwritten all the time), the consents that the user gave, what a run came to in short
+(`ropeteam.history`; it follows from the events, and is made anew where it is missing), and what is offered to a host
+(`ropeteam.offers`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import msgspec
 
 from ropeteam.core.events import AnyEvent, RunStarted
 from ropeteam.errors import JournalDamaged, NoSuchRun, OutOfSpace
+from ropeteam.offers import SCHEMA as OFFERS
+from ropeteam.offers import Offers
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -74,10 +77,14 @@ class Journal:
             self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(_SCHEMA + OFFERS)
 
     def close(self) -> None:
         self._db.close()
+
+    def offers(self, run: str) -> Offers:
+        """What is offered to a host in that run."""
+        return Offers(self._db, run)
 
     def append(self, run: str, events: Sequence[AnyEvent]) -> None:
         """Append these events of one run, all or none, and have them on disk."""

@@ -38,10 +38,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     prompt_file holds both, shared first. report_file: where an agent that can write files may leave its report.
     budget_usd: what is left for this attempt, None when there is no limit. deadline: seconds since the epoch.
     thinking: the command of an MCP server that it thinks with, for agents that attach one; empty for none.
-    sandboxed: whether ropeteam's own sandbox confines it, for agents that would confine themselves otherwise.
     fork: the conversation it goes on from, for agents that can (`Abilities.forks`). as_planner: who planned is in that
     conversation, or plans in this one, and others may go on from it: whoever shares it is offered the same tools and
     the same form of report, or the provider's cache would not know it again; what only some may do is refused instead.
+    sandboxed: whether ropeteam's own sandbox confines it, for agents that would confine themselves otherwise.
     """
 
     run: str

@@ -19,8 +19,11 @@ import msgspec
 from ropeteam import git, process, prompts
 from ropeteam.context import CONTEXT, PATTERNS, RunContext
 from ropeteam.core import events as ev
-from ropeteam.core.briefing import briefing
+from ropeteam.core import pack
+from ropeteam.core.briefing import Briefing, briefing
+from ropeteam.core.hosting import HostUnit, brief
 from ropeteam.core.model import FileChange
+from ropeteam.core.progress import units
 from ropeteam.core.reading import with_planner
 from ropeteam.core.state import RunState
 from ropeteam.engine import Stopped
@@ -68,13 +71,14 @@ async def _turn(c: RunContext, stopped: Callable[[], bool]) -> AsyncIterator[Non
 
 
 def give_up_trees(c: RunContext, state: RunState) -> None:
-    """Trees of attempts whose work is in a checkpoint may be used for others: no next attempt begins from them."""
+    """Trees of attempts whose work is in a checkpoint may be used for others: no next attempt begins from them. Not
+    those of a host: its subagents may still write into them."""
     if c.started.settings.trees.reuse != "all":
         return  # a person may want to look into them, and what they ignore is nowhere else
     for a in state.attempts:
         if a.forks and not c.has_sandbox:
             continue  # its tree must not be there while others go on from its conversation (`forking`)
-        if a.stage == "validated" and not a.unkept and a.result.commit is not None:
+        if a.stage == "validated" and not a.unkept and not a.hosted and a.result.commit is not None:
             tree = git.Tree(Path(a.tree), Path(a.folder) / "index")
             c.trees.give_up(tree, ref=a.result.ref, commit=a.result.commit)
 
@@ -162,7 +166,9 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         earlier=command.earlier,
         report_by=agent.report_by,
         briefing=told,
+        excerpts=_excerpts(c, command, told, fork),
         thinking=bool(thinking),
+        hosted=agent.abilities.hosted,
     )
     before = fork_of(state, fork)
     if before is not None:
@@ -200,11 +206,32 @@ def _shares(c: RunContext, agent: Agent) -> bool:
     return agent.abilities.forks and c.started.settings.reading.share in ("auto", "fork")
 
 
+def unit_of(c: RunContext, command: ev.RunAgent, task: Task, state: RunState) -> HostUnit:
+    """What a host is given of an attempt."""
+    unit = next((u for u in units(state) if u.id == command.unit), None)
+    titles = {"contract": "The contract", "rest": "What is left", "plan": "The plan"}
+    return HostUnit(
+        id=command.unit,
+        attempt=command.attempt,
+        kind=command.kind,
+        title=(unit.title if unit else "") or titles.get(command.kind, c.started.feature.subject),
+        goal=task.goal,
+        brief=brief(state, command, unit, task.goal),
+        prompt=prompts.to_subagent(str(task.prompt_file), str(task.tree), command.kind),
+        prompt_file=str(task.prompt_file),
+        tree=str(task.tree),
+        writes=task.writes,
+        needs=task.needs,
+        report_file=str(task.report_file),
+        deadline=0.0,
+    )
+
+
 def thinking_with(c: RunContext, agent: Agent, tree: Path) -> tuple[tuple[str, ...], str]:
     """The command of the MCP server that a planning agent thinks with, and why there is none, a sentence for the
     report. Never downloaded: it is there or it is not."""
     argv = c.started.settings.plan.thinking_argv
-    if not argv:
+    if not argv or agent.abilities.hosted:  # a host's subagent may well have one of its own
         return (), ""
     if not agent.attaches:
         return (), f"It planned without a tool to think with: the agent {agent.name} takes no MCP server."
@@ -224,15 +251,28 @@ def _shared(c: RunContext) -> str:
     context = [(path, text(path)) for path in CONTEXT]
     patterns = text(PATTERNS) or prompts.default_patterns()
     first = [(path, body) for path, body in context if body.strip()][:1]  # the other is mostly the same again
-    return prompts.shared(c.started.feature, base_context=first, patterns=patterns)
+    drawn = c.packs.map() if pack.has_map(c.started.settings.reading) else ""
+    return prompts.shared(c.started.feature, base_context=first, patterns=patterns, repository_map=drawn)
 
 
-def spec_of(c: RunContext, launch: Launch, task: Task, folder: Path, tree: Path) -> process.Spec:
-    """How to start the agent. Writes the files that it is given. tree: where its work tree lies."""
+def _excerpts(c: RunContext, command: ev.RunAgent, told: Briefing | None, fork: str) -> list[pack.Excerpt]:
+    """What is read for one attempt. fork: whose conversation it goes on from, as it has come out."""
+    if told is None or not pack.has_excerpts(c.started.settings.reading, command.kind, fork):
+        return []
+    return c.packs.excerpts(told, command.start)
+
+
+def give(launch: Launch, folder: Path) -> None:
+    """Write the files that the agent is given."""
     for path, text in launch.files.items():
         Path(path).write_text(text, encoding="utf-8")
     given = {path: _hash(Path(path)) for path in launch.files}
     (folder / "given.json").write_bytes(msgspec.json.encode(given))
+
+
+def spec_of(c: RunContext, launch: Launch, task: Task, folder: Path, tree: Path) -> process.Spec:
+    """How to start the agent. Writes the files that it is given. tree: where its work tree lies."""
+    give(launch, folder)
     limits = c.started.settings.limits
     env = c.environment(task.tree, task.slot, launch.env, launch.pass_env)
     prefix = c.sandboxed(tree, (folder / "io",), launch, folder / "home", at=task.tree)

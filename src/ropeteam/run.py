@@ -306,7 +306,7 @@ def _drive(
 
     ask: Callable[[RunState], Awaitable[bool]] | None = screen.ask_land if screen.interactive else None
     try:
-        context = app.context_of(repository, begun, lock, clock=clock, tell=tell, ask=ask)
+        context = app.context_of(repository, begun, lock, clock=clock, tell=tell, ask=ask, offers=journal.offers(run))
         if not any(isinstance(event, ev.CancelAsked) for event in first):
             app.keep_promise(context)
         engine = Engine(

@@ -200,16 +200,16 @@ def mounts(policy: Policy) -> list[Mount]:
     wanted += [place for view in policy.views for place in _entries(view, home)]
     wanted += [(path, Access.READ) for path in policy.readable]
     wanted += [(home / name, Access.WRITE) for name in policy.home_needed]
-    how = Access.WRITE if policy.tree_writable else Access.READ
-    wanted += [(policy.tree, how)]
+    in_tree = Access.WRITE if policy.tree_writable else Access.READ
+    wanted += [(policy.tree, in_tree)]
     wanted += [(path, Access.WRITE) for path in policy.writable]
     placed = [mount for path, access in wanted for mount in _mounts_of(path, access)]
-    for mount in _mounts_of(policy.at, how) if policy.at is not None else ():
-        own = str(policy.tree.resolve()) if mount.access is how else ""
+    for mount in _mounts_of(policy.at, in_tree) if policy.at is not None else ():
+        own = str(policy.tree.resolve()) if mount.access is in_tree else ""
         placed.append(Mount(mount.path, mount.access, mount.target, own))
     for view in policy.views:
         folder = view.folder.resolve()
-        if folder.is_dir():  # else there is nowhere to put them
+        if folder.is_dir() or (home.is_dir() and _inside(folder, home)):  # else there is nowhere to put them
             placed += [Mount(str(folder / n), Access.WRITE, source=str(place)) for n, place in view.own.items()]
     return placed
 

@@ -20,6 +20,8 @@ PERMISSIONS = {
     "claude": "runs without asking for permission: it reads, writes and starts programs in its work tree. Hooks of the"
     " project's own .claude/settings.json run as they do for you",
     "command": "is your own program, started in its work tree",
+    "host": "is none that ropeteam starts: it hands units out (`ropeteam take`), and your host's own subagents do them,"
+    " with the permissions and the subscription of your host",
     "scripted": "plays a recording: no model, no network",
 }
 PROTECTED = (
@@ -27,6 +29,10 @@ PROTECTED = (
     " hidden from it, but for its own log-in."
 )
 NETWORK = {True: "The network is open.", False: "The network is closed."}
+HOSTED = (
+    "There can be none around them: your host starts them, and they can do whatever you let it do. Each has a work tree"
+    " of its own, which it is told to stay in, and your checkout is watched for changes."
+)
 UNPROTECTED = (
     "It runs with your rights: it can read and change whatever you can. Its work tree is separate and your checkout is"
     " watched for changes, but nothing stops it."
@@ -40,7 +46,7 @@ def consent_page(prepared: app.Prepared) -> Page:
     sections = (
         Section("Agent", _agent(prepared)),
         Section("The decision", _predicted(prepared)),
-        Section("Sandbox", (Row(sandbox_row(prepared.sandboxed, prepared.sandbox.why, s.sandbox.network)),)),
+        Section("Sandbox", _sandbox(prepared)),
         Section("Checks that will run", tuple(check_row(c) for c in prepared.checks) or (Row(("none found",)),)),
         Section("Set-up, once in every work tree", tuple(Row((plain(line),), code=True) for line in s.checks.setup)),
         Section(
@@ -63,6 +69,13 @@ def consent_page(prepared: app.Prepared) -> Page:
         sections=tuple(section for section in sections if section.rows),
         next=(),
     )
+
+
+def _sandbox(prepared: app.Prepared) -> tuple[Row, ...]:
+    on, means = sandbox_row(prepared.sandboxed, prepared.sandbox.why, prepared.settings.sandbox.network)
+    if not prepared.hosted:
+        return (Row((on, means)),)
+    return Row(("your host's subagents", HOSTED)), Row(("the checks", on))
 
 
 def _agent(prepared: app.Prepared) -> tuple[Row, ...]:
@@ -142,9 +155,16 @@ def _limits(prepared: app.Prepared) -> tuple[Row, ...]:
     rows = [
         Row(("money", cost)),
         Row(("tokens", tokens)),
-        Row(("time", f"{time}; {limits.attempt_seconds / 60:,.0f} min an attempt")),
+        Row(("time", f"{time}; {_longest(prepared)}")),
     ]
     return tuple(rows)
+
+
+def _longest(prepared: app.Prepared) -> str:
+    limits = prepared.settings.limits
+    if prepared.hosted:
+        return f"{limits.host_seconds / 60:,.0f} min without a change in its tree, then a unit may be given to another"
+    return f"{limits.attempt_seconds / 60:,.0f} min an attempt"
 
 
 def _predicted(prepared: app.Prepared) -> tuple[Row, ...]:

@@ -124,13 +124,23 @@ def attach(run: str | None, repo: Path, as_json: bool, quiet: bool) -> int:
 @options.repo
 @click.option("--timeout", type=float, metavar="S", help="Give up after so many seconds, with exit code 5.")
 @options.as_json
+@options.short
 @options.quiet
-def wait(run: str | None, repo: Path, timeout: float | None, as_json: bool, quiet: bool) -> int:
+def wait(run: str | None, repo: Path, timeout: float | None, as_json: bool, short: bool, quiet: bool) -> int:
     """Block until RUN (the newest without a name) ends, then show its report and end as `ropeteam run` would have."""
-    return _wait(run, repo, timeout, as_json=as_json, quiet=quiet, watched=False)
+    return _wait(run, repo, timeout, as_json=as_json, quiet=quiet, watched=False, short=short)
 
 
-def _wait(run: str | None, repo: Path, timeout: float | None, *, as_json: bool, quiet: bool, watched: bool) -> int:
+def _wait(
+    run: str | None,
+    repo: Path,
+    timeout: float | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+    watched: bool,
+    short: bool = False,
+) -> int:
     from ropeteam import run as runs
     from ropeteam.cli import live
     from ropeteam.cli.reporting import show
@@ -151,8 +161,18 @@ def _wait(run: str | None, repo: Path, timeout: float | None, *, as_json: bool, 
             view.close()
     if seen.abandoned:
         print(f"Nobody drives this run any more. `ropeteam resume {name}` goes on with it.", file=sys.stderr)
-    show(seen.state, as_json=as_json, short=quiet)
+    if short and not as_json:
+        _show_short(seen)
+    else:
+        show(seen.state, as_json=as_json, short=quiet)
     return TIMED_OUT if seen.timed_out else exit_code(seen.state)
+
+
+def _show_short(seen: Seen) -> None:
+    from ropeteam.cli import outline
+
+    lines = outline.outcome(seen.state) if still(seen.state) else (outline.progress(seen.state, time.time()),)
+    options.print_text("\n".join(lines))
 
 
 # ---- status

@@ -28,6 +28,10 @@ def as_json(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")(command)
 
 
+def short(command: F) -> F:
+    return click.option("--short", is_flag=True, help="In a few lines, for an agent that reads it.")(command)
+
+
 def quiet(command: F) -> F:
     return click.option("--quiet", is_flag=True, help="No progress; only the outcome.")(command)
 

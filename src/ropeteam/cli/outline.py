@@ -54,6 +54,13 @@ def brief(text: str) -> str:
     return shortened(plain(text), 120)
 
 
+def before(prepared: app.Prepared, *, agreed: bool) -> tuple[str, ...]:
+    """All that is to be known before a run, as `ropeteam plan --short` prints it."""
+    ask = to_ask(prepared, agreed=agreed)
+    asked = (f"Ask the user first: {'; '.join(ask)}.",) if ask else ()
+    return (*asked, *foreseen(prepared), *units(prepared), *(() if agreed else terms(prepared)))
+
+
 def terms(prepared: app.Prepared) -> tuple[str, ...]:
     """What the user agrees to: the screen that `ropeteam run` shows, without the decision."""
     from ropeteam.cli.consent import consent_page
@@ -63,7 +70,7 @@ def terms(prepared: app.Prepared) -> tuple[str, ...]:
 
 
 def _cells(row: Row) -> str:
-    return " ".join(cell for cell in row.cells if cell)
+    return ": ".join(part for part in (row.cells[0], " ".join(cell for cell in row.cells[1:] if cell)) if part)
 
 
 def to_ask(prepared: app.Prepared, *, agreed: bool) -> tuple[str, ...]:
@@ -187,8 +194,8 @@ def _figures(made: Report) -> str:
     cost = p.parallel_cost_usd_p50 if parallel else p.single_cost_usd_p50
     predicted = ", ".join([*([duration(seconds)] if seconds is not None else []), *([money(cost)] if cost else [])])
     clock = f" ({plain(made.clock)})" if made.clock else ""
-    actual = f"{duration(a.seconds)}, {money(a.cost_usd)}, {tokens(a.tokens)}"
-    return f"Predicted {predicted or 'nothing'}; it took {actual}{clock}."
+    used = f", {money(a.cost_usd)}, {tokens(a.tokens)}" if a.tokens else " (tokens and cost are not known)"
+    return f"Predicted {predicted or 'nothing'}; it took {duration(a.seconds)}{used}{clock}."
 
 
 def _aside(made: Report) -> list[str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--include-dirty", is_flag=True, help="Let an agent plan on what is not committed, too.")
 @options.sets
 @options.as_json
+@options.short
 @options.quiet
 @options.yes
 def plan(
@@ -43,6 +44,7 @@ def plan(
     include_dirty: bool,
     sets: tuple[str, ...],
     as_json: bool,
+    short: bool,
     quiet: bool,
     yes: bool,
 ) -> int:
@@ -50,7 +52,8 @@ def plan(
     take, the decision and its reasons. Nothing is changed and no agent is started, unless an agent has to plan: then
     that is asked about as for a run, and `ropeteam resume` carries the plan out.
 
-    What --json prints can be given to `ropeteam run --plan`. Ends with 0: planned, 2: change something first."""
+    What --json prints can be given to `ropeteam run --plan`; --short starts no agent in any case, and also says what a
+    run would need your consent for. Ends with 0: planned, 2: change something first."""
     from dataclasses import replace
 
     from ropeteam import app
@@ -70,6 +73,8 @@ def plan(
         until="plan",
     )
     prepared = app.prepare(request)  # what is not committed is in the way of no plan
+    if short:
+        return _in_short(prepared)
     if prepared.outlook.ask_agent and prepared.include_dirty and not include_dirty:
         prepared = app.prepare(replace(request, include_dirty=False))  # but of an agent's work: refused as for a run
     if prepared.outlook.ask_agent:
@@ -79,6 +84,18 @@ def plan(
     how += [("mode", mode if mode != "auto" else None), *(("set", one) for one in sets)]
     typed = _typed(feature, how, all_parts=all_parts)
     _show(of_prepared(prepared), typed, explain=explain, as_json=as_json, quiet=quiet)
+    return 0
+
+
+def _in_short(prepared: app.Prepared) -> int:
+    """What is known without a model, and what the user would agree to with a run."""
+    from dataclasses import replace
+
+    from ropeteam import run as runs
+    from ropeteam.cli import outline
+
+    prepared = replace(prepared, until="end")
+    options.print_text("\n".join(outline.before(prepared, agreed=runs.agreed(prepared))))
     return 0
 
 

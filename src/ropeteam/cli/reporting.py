@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "md", "json", "html"]),
+    type=click.Choice(["text", "short", "md", "json", "html"]),
     default="text",
-    help="text (default), md: Markdown, json, html: one self-contained file.",
+    help="text (default), short: a few lines, md: Markdown, json, html: one self-contained file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
@@ -42,6 +42,10 @@ def report(run: str | None, repo: Path, form: str, as_json: bool, picture: Path 
         options.print_json(made(state))
     elif form == "text":
         show(state)
+    elif form == "short":
+        from ropeteam.cli import outline
+
+        options.print_text("\n".join(outline.outcome(state)))
     else:
         from ropeteam.cli import page_markdown
 

@@ -17,7 +17,7 @@ import msgspec
 
 from ropeteam.core.settings import AgentSettings, Settings
 
-AGENTS = ("claude", "codex", "command", "scripted")
+AGENTS = ("acp", "aider", "claude", "codex", "command", "gemini", "host", "mini-swe-agent", "opencode", "scripted")
 
 LONGEST_SECONDS = 100_000_000.0  # about three years: what dates can be made of
 
@@ -60,6 +60,7 @@ RANGES: Mapping[str, Range] = {
     "limits.lookahead_seconds": _TIME,
     "limits.log_bytes": Range(10_000),
     "limits.tries": Range(1, 10),
+    "limits.host_seconds": _TIME,
     "limits.undeclared_files": Range(0),
     "gate.min_speedup": Range(0),
     "gate.min_sequential_seconds": Range(0, LONGEST_SECONDS),

@@ -148,11 +148,20 @@ class BaselineMeasured(Event, frozen=True, kw_only=True):
     final: bool = True
 
 
+class AttemptOffered(Event, frozen=True, kw_only=True):
+    """Its tree is ready, and no program of ours begins it: it waits for somebody to take it (`core.hosting`)."""
+
+    attempt: str
+    tree: str
+    agent: str
+
+
 class AttemptStarted(Event, frozen=True, kw_only=True):
     """Journalled before the process is started. tree, folder: absolute; slot: small number, free for this attempt.
 
-    at_path: where its agent sees the tree, where that is another place (in the sandbox). forks: whether others can go
-    on from a copy of its conversation. fork: the attempt whose conversation it does go on from.
+    since: of one that was offered, when it was taken; by: by whom. at_path: where its agent sees the tree, where that
+    is another place (in the sandbox). forks: whether others can go on from a copy of its conversation. fork: the
+    attempt whose conversation it does go on from.
     """
 
     attempt: str
@@ -161,6 +170,8 @@ class AttemptStarted(Event, frozen=True, kw_only=True):
     start: str
     agent: str
     slot: int = 0
+    since: float = 0.0
+    by: str = ""
     at_path: str = ""
     forks: bool = False
     fork: str = ""
@@ -196,6 +207,13 @@ class AttemptKept(Event, frozen=True, kw_only=True):
 
     attempt: str
     result: AttemptResult
+
+
+class HandedInLate(Event, frozen=True, kw_only=True):
+    """An attempt that was over was handed in all the same. ref: keeps its tree as it was then."""
+
+    attempt: str
+    ref: str
 
 
 class Merged(Event, frozen=True, kw_only=True):
@@ -358,12 +376,14 @@ AnyEvent = (
     | PlanRefused
     | Replanned
     | BaselineMeasured
+    | AttemptOffered
     | AttemptStarted
     | UsageReported
     | AttemptSucceeded
     | AttemptFailed
     | AttemptLost
     | AttemptKept
+    | HandedInLate
     | Merged
     | MergeConflicted
     | ConflictForeseen

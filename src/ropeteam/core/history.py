@@ -96,8 +96,8 @@ class PastRun(Value, frozen=True, kw_only=True):
     single_seconds: float | None = None
     single_measured: bool = False
     speedup: float | None = None
-    tokens: int = 0
-    cost_usd: float = 0.0
+    tokens: int | None = 0
+    cost_usd: float | None = 0.0
     observations: tuple[Observation, ...] = ()
     validations: tuple[float, ...] = ()
     merges: tuple[float, ...] = ()
@@ -166,7 +166,7 @@ def past(state: RunState) -> PastRun | None:
         observations=observations,
         validations=_lengths(state, "validate", scale) or _baseline(state),
         merges=_lengths(state, "merge", scale),
-        trees=tuple(round(max(0.0, a.started_at - a.asked_at), 3) for a in state.attempts if a.asked_at),
+        trees=tuple(round(max(0.0, a.ready_at - a.asked_at), 3) for a in state.attempts if a.asked_at),
         merged=sum(bool(a.merged) for a in pieces(state)) if state.together else 0,
         conflicts=len(conflicts) if state.together else 0,
         broken=len(broken) if state.together else 0,

@@ -21,6 +21,7 @@ from ropeteam.core.record_attempts import (
     attempt_started,
     give_up,
     goes_on,
+    handed_in_late,
     kept,
     merged,
     usage_reported,
@@ -71,6 +72,8 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
             return _replanned(state, event)
         case ev.BaselineMeasured():
             return baseline_measured(state, event)
+        case ev.AttemptOffered():
+            return replace(state, offered={**state.offered, event.attempt: event.at})
         case ev.AttemptStarted():
             return attempt_started(state, event)
         case ev.UsageReported():
@@ -79,6 +82,8 @@ def _apply(state: RunState, event: ev.AnyEvent) -> RunState:
             return attempt_ended(state, event)
         case ev.AttemptKept():
             return kept(state, event)
+        case ev.HandedInLate():
+            return handed_in_late(state, event)
         case ev.Merged() | ev.MergeConflicted():
             return merged(state, event)
         case ev.ConflictForeseen():

@@ -27,6 +27,9 @@ def attempt_started(state: RunState, event: ev.AttemptStarted) -> RunState:
     last = state.newest(command.unit)
     if last is not None and last.again:
         state = state.with_attempt(replace(last, again=False))
+    offered_at = state.offered.get(event.attempt, 0.0)
+    began = min(event.since or event.at, event.at)
+    state = state.no_longer_offered(event.attempt, began)
     c = state.clockwork
     since = max(state.opened.get(command.key, event.at), c.since)
     attempt = AttemptState(
@@ -45,7 +48,9 @@ def attempt_started(state: RunState, event: ev.AttemptStarted) -> RunState:
         fork=event.fork,
         slot=event.slot,
         asked_at=min(event.at, max(since, command.not_before)),
-        started_at=event.at,
+        offered_at=offered_at,
+        by=event.by,
+        started_at=began,
         asked=command.asked,
     )
     waited = max(0.0, min(event.at, command.not_before) - since)
@@ -79,6 +84,9 @@ def attempt_ended(state: RunState, event: ev.AttemptSucceeded | ev.AttemptFailed
                 state = _unit_done(state, a, event.at)
         case ev.AttemptLost():
             a = replace(a, stage="lost", outcome="killed", problem="It was cut off from outside before it was done.")
+            state = state.with_attempt(replace(a, again=goes_on(state, a)))
+        case ev.AttemptFailed() if a.hosted and event.outcome == "timeout":  # a successor is wanted: nobody failed
+            a = replace(a, stage="lost", outcome="timeout", problem=a.result.evidence)
             state = state.with_attempt(replace(a, again=goes_on(state, a)))
         case ev.AttemptFailed():
             a = replace(a, outcome=event.outcome, problem=a.result.evidence)
@@ -286,6 +294,20 @@ def kept(state: RunState, event: ev.AttemptKept) -> RunState:
     state = state.closed(f"keep:{event.attempt}", event.at)
     a = state.attempt(event.attempt)
     return state.with_attempt(replace(a, result=event.result, unkept=event.result.commit is None))
+
+
+def handed_in_late(state: RunState, event: ev.HandedInLate) -> RunState:
+    """Of an attempt that was over: it decides nothing."""
+    if not any(a.id == event.attempt for a in state.attempts):
+        return state
+    a = state.attempt(event.attempt)
+    told = f"It was handed in when it was over. Its tree as it was then is kept under {event.ref}, not merged."
+    result = replace(
+        a.result,
+        notices=tuple(dict.fromkeys((*a.result.notices, told))),
+        kept=tuple(dict.fromkeys((*a.result.kept, event.ref))),
+    )
+    return state.with_attempt(replace(a, result=result))
 
 
 def give_up(state: RunState, id: str, event: ev.CommandFailed, *, again: bool) -> RunState:

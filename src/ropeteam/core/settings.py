@@ -24,6 +24,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     snapshot_seconds: how often the work of a running attempt is kept under a ref.
     lookahead_seconds: how often that is done where several agents work at once, and the works compared.
     tries: how many attempts of `single` or `rest` may fail before the run ends not delivered.
+    host_seconds: in host mode, how long a unit may be with a subagent without a change in its tree.
     undeclared_files: how many files outside its own that no other unit owns a unit may change; more is a failure.
     """
 
@@ -43,6 +44,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     snapshot_seconds: float = 300.0
     lookahead_seconds: float = 60.0
     tries: int = 2
+    host_seconds: float = 3600.0
     undeclared_files: int = 5
 
 

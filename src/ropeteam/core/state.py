@@ -40,8 +40,9 @@ class AttemptState(Value, frozen=True, kw_only=True):
 
     merged: the commit that holds its work on the integration. not_before: when a next attempt may start. unkept: it
     has no snapshot and cannot have one: its work is in its tree alone. told_to_stop: by an orchestrator that went away
-    before it saw the end. asked_at: since when it was being made ready (its tree, its task). model: that was chosen for
-    it, empty for its agent's own. at_path, forks, fork: as `AttemptStarted` has them.
+    before it saw the end. asked_at: since when it was being made ready (its tree, its task). offered_at: since when a
+    host could take it, 0 for an agent that we start; by: who took it. model: that was chosen for it, empty for its
+    agent's own. at_path, forks, fork: as `AttemptStarted` has them.
     """
 
     id: str
@@ -60,6 +61,8 @@ class AttemptState(Value, frozen=True, kw_only=True):
     slot: int = 0
     stage: Stage = "running"
     asked_at: float = 0.0
+    offered_at: float = 0.0
+    by: str = ""
     started_at: float = 0.0
     ended_at: float = 0.0
     outcome: Outcome | None = None
@@ -78,11 +81,27 @@ class AttemptState(Value, frozen=True, kw_only=True):
     again: bool = False
     asked: tuple[Asked, ...] = ()
 
+    @property
+    def hosted(self) -> bool:
+        """Done by somebody whom we did not start."""
+        return self.offered_at > 0
+
+    @property
+    def ready_at(self) -> float:
+        """When its tree and its task were ready."""
+        return self.offered_at or self.started_at
+
+    @property
+    def unmeasured(self) -> bool:
+        """It was not said what it used: its tokens and its cost are not known."""
+        return self.hosted and not self.usage.tokens and not self.usage.cost_usd
+
 
 class Span(Value, frozen=True, kw_only=True):
-    """A command that was under way from `began` to `ended`, in seconds since the epoch. of: what it worked on."""
+    """A command that was under way from `began` to `ended`, in seconds since the epoch. of: what it worked on. offer:
+    an attempt that waited for somebody to take it."""
 
-    kind: Literal["baseline", "validate", "merge", "land"]
+    kind: Literal["baseline", "validate", "merge", "land", "offer"]
     of: str
     began: float
     ended: float
@@ -131,6 +150,7 @@ class RunState(Value, frozen=True, kw_only=True):
     together (0: nothing is known). complete: the checkpoint passed as the last one. complaint: why it did not.
     fresh: what happened last is that a candidate became the checkpoint, but for what was told or planned anew of that.
     used_up: agents that cannot go on (quota, log-in) since the run was begun or resumed last, where others may.
+    offered: attempts that wait for somebody to take them, and since when.
     fallen: how the run fell back, once it has. parking: it parks once the attempts under way have ended.
     """
 
@@ -155,6 +175,7 @@ class RunState(Value, frozen=True, kw_only=True):
     baseline: tuple[Baseline, ...] | None = None
     gauged: bool = False
     attempts: tuple[AttemptState, ...] = ()
+    offered: dict[str, float] = {}
     checks: tuple[CheckResult, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     pending: tuple[Trigger, ...] = ()
@@ -242,6 +263,9 @@ class RunState(Value, frozen=True, kw_only=True):
         """The command `key` has been answered at `at`, and with it a request to stop it. What comes after the end of
         the run (a landing later) does not count in its times."""
         gone = {key, f"stop:{key}"}
+        state = self.no_longer_offered(key.removeprefix("agent:"), at)
+        if state is not self:
+            return state.closed(key, at)
         began = self.opened.get(key)
         c = self.clockwork
         spans = self.spans
@@ -256,6 +280,18 @@ class RunState(Value, frozen=True, kw_only=True):
             open={k: v for k, v in self.open.items() if k not in gone},
             opened={k: v for k, v in self.opened.items() if k not in gone},
             clockwork=c,
+        )
+
+    def no_longer_offered(self, attempt: str, at: float) -> RunState:
+        """It was taken at `at`, or withdrawn. The time that it waited is nobody's work."""
+        since = self.offered.get(attempt)
+        if since is None:
+            return self
+        began = max(since, self.clockwork.since)
+        return msgspec.structs.replace(
+            self,
+            offered={id: when for id, when in self.offered.items() if id != attempt},
+            spans=(*self.spans, Span(kind="offer", of=attempt, began=min(began, at), ended=at)),
         )
 
     def forgetting(self, commands: Iterable[AnyCommand]) -> RunState:

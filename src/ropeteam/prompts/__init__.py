@@ -12,8 +12,9 @@ from typing import Literal
 from ropeteam.core.briefing import Briefing
 from ropeteam.core.events import Earlier
 from ropeteam.core.model import Document, Feature, Kind, Requirement, Unit
+from ropeteam.core.pack import Excerpt
 from ropeteam.core.plan import RESERVED
-from ropeteam.prompts import others, planning
+from ropeteam.prompts import others, packs, planning
 from ropeteam.prompts import parts as sections
 from ropeteam.prompts.markdown import fenced, fill, one_line, text, writable
 
@@ -44,11 +45,14 @@ def default_patterns() -> str:
     return text("patterns")
 
 
-def shared(feature: Feature, *, base_context: Sequence[tuple[str, str]], patterns: str) -> str:
+def shared(
+    feature: Feature, *, base_context: Sequence[tuple[str, str]], patterns: str, repository_map: str = ""
+) -> str:
     """What every attempt of a run reads first. The same arguments give the same bytes: no date, run or tree in it.
 
     base_context: path and text of the repository's own instructions for agents, from the base commit.
     patterns: `default_patterns()`, or the repository's `.ropeteam/patterns.md` from the base commit.
+    repository_map: of the base commit (`ropeteam.packing`), empty for none.
     """
     parts = [text("shared"), "# The project's own instructions"]
     parts += [_quoted(path, text) for path, text in base_context if text.strip()] or ["There are none."]
@@ -60,6 +64,8 @@ def shared(feature: Feature, *, base_context: Sequence[tuple[str, str]], pattern
             parts += [f"## {heading}", *(_document(document) for document in documents)]
     if due := sections.parts(feature):
         parts.append(due)
+    if drawn := packs.repository_map(repository_map):
+        parts.append(drawn)
     return writable("\n\n".join(part.strip("\n") for part in parts) + "\n")
 
 
@@ -73,20 +79,25 @@ def own(
     earlier: Sequence[Earlier],
     report_by: Literal["file", "structured"],
     briefing: Briefing | None = None,
+    excerpts: Sequence[Excerpt] = (),
     thinking: bool = False,
+    hosted: bool = False,
 ) -> str:
     """What is particular to one attempt. Raises ValueError for one that has no prompt here.
 
     goal: in words; of a unit its own goal comes first, where it has one. tree, report_file: absolute. earlier: attempts
     before it, newest last. report_by: whether the agent writes its report to a file or gives it as structured output.
     briefing: what it is told of the plan and the others; for `contract` and `unit` with their own unit in it.
-    thinking: of who plans, whether it has an MCP server to think with.
+    excerpts: what was read for it of the files that it needs, for `contract` and `unit` (`ropeteam.packing`).
+    thinking: of who plans, whether it has an MCP server to think with. hosted: it is a host's subagent, whose own
+    folder is another one than its tree.
     """
     told = briefing or Briefing()
     if kind == "plan":
-        return writable(f"{_plan(feature, tree, report_by, report_file, earlier, told, thinking)}\n")
+        place = workplace("tree-plan", tree, hosted=hosted)
+        return writable(f"{_plan(feature, place, report_by, report_file, earlier, told, thinking)}\n")
     values = {
-        "workplace": fill("tree", tree=tree),
+        "workplace": workplace("tree", tree, hosted=hosted),
         "asked": others.asked(told),
         "care": fill(
             "care",
@@ -98,10 +109,23 @@ def own(
         case "single" | "rest" | "belay", _:
             prompt = _whole(kind, goal, feature, earlier, told, values)
         case "contract" | "unit", Unit() as unit:
-            prompt = _unit(kind, unit, goal, feature, earlier, told, values)
+            prompt = _unit(kind, unit, goal, feature, earlier, told, values, packs.excerpts(excerpts))
         case _:
             raise ValueError(f"there is no prompt for {kind} without its unit")
     return writable(f"{prompt}\n")
+
+
+def workplace(name: str, tree: str, *, hosted: bool) -> str:
+    """Where it works. A host's subagent is told how, too: its own folder is not its tree."""
+    parts = [fill(name, tree=tree).strip()] + ([fill("tree-host", tree=tree).strip()] if hosted else [])
+    return "\n\n".join(parts)
+
+
+def to_subagent(prompt_file: str, tree: str, kind: Kind) -> str:
+    """What a host tells its subagent: where its task stands, and where it works. Short, because it goes through the
+    host's own conversation."""
+    what = "It plans and changes nothing." if kind == "plan" else f"Change files in {tree} and nowhere else."
+    return fill("host", prompt_file=prompt_file, tree=tree, what=what).strip()
 
 
 def forked(own: str, *, done: Kind, tree: str, before: str) -> str:
@@ -141,8 +165,12 @@ def _unit(
     earlier: Sequence[Earlier],
     told: Briefing,
     values: dict[str, str],
+    read: str,
 ) -> str:
-    """The prompt of one that owns a part. What all units are told of the plan stands first: see `others.plan`."""
+    """The prompt of one that owns a part. What all units are told of the plan stands first: see `others.plan`.
+
+    read: what was read for it, as it is told.
+    """
     if kind == "unit":
         values["others"] = others.others(told)
     task = fill(
@@ -156,12 +184,12 @@ def _unit(
         before="\n\n".join(_earlier(earlier)),
         **values,
     )
-    return "\n\n".join([*others.plan(told), task])
+    return "\n\n".join([*others.plan(told), *([read] if read else []), task])
 
 
 def _plan(
     feature: Feature,
-    tree: str,
+    workplace: str,
     report_by: Literal["file", "structured"],
     report_file: str,
     earlier: Sequence[Earlier],
@@ -178,7 +206,7 @@ def _plan(
         workers="several agents" if count < 2 else f"{count} agents",
         count="two to four" if count < 2 else str(count),
         requirements=_requirements(feature.requirements),
-        workplace=fill("tree-plan", tree=tree),
+        workplace=workplace,
         known=planning.known(told.survey),
         before="\n\n".join([text("earlier-plan").strip(), fenced(faults[0], "text")]) if faults else "",
         thinking=planning.thinking(thinking),

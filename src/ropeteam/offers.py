@@ -1,0 +1,101 @@
+"""Offers of host mode in the journal's database: what any process may take and hand in, one statement at a time.
+
+Each change says in which state the offer must be, so that of two processes that want the same one gets it, whatever
+dies in between. What a run makes of them is in its events (`AttemptOffered`, `AttemptStarted`, ...).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+import msgspec
+
+from ropeteam.core.hosting import HostUnit, Offer
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS offers (
+  run TEXT NOT NULL, attempt TEXT NOT NULL, unit BLOB NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL,
+  state TEXT NOT NULL DEFAULT 'offered', "by" TEXT NOT NULL DEFAULT '', taken_at REAL NOT NULL DEFAULT 0,
+  changed_at REAL NOT NULL DEFAULT 0, seen INTEGER NOT NULL DEFAULT 0, wanted INTEGER NOT NULL DEFAULT 0,
+  handed_at REAL NOT NULL DEFAULT 0, report TEXT, why TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (run, attempt)) WITHOUT ROWID;
+"""
+
+_COLUMNS = 'attempt, unit, seconds, at, state, "by", taken_at, changed_at, seen, wanted, handed_at, report, why'
+_NAMES = _COLUMNS.replace('"', "").split(", ")
+_unit = msgspec.json.Decoder(HostUnit)
+
+
+class Offers:
+    """Of one run. Through a connection of the journal's; not shared between threads."""
+
+    def __init__(self, db: sqlite3.Connection, run: str) -> None:
+        self._db = db
+        self._run = run
+
+    def all(self) -> list[Offer]:
+        """In the order in which they were made."""
+        rows = self._db.execute(f"SELECT {_COLUMNS} FROM offers WHERE run = ? ORDER BY at, attempt", (self._run,))
+        return [_offer(row) for row in rows]
+
+    def find(self, attempt: str) -> Offer | None:
+        row = self._db.execute(
+            f"SELECT {_COLUMNS} FROM offers WHERE run = ? AND attempt = ?", (self._run, attempt)
+        ).fetchone()
+        return _offer(row) if row is not None else None
+
+    def put(self, unit: HostUnit, seconds: float, at: float) -> None:
+        """Offer it. One that was withdrawn is offered anew; any other stays as it is."""
+        self._db.execute(
+            "INSERT INTO offers (run, attempt, unit, seconds, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, attempt) DO"
+            " UPDATE SET unit = excluded.unit, seconds = excluded.seconds, at = excluded.at, state = 'offered'"
+            " WHERE state = 'withdrawn'",
+            (self._run, unit.attempt, msgspec.json.encode(unit), seconds, at),
+        )
+
+    def take(self, attempt: str, by: str, at: float) -> bool:
+        """Whether the caller has it now: nobody else took it, and it was not withdrawn."""
+        return self._change(attempt, "offered", "state = 'taken', \"by\" = ?, taken_at = ?, changed_at = ?", by, at, at)
+
+    def withdraw(self, attempt: str) -> bool:
+        """Whether nobody can take it any more, and nobody has."""
+        return self._change(attempt, "offered", "state = 'withdrawn'")
+
+    def saw(self, attempt: str, seen: int, at: float) -> None:
+        """Something changed in its tree: its deadline moves on, and no successor is wanted any more."""
+        self._change(attempt, "taken", "seen = ?, changed_at = ?, wanted = 0", seen, at)
+
+    def want(self, attempt: str) -> None:
+        """Somebody asked for a unit, and there is no other than this overdue one."""
+        self._change(attempt, "taken", "wanted = 1")
+
+    def hand_in(self, attempt: str, report: str | None, at: float) -> bool:
+        """Whether it was still to be handed in."""
+        return self._change(attempt, "taken", "state = 'handed', report = ?, handed_at = ?", report, at)
+
+    def close(self, attempt: str, why: str) -> bool:
+        """From now on a hand-in comes too late. Whether it had not come before."""
+        return self._change(attempt, "taken", "state = 'over', why = ?", why)
+
+    def late(self, attempt: str, at: float) -> None:
+        """It was handed in after it was over."""
+        self._change(attempt, "over", "handed_at = ?", at)
+
+    def elsewhere(self, attempt: str) -> list[str]:
+        """Other runs that have offered an attempt of that name, the newest last."""
+        rows = self._db.execute(
+            "SELECT run FROM offers WHERE attempt = ? AND run != ? ORDER BY at", (attempt, self._run)
+        )
+        return [run for (run,) in rows]
+
+    def _change(self, attempt: str, before: str, what: str, *values: object) -> bool:
+        changed = self._db.execute(
+            f"UPDATE offers SET {what} WHERE run = ? AND attempt = ? AND state = ?",
+            (*values, self._run, attempt, before),
+        )
+        return changed.rowcount == 1
+
+
+def _offer(row: tuple[object, ...]) -> Offer:
+    values = dict(zip(_NAMES, row, strict=True))
+    return msgspec.convert(values | {"unit": _unit.decode(values["unit"])}, Offer, strict=False)  # type: ignore[arg-type]
