@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cases import REPORT
@@ -98,7 +99,12 @@ class CodexRig(Rig):
         return CodexAgent(env=env)
 
     def home(self, url: str) -> dict[str, str]:
-        provider = {"name": "loop", "base_url": f"{url}/v1", "env_key": "LOOP_KEY", "wire_api": "responses"}
+        provider: dict[str, Any] = {
+            "name": "loop",
+            "base_url": f"{url}/v1",
+            "env_key": "LOOP_KEY",
+            "wire_api": "responses",
+        }
         provider |= {"request_max_retries": 1, "stream_max_retries": 1, "stream_idle_timeout_ms": 20_000}
         lines = [f"{key} = {json.dumps(value)}" for key, value in provider.items()]
         return {
@@ -128,4 +134,49 @@ class CodexRig(Rig):
         return "".join(f"{line}\n" for line in lines)
 
 
-RIGS: dict[str, Rig] = {rig.name: rig for rig in (ClaudeRig(), CodexRig())}
+class GeminiRig(Rig):
+    name = "gemini"
+    model = "gemini-2.5-pro"
+    configuration = (".gemini/settings.json", ".gemini/GEMINI.md", ".gemini/policies", ".gemini/oauth_creds.json")
+
+    def home(self, url: str) -> dict[str, str]:
+        chosen = {"security": {"auth": {"selectedType": "gemini-api-key"}}}
+        return {".gemini/settings.json": json.dumps(chosen) + "\n", ".gemini/GEMINI.md": "Of the user's.\n"}
+
+    def caller(self, url: str, *, key: bool) -> dict[str, str]:
+        return {"GOOGLE_GEMINI_BASE_URL": url, **({"GEMINI_API_KEY": "dummy"} if key else {})}
+
+
+class OpencodeRig(Rig):
+    name = "opencode"
+    model = "loop/model-1"
+    configuration = (
+        ".config/opencode/opencode.json",
+        ".config/opencode/agent",
+        ".config/opencode/plugin",
+        ".local/share/opencode/auth.json",
+    )
+
+    def home(self, url: str) -> dict[str, str]:
+        """The provider, and what is there once opencode has run: else it would ask npm for a package."""
+        model: dict[str, Any] = {
+            "limit": {"context": 200_000, "output": 8_000},
+            "cost": {"input": 1, "output": 2, "cache_read": 0.1},
+        }
+        provider = {
+            "npm": "@ai-sdk/openai-compatible",
+            "options": {"baseURL": f"{url}/v1", "apiKey": "{env:LOOP_API_KEY}"},
+            "models": {"model-1": model},
+        }
+        package = {"packages": {"": {"dependencies": {"@opencode-ai/plugin": "1.18.33"}}}}
+        return {
+            ".config/opencode/opencode.json": json.dumps({"provider": {"loop": provider}}) + "\n",
+            ".config/opencode/package-lock.json": json.dumps(package) + "\n",
+            ".config/opencode/node_modules/.package-lock.json": "{}\n",
+        }
+
+    def caller(self, url: str, *, key: bool) -> dict[str, str]:
+        return {"LOOP_API_KEY": "dummy"} if key else {}
+
+
+RIGS: dict[str, Rig] = {rig.name: rig for rig in (ClaudeRig(), CodexRig(), GeminiRig(), OpencodeRig())}

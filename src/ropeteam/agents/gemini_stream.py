@@ -15,6 +15,8 @@ from ropeteam.core.model import AgentReport, Outcome, Usage
 from ropeteam.ports import Exit, Finish, Said, Task
 
 _DENIED: Final = "policy_violation"
+_OUTSIDE: Final = "Path not in workspace"
+"""What the result of a tool says that would have gone beyond the work tree and the attempt's folder."""
 
 _BY_CODE: Final[dict[int, tuple[Outcome, str]]] = {
     41: ("auth", "it is not logged in, or its log-in does not fit its settings"),
@@ -137,11 +139,12 @@ class GeminiConversation:
 
     def _tool_result(self, result: events.ToolResult) -> Sequence[Said]:
         self._answered = False
-        if result.error is None or result.error.type != _DENIED:
+        error = result.error
+        if error is None or not (error.type == _DENIED or error.message.startswith(_OUTSIDE)):
             return ()
         tool = self._tools.get(result.tool_id, "a tool")
         self._denials[result.tool_id] = tool
-        return (Said(kind="denied", text=endings.shortened(result.error.message) or f"{tool} was not allowed"),)
+        return (Said(kind="denied", text=endings.shortened(error.message) or f"{tool} was not allowed"),)
 
     # ---- the verdict
 
@@ -172,7 +175,7 @@ class GeminiConversation:
         code = _code(exit)
         if code in _BY_CODE:
             outcome, meaning = _BY_CODE[code]
-            words = f" ({self._plain})" if self._plain else ""
+            words = f" ({self._plain.rstrip('.')})" if self._plain else ""
             return outcome, f"Ended with exit code {code} after {exit.seconds:.0f} s: {meaning}{words}."
         if outcome == "ok":
             return "crashed", f"{evidence} It never said that it was done."
