@@ -150,8 +150,13 @@ class GeminiRig(Rig):
     configuration = (".gemini/settings.json", ".gemini/GEMINI.md", ".gemini/policies", ".gemini/oauth_creds.json")
 
     def home(self, url: str) -> dict[str, str]:
-        chosen = {"security": {"auth": {"selectedType": "gemini-api-key"}}}
-        return {".gemini/settings.json": json.dumps(chosen) + "\n", ".gemini/GEMINI.md": "Of the user's.\n"}
+        """Its log-in, and what only the user's settings can say: how often it tries, and that it calls nobody."""
+        settings = {
+            "security": {"auth": {"selectedType": "gemini-api-key"}},
+            "general": {"maxAttempts": 3, "enableAutoUpdate": False},
+            "privacy": {"usageStatisticsEnabled": False},
+        }
+        return {".gemini/settings.json": json.dumps(settings) + "\n", ".gemini/GEMINI.md": "Of the user's.\n"}
 
     def caller(self, url: str, *, key: bool) -> dict[str, str]:
         return {"GOOGLE_GEMINI_BASE_URL": url, **({"GEMINI_API_KEY": "dummy"} if key else {})}
