@@ -93,7 +93,7 @@ def play(rig: Rig, name: str, case: Case, folder: Path, server: ModelServer) -> 
     )
     listening = _Listening(agent.listen(task), world.log)
     try:
-        stopped, stop_seconds = _wait(child, case, name, server, listening)
+        stopped, stop_seconds = _wait(child, case, name, server, listening, rig.patience)
     finally:
         child.kill()
     left = process.sweep(world.tree)
@@ -136,14 +136,16 @@ class _Listening:
         return new
 
 
-def _wait(child: process.Child, case: Case, name: str, server: ModelServer, listening: _Listening) -> tuple[str, float]:
+def _wait(
+    child: process.Child, case: Case, name: str, server: ModelServer, listening: _Listening, patience: float
+) -> tuple[str, float]:
     """Until it has ended. Why we stopped it, empty if we did not, and how long that took."""
     if case.stop or case.signal:
         server.wait_for_request(name, 2, seconds=STARTED_SECONDS)
         if case.stop:
             return "asked", _stop(child)
         os.kill(_program(child), case.signal)
-    until = time.monotonic() + case.seconds
+    until = time.monotonic() + case.seconds * patience
     while asyncio.run(process.wait(child, 0.1)) is None and child.alive():
         if any(said.kind == "retry" and said.status in (401, 403) for said in listening.hear()):
             return "auth", _stop(child)  # as the engine does it: the next tries would be refused, too

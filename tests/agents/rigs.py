@@ -12,6 +12,7 @@ import pytest
 from cases import REPORT
 
 from ropeteam import app
+from ropeteam.agents.acp import AcpAgent
 from ropeteam.agents.aider import MARK
 from ropeteam.agents.codex import CodexAgent
 from ropeteam.core.settings import AgentSettings
@@ -32,6 +33,8 @@ class Rig:
     configuration: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     """Patterns, relative to the attempt's world, of files that the adapter reads, besides those in `io`."""
+    patience = 1.0
+    """How many times longer than others it is waited for: some are slow to start."""
     every = False
     """Whether it offers the model no tools, so that every request counts."""
 
@@ -138,6 +141,7 @@ class PipRig(Rig):
     """A program from PyPI, in an environment of its own: its keys would be too many for ours."""
 
     folder = ""
+    patience = 4.0
 
     def argv(self) -> tuple[str, ...]:
         folder = os.environ.get(self.folder, "")
@@ -199,6 +203,9 @@ class AcpRig(Rig):
 
     adapter = "acp"
     arguments: tuple[str, ...] = ()
+
+    def agent(self, env: Mapping[str, str]) -> Agent:
+        return AcpAgent(env=env)
 
     def argv(self) -> tuple[str, ...]:
         return (*super().argv(), *self.arguments)

@@ -7,6 +7,7 @@ The library is optional: `pip install 'ropeteam[acp]'`.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -37,7 +38,11 @@ class AcpAgent:
     name = "acp"
     report_by: Literal["file", "structured"] = "file"
     attaches = True
-    abilities = Abilities(usage="some")
+    abilities = Abilities(usage="some", note="What it tells depends on the program that agent.acp.argv names.")
+
+    def __init__(self, *, env: Mapping[str, str] | None = None) -> None:
+        """env: of whoever starts ropeteam, where the program's own settings are looked for; None: ours."""
+        self._env = env
 
     def build(self, task: Task) -> Launch:
         settings = task.settings
@@ -55,13 +60,15 @@ class AcpAgent:
             model=None if known.model else settings.model,
             thinking=task.thinking,
         )
+        caller = {**(os.environ if self._env is None else self._env), **settings.env}
+        names = (*known.log_in, *known.passed, *(known.keys(caller) if known.keys else ()))
         chosen = {known.model: model} if known.model and not flag and model else {}
         return Launch(
             argv=(sys.executable, "-P", "-m", "ropeteam.agents.acp_client", str(order_path)),
             env={**known.env, **chosen, **settings.env},
             stdin=prompt,
             files={str(order_path): msgspec.json.encode(order).decode(), str(task.prompt_file): prompt},
-            pass_env=tuple(name for name in (*known.log_in, *known.passed) if name not in (*chosen, *settings.env)),
+            pass_env=tuple(name for name in names if name not in {**known.env, **chosen, **settings.env}),
             home_readonly=known.home_readonly,
             home_folders=known.folders,
             readable=_readable(settings.argv, task.thinking),
@@ -85,7 +92,9 @@ class AcpAgent:
             return Probe(name=self.name, problem=problem, hint="Install it, or give its absolute path.")
         known = acp_known.known(settings.argv)
         if acp_known.not_logged_in(known, {**env, **settings.env}):
-            return Probe(name=self.name, path=found, problem=f"{wanted} is not logged in.", hint=known.hint)
+            return Probe(
+                name=self.name, path=found, problem=f"{wanted} is not logged in.", hint=known.hint, log_in=True
+            )
         return Probe(name=self.name, path=found)
 
 
@@ -115,10 +124,4 @@ def _readable(argv: tuple[str, ...], thinking: tuple[str, ...]) -> tuple[str, ..
     for module in (LIBRARY, "pydantic", "msgspec"):
         spec = find_spec(module)
         found += [str(Path(spec.origin).parents[1])] if spec is not None and spec.origin else []
-    for part in (argv[0], *thinking):
-        if part.startswith("/"):
-            packages = next(
-                (str(above) for above in Path(part).resolve().parents if above.name == "node_modules"), None
-            )
-            found += [part, *([packages] if packages else [])]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((*found, *endings.programs(argv[0], *thinking))))
