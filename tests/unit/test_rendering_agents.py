@@ -83,9 +83,7 @@ def test_all_are_asked_and_a_slow_one_holds_nobody_up(tmp_path: Path, monkeypatc
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("HOME", str(tmp_path))
-    loaded = config.load(
-        top=None, read=lambda _: None, user_file=None, env={}, sets=(), flags={}, agents=tuple(app.AGENTS)
-    )
+    loaded = app.load_settings(None, app.Request(repo=tmp_path, own_settings=False))
 
     found = finding_agents.look(loaded, 2.0)
 
