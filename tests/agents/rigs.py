@@ -17,7 +17,7 @@ from ropeteam.agents.aider import MARK
 from ropeteam.agents.codex import CodexAgent
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Agent, Task
-from ropeteam.testing.model_server import AnyCall, EditFile, StructuredReport, Turn, WriteFile
+from ropeteam.testing.model_server import AnyCall, EditFile, Shell, StructuredReport, Turn, WriteFile
 
 MISSING = "ROPETEAM_TEST_AGENTS is not set: `make test-agents` installs the programs and sets it"
 
@@ -190,6 +190,22 @@ class MiniRig(PipRig):
     model = "openai/gpt-4o"
     configuration = (".config/mini-swe-agent",)
     kept = ("io/trajectory.json",)
+
+    def said(self, turn: Turn) -> Turn:
+        """Its last command says that it is done."""
+        done = Shell(command="echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT")
+        last = not turn.calls or any(isinstance(call, WriteFile) and "report.json" in call.path for call in turn.calls)
+        return msgspec.structs.replace(turn, calls=(*turn.calls, done)) if last else turn
+
+    def shorten(self, text: str) -> str:
+        """Without the settings, the prompts, and where in its own code it failed."""
+        value = json.loads(text)
+        value.get("info", {}).pop("config", None)
+        for message in value.get("messages", []):
+            message.get("extra", {}).pop("traceback", None)
+            if message.get("role") in ("system", "user"):
+                message["content"] = "..."
+        return json.dumps(value, indent=1) + "\n"
 
     def home(self, url: str) -> dict[str, str]:
         return {".config/mini-swe-agent/.env": "MSWEA_SOMETHING=1\n"}
