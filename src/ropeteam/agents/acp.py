@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
@@ -91,11 +92,11 @@ class AcpAgent:
             problem = f"There is no program {wanted!r} that can be run."
             return Probe(name=self.name, problem=problem, hint="Install it, or give its absolute path.")
         known = acp_known.known(settings.argv)
+        version = _version(Path(found))
         if acp_known.not_logged_in(known, {**env, **settings.env}):
-            return Probe(
-                name=self.name, path=found, problem=f"{wanted} is not logged in.", hint=known.hint, log_in=True
-            )
-        return Probe(name=self.name, path=found)
+            problem = f"{wanted} is not logged in."
+            return Probe(name=self.name, path=found, version=version, problem=problem, hint=known.hint, log_in=True)
+        return Probe(name=self.name, path=found, version=version)
 
 
 class AcpConversation(program.ProgramConversation):
@@ -116,6 +117,21 @@ class AcpConversation(program.ProgramConversation):
         if finish.outcome != "ok" or self._done:
             return finish
         return msgspec.structs.replace(finish, outcome="unknown", evidence="It ended without saying that it was done.")
+
+
+class _Package(msgspec.Struct, frozen=True, kw_only=True):
+    name: str = ""
+    version: str = ""
+
+
+def _version(program: Path) -> str:
+    """Of a program from npm, as its package says, which is quick and starts nothing; empty for others."""
+    for folder in program.resolve().parents[:3]:
+        with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            package = msgspec.json.decode((folder / "package.json").read_bytes(), type=_Package)
+            if package.name and package.version:
+                return package.version
+    return ""
 
 
 def _readable(argv: tuple[str, ...], thinking: tuple[str, ...]) -> tuple[str, ...]:
