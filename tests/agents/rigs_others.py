@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 from cases import REPORT, Step
 from rigs import ClaudeRig, CodexRig, GeminiRig, OpencodeRig, Rig, installed
 
-from ropeteam import app
 from ropeteam.agents.aider import MARK
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Agent, Task
 from ropeteam.testing.model_server import EditFile, Shell, Turn, WriteFile
-
-LONGEST_TEXT = 200
-"""Characters that are kept of a text in a trajectory: prompts and outputs are most of it."""
 
 
 class _Acp(Rig):
@@ -108,27 +103,22 @@ class MiniRig(_Pip):
         return {"MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "1"}
 
     def shorten(self, text: str) -> str:
+        """Without the settings, the prompts, and where in its own code it failed."""
         try:
-            return json.dumps(_cut(json.loads(text)), indent=1)
+            value = json.loads(text)
         except ValueError:
-            return text
+            return text  # the report, spoilt
+        value.get("info", {}).pop("config", None)
+        for message in value.get("messages", []):
+            message.get("extra", {}).pop("traceback", None)
+            if message.get("role") in ("system", "user"):
+                message["content"] = "..."
+        return json.dumps(value, indent=1) + "\n"
 
     def turns(self, steps: Sequence[Step], task: Task) -> list[Turn]:
         turns = [turn for turn in super().turns(steps, task) if turn.calls]
         end = Shell(command="echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT")
         return [*turns, Turn(text="Done.", calls=(end,))]
-
-
-def _cut(value: Any) -> Any:
-    """Long texts of a document: their beginning."""
-    match value:
-        case str():
-            return value[:LONGEST_TEXT]
-        case list():
-            return [_cut(part) for part in value]
-        case dict():
-            return {key: _cut(part) for key, part in value.items()}
-    return value
 
 
 OTHERS: Sequence[Rig] = (AcpClaudeRig(), AcpCodexRig(), AcpGeminiRig(), AcpOpencodeRig(), AiderRig(), MiniRig())
