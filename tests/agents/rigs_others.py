@@ -22,7 +22,7 @@ class _Acp(Rig):
     arguments: tuple[str, ...] = ()
 
     def agent(self, env: Mapping[str, str]) -> Agent:
-        return app.agent(self.adapter)
+        return AcpAgent(env=env)
 
     def argv(self) -> tuple[str, ...]:
         return (installed(self.program), *self.arguments)
