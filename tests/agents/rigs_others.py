@@ -9,6 +9,7 @@ import msgspec
 from cases import REPORT, Step
 from rigs import ClaudeRig, CodexRig, GeminiRig, OpencodeRig, Rig, installed
 
+from ropeteam.agents.acp import AcpAgent
 from ropeteam.agents.aider import MARK
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Agent, Task
