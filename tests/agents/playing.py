@@ -15,7 +15,7 @@ from worlds import World, fingerprint, make
 
 from ropeteam import process, sandbox
 from ropeteam.ports import Conversation, Exit, Finish, Launch, Said, Task
-from ropeteam.testing.model_server import ModelServer, Reading, Request, Turn
+from ropeteam.testing.model_server import ModelServer, Reading, Request
 
 NOW = 1_800_000_000.0
 NOBODY = "http://127.0.0.1:9"
@@ -73,8 +73,9 @@ def play(rig: Rig, name: str, case: Case, folder: Path, server: ModelServer) -> 
     world = make(folder, rig.home(url))
     before = fingerprint(world.home, rig.configuration)
     task = a_task(world, rig, case, url)
-    turns = [rig.said(Turn(calls=(rig.report(task),)) if step == "report" else step) for step in case.steps]
-    server.script(name, turns, case.faults, forever=case.forever, directory=str(world.tree), every=rig.every)
+    server.script(
+        name, rig.turns(case.steps, task), case.faults, forever=case.forever, directory=str(world.tree), every=rig.every
+    )
     caller = world.caller(rig.caller(url, key=case.key))
     agent = rig.agent(caller)
     launch = agent.build(task)
@@ -93,7 +94,7 @@ def play(rig: Rig, name: str, case: Case, folder: Path, server: ModelServer) -> 
     )
     listening = _Listening(agent.listen(task), world.log)
     try:
-        stopped, stop_seconds = _wait(child, case, name, server, listening, rig.patience)
+        stopped, stop_seconds = _wait(child, case, name, server, listening)
     finally:
         child.kill()
     left = process.sweep(world.tree)
@@ -136,16 +137,14 @@ class _Listening:
         return new
 
 
-def _wait(
-    child: process.Child, case: Case, name: str, server: ModelServer, listening: _Listening, patience: float
-) -> tuple[str, float]:
+def _wait(child: process.Child, case: Case, name: str, server: ModelServer, listening: _Listening) -> tuple[str, float]:
     """Until it has ended. Why we stopped it, empty if we did not, and how long that took."""
     if case.stop or case.signal:
         server.wait_for_request(name, 2, seconds=STARTED_SECONDS)
         if case.stop:
             return "asked", _stop(child)
         os.kill(_program(child), case.signal)
-    until = time.monotonic() + case.seconds * patience
+    until = time.monotonic() + case.seconds
     while asyncio.run(process.wait(child, 0.1)) is None and child.alive():
         if any(said.kind == "retry" and said.status in (401, 403) for said in listening.hear()):
             return "auth", _stop(child)  # as the engine does it: the next tries would be refused, too

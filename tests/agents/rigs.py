@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from pathlib import Path
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import msgspec
 import pytest
-from cases import REPORT
+from cases import REPORT, Step
 
 from ropeteam import app
-from ropeteam.agents.acp import AcpAgent
-from ropeteam.agents.aider import MARK
 from ropeteam.agents.codex import CodexAgent
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Agent, Task
-from ropeteam.testing.model_server import AnyCall, EditFile, Shell, StructuredReport, Turn, WriteFile
+from ropeteam.testing.model_server import AnyCall, StructuredReport, Turn, WriteFile
 
 MISSING = "ROPETEAM_TEST_AGENTS is not set: `make test-agents` installs the programs and sets it"
+
+
+def installed(program: str) -> str:
+    """The program's path. Skips the test where it is not installed."""
+    folders = [os.environ.get(name, "") for name in ("ROPETEAM_TEST_AGENTS", "ROPETEAM_TEST_PY_AGENTS")]
+    if not any(folders):
+        pytest.skip(MISSING)
+    path = shutil.which(program, path=os.pathsep.join(folder for folder in folders if folder))
+    if path is None:
+        pytest.skip(f"{program} is not installed in {' or '.join(folders)}")
+    return path
 
 
 class Rig:
@@ -33,8 +42,6 @@ class Rig:
     configuration: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     """Patterns, relative to the attempt's world, of files that the adapter reads, besides those in `io`."""
-    patience = 1.0
-    """How many times longer than others it is waited for: some are slow to start."""
     every = False
     """Whether it offers the model no tools, so that every request counts."""
 
@@ -44,13 +51,8 @@ class Rig:
 
     def argv(self) -> tuple[str, ...]:
         """How the program is started. Skips the test where it is not installed."""
-        folder = os.environ.get("ROPETEAM_TEST_AGENTS", "")
-        if not folder:
-            pytest.skip(MISSING)
-        path = Path(folder) / (self.program or self.name)
-        if not path.exists():
-            pytest.skip(f"{path} is not installed")
-        return (str(path),)
+        path = installed(self.program or self.name)
+        return (path,)
 
     def home(self, url: str) -> dict[str, str]:
         """Files of the user's: path relative to the home folder -> text. url: the base URL, without `/v1`."""
@@ -71,9 +73,9 @@ class Rig:
         """What of a file that the adapter reads is worth recording."""
         return text
 
-    def said(self, turn: Turn) -> Turn:
-        """What the model says, where the agent has words of its own for tools."""
-        return turn
+    def turns(self, steps: Sequence[Step], task: Task) -> list[Turn]:
+        """What the model says, in a form that this agent goes on with."""
+        return [Turn(calls=(self.report(task),)) if step == "report" else step for step in steps]
 
     def report(self, task: Task) -> AnyCall:
         """How the model gives the report that the agent asks for."""
@@ -137,112 +139,45 @@ class CodexRig(Rig):
         return "".join(f"{line}\n" for line in lines)
 
 
-class PipRig(Rig):
-    """A program from PyPI, in an environment of its own: its keys would be too many for ours."""
+class GeminiRig(Rig):
+    name = "gemini"
+    model = "gemini-2.5-pro"
+    configuration = (".gemini/settings.json", ".gemini/GEMINI.md", ".gemini/extensions", ".gemini/commands")
 
-    folder = ""
-    patience = 4.0
-
-    def argv(self) -> tuple[str, ...]:
-        folder = os.environ.get(self.folder, "")
-        if not folder:
-            pytest.skip(f"{self.folder} is not set: to a folder that holds {self.program}, installed from PyPI")
-        return (str(Path(folder) / self.program),)
+    def home(self, url: str) -> dict[str, str]:
+        settings = {"security": {"auth": {"selectedType": "gemini-api-key"}}}
+        return {".gemini/settings.json": json.dumps(settings) + "\n", ".gemini/GEMINI.md": "Of the user's.\n"}
 
     def caller(self, url: str, *, key: bool) -> dict[str, str]:
-        return {"OPENAI_API_BASE": f"{url}/v1", **({"OPENAI_API_KEY": "dummy"} if key else {})}
+        return {"GOOGLE_GEMINI_BASE_URL": url, **({"GEMINI_API_KEY": "dummy"} if key else {})}
 
 
-class AiderRig(PipRig):
-    name = "aider"
-    program = "aider"
-    folder = "ROPETEAM_TEST_AIDER"
-    model = "openai/gpt-4o"
-    configuration = (".aider.conf.yml",)
-    kept = ("io/aider-llm.txt",)
-    every = True
-
-    def settings(self, url: str) -> AgentSettings:
-        settings = super().settings(url)
-        return msgspec.structs.replace(settings, argv=(*settings.argv, "--edit-format", "whole"))
-
-    def said(self, turn: Turn) -> Turn:
-        """Files whole, as it asks for them; its shell is nobody's."""
-        text = turn.text or "So be it."
-        for call in turn.calls:
-            match call:
-                case WriteFile(path=path, content=content):
-                    text += f"\n\n{path}\n```\n{content}```\n"
-                case EditFile(path=path, replace=content):
-                    text += f"\n\n{path}\n```\n{content}\n```\n"
-                case StructuredReport(content=report):
-                    text += f"\n\n{MARK} {json.dumps(report)}\n"
-        return Turn(text=text)
+class OpencodeRig(Rig):
+    name = "opencode"
+    model = "loop/model-1"
+    configuration = (
+        ".config/opencode/opencode.json",
+        ".config/opencode/AGENTS.md",
+        ".local/share/opencode/auth.json",
+        ".config/opencode/plugin",
+    )
 
     def home(self, url: str) -> dict[str, str]:
-        return {".aider.conf.yml": "dark-mode: true\n"}
+        return {
+            ".config/opencode/opencode.json": json.dumps(opencode_settings(url), indent=1) + "\n",
+            ".config/opencode/AGENTS.md": "Of the user's.\n",
+        }
 
-
-class MiniRig(PipRig):
-    name = "mini-swe-agent"
-    program = "mini-swe-agent"
-    folder = "ROPETEAM_TEST_MINI"
-    model = "openai/gpt-4o"
-    configuration = (".config/mini-swe-agent",)
-    kept = ("io/trajectory.json",)
-
-    def said(self, turn: Turn) -> Turn:
-        """Its last command says that it is done."""
-        done = Shell(command="echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT")
-        last = not turn.calls or any(isinstance(call, WriteFile) and "report.json" in call.path for call in turn.calls)
-        return msgspec.structs.replace(turn, calls=(*turn.calls, done)) if last else turn
-
-    def shorten(self, text: str) -> str:
-        """Without the settings, the prompts, and where in its own code it failed."""
-        value = json.loads(text)
-        value.get("info", {}).pop("config", None)
-        for message in value.get("messages", []):
-            message.get("extra", {}).pop("traceback", None)
-            if message.get("role") in ("system", "user"):
-                message["content"] = "..."
-        return json.dumps(value, indent=1) + "\n"
-
-    def home(self, url: str) -> dict[str, str]:
-        return {".config/mini-swe-agent/.env": "MSWEA_SOMETHING=1\n"}
+    def caller(self, url: str, *, key: bool) -> dict[str, str]:
+        return {"LOOP_API_KEY": "dummy"} if key else {}
 
     def env(self, url: str) -> dict[str, str]:
-        return {"MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "1"}
+        return {"NPM_CONFIG_REGISTRY": "http://127.0.0.1:9"}  # what it would fetch on its first run, it does without
 
 
-class AcpRig(Rig):
-    """One of the programs that speak the protocol, as its own rig has it."""
-
-    adapter = "acp"
-    arguments: tuple[str, ...] = ()
-
-    def agent(self, env: Mapping[str, str]) -> Agent:
-        return AcpAgent(env=env)
-
-    def argv(self) -> tuple[str, ...]:
-        return (*super().argv(), *self.arguments)
-
-
-class AcpClaudeRig(AcpRig):
-    name = "acp-claude"
-    program = "claude-agent-acp"
-    model = ClaudeRig.model
-    configuration = ClaudeRig.configuration
-    home, caller, env = ClaudeRig.home, ClaudeRig.caller, ClaudeRig.env
-
-
-class AcpCodexRig(AcpRig):
-    name = "acp-codex"
-    program = "codex-acp"
-    model = CodexRig.model
-    configuration = CodexRig.configuration
-    home, caller = CodexRig.home, CodexRig.caller
-
-
-RIGS: dict[str, Rig] = {
-    rig.name: rig for rig in (ClaudeRig(), CodexRig(), AcpClaudeRig(), AcpCodexRig(), AiderRig(), MiniRig())
-}
+def opencode_settings(url: str) -> dict[str, Any]:
+    model = {"name": "Model 1", "limit": {"context": 100_000, "output": 8_000}}
+    model |= {"cost": {"input": 1, "output": 2, "cache_read": 0.1}}
+    options = {"baseURL": f"{url}/v1", "apiKey": "{env:LOOP_API_KEY}"}
+    provider = {"npm": "@ai-sdk/openai-compatible", "name": "Loop", "options": options, "models": {"model-1": model}}
+    return {"autoupdate": False, "share": "disabled", "provider": {"loop": provider}}

@@ -333,7 +333,7 @@ def test_values_as_they_are_typed(typed: str, name: str, value: object) -> None:
         ("limits=3", "limits is a table"),
         (".=1", "no setting"),
         ("agent.=1", "no agent ''"),
-        ("agent=codex", "no agent 'codex'"),
+        ("agent=cursor", "no agent 'cursor'"),
         ("agent.claude=1", "agent.claude is a table"),
         ("agent.command.argv=./x", "agent.command.argv cannot be './x'"),
     ],
