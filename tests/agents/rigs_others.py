@@ -9,6 +9,7 @@ import msgspec
 from cases import REPORT, Step
 from rigs import ClaudeRig, CodexRig, GeminiRig, OpencodeRig, Rig, installed
 
+from ropeteam.agents.acp import AcpAgent
 from ropeteam.agents.aider import MARK
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Agent, Task
@@ -22,7 +23,7 @@ class _Acp(Rig):
     arguments: tuple[str, ...] = ()
 
     def agent(self, env: Mapping[str, str]) -> Agent:
-        return app.agent(self.adapter)
+        return AcpAgent(env=env)
 
     def argv(self) -> tuple[str, ...]:
         return (installed(self.program), *self.arguments)
