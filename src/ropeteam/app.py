@@ -32,13 +32,18 @@ from ropeteam.offers import Offers
 from ropeteam.ports import Agent, Clock, Probe
 
 AGENTS: Final = {
+    "acp": "ropeteam.agents.acp:AcpAgent",
+    "aider": "ropeteam.agents.aider:AiderAgent",
     "claude": "ropeteam.agents.claude:ClaudeAgent",
     "codex": "ropeteam.agents.codex:CodexAgent",
     "command": "ropeteam.agents.command:CommandAgent",
+    "gemini": "ropeteam.agents.gemini:GeminiAgent",
     "host": "ropeteam.agents.host:HostAgent",
+    "mini-swe-agent": "ropeteam.agents.mini_swe_agent:MiniSweAgent",
+    "opencode": "ropeteam.agents.opencode:OpencodeAgent",
     "scripted": "ropeteam.agents.scripted:ScriptedAgent",
 }
-BY_DEFAULT: Final = ("claude", "codex")
+BY_DEFAULT: Final = ("claude", "codex", "gemini", "opencode")
 """Looked for in this order when no agent is named."""
 
 

@@ -20,6 +20,7 @@ from ropeteam import prompts
 from ropeteam.core.briefing import Asked, Briefing, Left, Neighbour
 from ropeteam.core.events import Earlier
 from ropeteam.core.model import DecisionNote, Document, Feature, FileNote, Requirement, Section, Step, Unit
+from ropeteam.core.pack import Excerpt
 from ropeteam.core.proposal import Proposal, checked
 from ropeteam.core.survey import Dependency, PlannedFile, Survey
 
@@ -57,8 +58,21 @@ PARTS = msgspec.structs.replace(
 PLAIN = Feature(name="stdin", source="stdin", documents=(Document(kind="intent", path="stdin", text="Words."),))
 
 
-def shared(feature: Feature = FEATURE, context: tuple[tuple[str, str], ...] = (("AGENTS.md", "Use tabs.\n"),)) -> str:
-    return prompts.shared(feature, base_context=context, patterns=prompts.default_patterns())
+MAP = "shop/db.py  (40 lines; used by ./app.py)\n  def connect(url: str) -> Db\n\nOther files:\nREADME.md\nshop/ 3 py"
+EXCERPTS = (
+    Excerpt(path="shop/types.py", why="the contract declares it", text="class Order: ...\n", language="python"),
+    Excerpt(path="shop/db.py", why="your task names it", text="12: def connect(url: str) -> Db", part="outline"),
+    Excerpt(path="docs/`odd`\n# x.md", why="your task names it", text="````\n# Not ours\n", part="start"),
+)
+
+
+def shared(
+    feature: Feature = FEATURE,
+    context: tuple[tuple[str, str], ...] = (("AGENTS.md", "Use tabs.\n"),),
+    repository_map: str = "",
+) -> str:
+    patterns = prompts.default_patterns()
+    return prompts.shared(feature, base_context=context, patterns=patterns, repository_map=repository_map)
 
 
 def own(
@@ -68,6 +82,7 @@ def own(
     by: str = "file",
     goal: str = "",
     briefing: Briefing | None = None,
+    excerpts: tuple[Excerpt, ...] = (),
     thinking: bool = False,
 ) -> str:
     return prompts.own(
@@ -79,6 +94,7 @@ def own(
         earlier=earlier,
         report_by=by,  # type: ignore[arg-type]
         briefing=briefing,
+        excerpts=excerpts,
         thinking=thinking,
     )
 
@@ -186,10 +202,16 @@ REFUSED = Earlier(attempt="plan/1", ref="refs/ropeteam/r/plan/1", problem="- Uni
 FAILED = Earlier(attempt="single/1", ref="refs/ropeteam/r/single/1", problem="2 tests failed:\n```\n$boom\n```")
 
 
+def own_forked(before: str) -> str:
+    told = own(kind="unit", by="structured", briefing=FOR_API)
+    return prompts.forked(told, done="contract", tree="/trees/t", before=before)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
         ("shared.md", shared()),
+        ("shared-map.md", shared(PLAIN, repository_map=MAP)),
         ("own-single.md", own()),
         ("shared-parts.md", about_parts()),
         ("own-single-parts.md", own(PARTS)),
@@ -202,8 +224,11 @@ FAILED = Earlier(attempt="single/1", ref="refs/ropeteam/r/single/1", problem="2 
         ("own-rest-left.md", own(kind="rest", briefing=FOR_REST)),
         ("own-contract.md", own(kind="contract", briefing=FOR_CONTRACT)),
         ("own-unit.md", own(kind="unit", briefing=FOR_API)),
+        ("own-unit-excerpts.md", own(kind="unit", briefing=FOR_API, excerpts=EXCERPTS)),
         ("own-plan.md", own(kind="plan", briefing=FOR_PLAN)),
         ("own-plan-second-try.md", own(PLAIN, REFUSED, kind="plan", by="structured", thinking=True)),
+        ("own-unit-forked.md", own_forked(before="/trees/t")),
+        ("own-unit-forked-elsewhere.md", own_forked(before="/trees/contract")),
         ("own-unit-second-try.md", own(FEATURE, FAILED, kind="unit", by="structured", briefing=FOR_API)),
     ],
 )
@@ -211,6 +236,18 @@ def test_golden_texts(name: str, text: str) -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         (GOLDEN / name).write_text(text)
     assert text == (GOLDEN / name).read_text()
+
+
+def test_who_goes_on_from_another_conversation_is_told_where_it_is_now() -> None:
+    told, same = own_forked("/trees/contract"), own_forked("/trees/t")
+    task = own(kind="unit", by="structured", briefing=FOR_API)
+    assert told.endswith(task)
+    assert same.endswith(task), "its task is told in full"
+    assert "/trees/contract` is gone" in told
+    assert "gone" not in same.removesuffix(task)
+    for done in ("plan", "contract", "unit"):
+        text = prompts.forked(task, done=done, tree="/t", before="/t")  # type: ignore[arg-type]
+        assert "is finished" in text.partition("\n# ")[0]
 
 
 def test_what_a_run_is_about_what_is_done_and_what_comes_later() -> None:
@@ -265,6 +302,16 @@ def test_the_repositorys_own_patterns_replace_ours() -> None:
     text = prompts.shared(PLAIN, base_context=(), patterns="Only this.")
     assert "Only this." in text
     assert "Schema changes" not in text
+
+
+def test_the_map_is_the_last_of_what_all_read_and_excerpts_come_before_the_task() -> None:
+    assert shared(PARTS, repository_map=MAP).startswith(shared(PARTS))
+    assert headings(shared(repository_map=MAP))[-1] == "# A map of the repository"
+    with_them = own(kind="unit", briefing=FOR_API, excerpts=EXCERPTS)
+    without = own(kind="unit", briefing=FOR_API)
+    before, _, task = with_them.partition("# Read for you\n")
+    assert without == before + task[task.index("# Your task\n") :]
+    assert headings(with_them) == [*headings(before), "# Read for you", *headings(without)[len(headings(before)) :]]
 
 
 def test_headings_outside_the_fences_are_only_ours() -> None:
