@@ -96,6 +96,7 @@ def _done(state: RunState) -> Taken:
         state=state.phase,
         outcome=state.outcome,
         landed=state.landed,
+        landed_reason=state.landed_reason,
         branch=state.branch,
         why=why_still(state),
     )
