@@ -203,14 +203,3 @@ def test_the_host_in_the_guide(tmp_path: Path) -> None:
         )
         assert json.loads(done.stdout.splitlines()[-1])["outcome"] == "delivered_single", done.stdout
         delivered(p, p.done(), "delivered_single", winner="single")
-
-
-def test_a_run_that_ropeteam_does_itself_has_nothing_to_take(tmp_path: Path) -> None:
-    with hosted(tmp_path) as p:
-        p.plays({"01-contract": "wait_for('go'); works(); report()"})
-        child = p.begin()
-        p.wait_event("AttemptStarted")
-        done = p.ropeteam("take", "--json")
-        assert (done.code, done.json["error"]["code"]) == (2, "not_hosted")
-        p.open("go")
-        p.end(child)
