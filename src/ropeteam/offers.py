@@ -19,7 +19,7 @@ from ropeteam.errors import OutOfSpace
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS offers (
-  run TEXT NOT NULL, attempt TEXT NOT NULL, unit BLOB NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL,
+  run TEXT NOT NULL, attempt TEXT NOT NULL, unit TEXT NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL,
   state TEXT NOT NULL DEFAULT 'offered', "by" TEXT NOT NULL DEFAULT '', taken_at REAL NOT NULL DEFAULT 0,
   changed_at REAL NOT NULL DEFAULT 0, seen INTEGER NOT NULL DEFAULT 0, wanted INTEGER NOT NULL DEFAULT 0,
   handed_at REAL NOT NULL DEFAULT 0, report TEXT, why TEXT NOT NULL DEFAULT '',
@@ -30,11 +30,9 @@ _COLUMNS = 'attempt, unit, seconds, at, state, "by", taken_at, changed_at, seen,
 _NAMES = _COLUMNS.replace('"', "").split(", ")
 
 
-def _encode(unit: HostUnit) -> bytes:
-    try:
-        return msgspec.json.encode(unit)
-    except UnicodeEncodeError:  # a path that is not UTF-8: its bytes are lone surrogates, which need escapes
-        return json.dumps(msgspec.to_builtins(unit)).encode()
+def _encode(unit: HostUnit) -> str:
+    """In ASCII: the bytes of a path that is not UTF-8 are lone surrogates, which need escapes."""
+    return json.dumps(msgspec.to_builtins(unit))
 
 
 @contextmanager
@@ -74,7 +72,8 @@ class Offers:
         with disk(self._path):
             self._db.execute(
                 "INSERT INTO offers (run, attempt, unit, seconds, at) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (run, attempt) DO UPDATE SET unit = excluded.unit, seconds = excluded.seconds, at = excluded.at, state = 'offered'"
+                " ON CONFLICT (run, attempt) DO UPDATE SET unit = excluded.unit, seconds = excluded.seconds,"
+                " at = excluded.at, state = 'offered'"
                 " WHERE state = 'withdrawn'",
                 (self._run, unit.attempt, _encode(unit), seconds, at),
             )
@@ -125,4 +124,4 @@ class Offers:
 
 def _offer(row: tuple[object, ...]) -> Offer:
     values = dict(zip(_NAMES, row, strict=True))
-    return msgspec.convert(values | {"unit": json.loads(bytes(values["unit"]))}, Offer, strict=False)  # type: ignore[arg-type]
+    return msgspec.convert({**values, "unit": json.loads(str(values["unit"]))}, Offer, strict=False)
