@@ -532,10 +532,10 @@ def remove_trees(repository: Repository, run: RunState) -> list[Path]:
     """Remove the trees of a run that stands still, once their snapshots are under refs. Returns what was removed."""
     repo, begun = repository.repo, run.begun
     folder = trees_folder(repo, begun.settings) / begun.run
+    if hosted.taken_unheard(repository.home / "journal.sqlite", run, withdraw=True):
+        return []
     hosted.keep_what_came_later(repo, run, WallClock().now())
     kept = git.refs(repo, f"refs/ropeteam/{begun.run}/")
-    if hosted.taken_unheard(repository.home / "journal.sqlite", run):
-        return []
     for attempt in run.attempts:
         over = attempt.stage != "running" and not attempt.unkept  # a snapshot of it may be older than its tree
         safe = over and attempt.result.commit is not None and kept.get(attempt.result.ref) == attempt.result.commit
