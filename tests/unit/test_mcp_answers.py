@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repositories import make_repo
+from ropeteam import app
 from ropeteam.cli import mcp_answers, outline
 from ropeteam.cli.mcp_answers import Answer, Call, answer, schema
 from ropeteam.core.report import CheckLine, DecisionLine, FileLine, Files, TriggerLine
+from ropeteam.core.settings import Ask
 from ropeteam.demo import repository
 
 MOST_SCHEMA = 3200
@@ -44,39 +47,53 @@ def test_tools_are_told_in_few_words() -> None:
     assert all(tool.description.count(" ") < 25 for tool in mcp_answers.TOOLS.values())
 
 
-def test_a_plan_and_what_it_asks_for(call_in: Call) -> None:
-    said = answer("plan", call_in, {"feature": "house"})
-    assert (said.mode, said.problem) == ("parallel", "")
-    assert "Several agents: " in said.text
-    assert "08-gift" in said.text
-    assert said.ask == ("first run here with this agent and these settings",)
-    assert tokens(said) < 300
-    assert not (call_in.repo / ".git/ropeteam").exists(), "nothing was changed"
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> app.Prepared:
+    """A run of eight units that could begin. Planning it takes a moment, so it is done once."""
+    folder = tmp_path_factory.mktemp("several")
+    (folder / "play.json").write_text('{"units": {}}')
+    flags = {
+        "agent": "scripted",
+        "agent.scripted.script": str(folder / "play.json"),
+        "trees.folder": str(folder / "trees"),
+    }
+    request = app.Request(repo=repository.make(folder / "library"), feature="house", flags=flags, own_settings=False)
+    return app.prepare(request)
+
+
+def test_what_is_to_be_known_before_a_run_of_eight_units(several: app.Prepared) -> None:
+    lines = outline.before(several, agreed=False)
+    text = "\n".join(lines)
+    assert lines[0] == "Ask the user first: first run here with this agent and these settings."
+    for what in ("Several agents: ", "08-gift", "Agent: scripted", "Sandbox: ", "Checks that will run: unittest", "$"):
+        assert what in text
+    assert len(text) // 4 < 500
+    known = outline.before(several, agreed=True)
+    assert known == (*outline.foreseen(several), *outline.units(several))
+
+
+@pytest.mark.parametrize(
+    ("usd", "seconds", "says"),
+    [(1000.0, 1e6, ""), (0.5, 1e6, "it may cost $"), (1000.0, 60.0, "it takes about "), (0.0, 0.0, "cost")],
+)
+def test_it_asks_when_money_or_time_is_large(several: app.Prepared, usd: float, seconds: float, says: str) -> None:
+    limits = msgspec.structs.replace(several.settings, ask=Ask(cost_usd=usd, seconds=seconds))
+    asked = "; ".join(outline.to_ask(dataclasses.replace(several, settings=limits), agreed=True))
+    assert says in asked if says else asked == ""
 
 
 def test_nothing_begins_without_a_yes(call_in: Call) -> None:
-    said = answer("start", call_in, {"feature": "house", "land": "yes"})
-    assert said.started is False
+    planned = answer("plan", call_in, {"feature": "opening-hours"})
+    assert not (call_in.repo / ".git/ropeteam").exists(), "nothing was changed"
+    said = answer("start", call_in, {"feature": "opening-hours", "land": "yes"})
+
+    assert planned.ask == said.ask == ("first run here with this agent and these settings",)
+    assert (said.started, said.mode) == (False, "single")
     assert said.text.startswith("Not started. Ask the user first: first run here")
-    for what in ("Several agents", "Agent: scripted", "Sandbox: ", "Checks that will run: unittest", "Limits: ", "$"):
-        assert what in said.text
     assert "It lands on your branch once it is validated" in said.text
     assert "confirm=true" in said.text
     assert tokens(said) < 500
     assert answer("status", call_in, {}).problem == "no_such_run"
-    assert "left on a branch" in answer("start", call_in, {"feature": "house"}).text
-
-
-def test_it_asks_when_money_or_time_is_large(call_in: Call) -> None:
-    from ropeteam import app
-
-    def asked(*sets: str) -> str:
-        prepared = app.prepare(app.Request(repo=call_in.repo, feature="house", mode="single", sets=sets))
-        return "; ".join(outline.to_ask(prepared, agreed=True))
-
-    assert asked("ask.cost_usd=1000", "ask.seconds=100000") == ""
-    assert "it may cost $" in asked("ask.cost_usd=0.5", "ask.seconds=100000")
-    assert asked("ask.cost_usd=1000", "ask.seconds=60").startswith("it takes about ")
 
 
 @pytest.mark.parametrize(
