@@ -35,8 +35,16 @@ from driving import Project, make_as  # noqa: E402
 
 from ropeteam.testing.model_server import ModelServer, Shell, StructuredReport, Turn, WriteFile  # noqa: E402
 
-Way = Literal["single", "fork", "fork and map", "pack", "none"]
-SHARE: dict[Way, str] = {"single": "none", "fork": "fork", "fork and map": "auto", "pack": "pack", "none": "none"}
+Way = Literal["single", "single and map", "fork", "fork and map", "pack", "none"]
+SHARE: dict[Way, str] = {
+    "single": "none",
+    "single and map": "auto",
+    "fork": "fork",
+    "fork and map": "auto",
+    "pack": "pack",
+    "none": "none",
+}
+"""`reading.share`. With a map: it stands in the prompt that all share, as it does by default."""
 
 SOURCES = ROOT / "src" / "ropeteam" / "features"
 COMMON = (
@@ -133,7 +141,7 @@ def report(*paths: str) -> Turn:
 def script(c: ClaudeRun, way: Way) -> None:
     everybody = COMMON.split()
     c.server.script(NAME)
-    if way == "single":
+    if way.startswith("single"):
         turns = [*reads(everybody), *declares()]
         for unit, path in UNITS.items():
             turns += [*reads([path]), *writes(unit)]
@@ -157,7 +165,7 @@ def measure(folder: Path, way: Way) -> Found:
             given = folder / "plan.json"
             given.write_text(json.dumps(plan()))
             sets = [part for one in (*c.sets, f"reading.share={SHARE[way]}") for part in ("--set", one)]
-            mode = ("single",) if way == "single" else ("parallel", "--plan", str(given))
+            mode = ("single",) if way.startswith("single") else ("parallel", "--plan", str(given))
             done = project.ropeteam(
                 "run", FEATURE, "--agent", "claude", "--mode", *mode, "--yes", "--json", *sets, seconds=580
             )

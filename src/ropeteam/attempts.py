@@ -5,7 +5,8 @@ The folder of an attempt (`<run>/<unit>-<n>`):
     tree/<repository's name>   the work tree
     io/                        what the agent is given and gives back: prompt.md, task.json, report.json
     log/                       the wrapper's: output, exit record
-    home/                      in a sandbox: what the agent keeps for itself in its home folder (claude's conversations)
+    home/                      in a sandbox: what the agent keeps for itself in its home folder (claude's conversations);
+                               of one that goes on from another's conversation, a copy of that at first
     index                      our own index of the tree, which the agent never sees
     before.json                how the user's checkout was when the attempt began
     without.json               what could not be made ready for it
