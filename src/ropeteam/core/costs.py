@@ -12,9 +12,9 @@ from ropeteam.core.model import Value
 
 FORK_READING: Final = 45.0
 """Seconds from the start of an agent that goes on from a conversation that has read the project to its first change:
-`Costs.fork_reading` where nothing was measured. The studies behind `estimation.md` take 30 s for a shared reading
-instead of 75 s, and 10 s for a fork that reads nothing more. Half of the way to 75 s is kept, since that was assumed
-and not measured with a real model: such an agent still reads what is its own (`docs/design/0029`)."""
+`Costs.fork_reading` where nothing was measured. The studies behind `docs/design/0017` take 30 s for a shared reading
+instead of 75 s, and 10 s for a fork that reads nothing more. That was assumed, not measured with a real model, and such
+an agent still reads what is its own: of the 45 s that would be saved 30 are believed (`docs/design/0029`)."""
 
 
 class Costs(Value, frozen=True, kw_only=True):
