@@ -166,7 +166,7 @@ def arguments(places: Iterable[Mount], bwrap_path: str, *, network: bool, at: st
             case Access.ABSENT:
                 argv += ["--ro-bind", "/dev/null", mount.path]
             case Access.READ:
-                argv += ["--ro-bind", mount.path, mount.path]
+                argv += ["--ro-bind", mount.source or mount.path, mount.path]
             case Access.WRITE:
                 argv += ["--bind", mount.source or mount.path, mount.path]
     begin = ("--chdir", at) if at else ()

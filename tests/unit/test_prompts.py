@@ -20,6 +20,7 @@ from ropeteam import prompts
 from ropeteam.core.briefing import Asked, Briefing, Left, Neighbour
 from ropeteam.core.events import Earlier
 from ropeteam.core.model import DecisionNote, Document, Feature, FileNote, Requirement, Section, Step, Unit
+from ropeteam.core.pack import Excerpt
 from ropeteam.core.proposal import Proposal, checked
 from ropeteam.core.survey import Dependency, PlannedFile, Survey
 
@@ -57,8 +58,21 @@ PARTS = msgspec.structs.replace(
 PLAIN = Feature(name="stdin", source="stdin", documents=(Document(kind="intent", path="stdin", text="Words."),))
 
 
-def shared(feature: Feature = FEATURE, context: tuple[tuple[str, str], ...] = (("AGENTS.md", "Use tabs.\n"),)) -> str:
-    return prompts.shared(feature, base_context=context, patterns=prompts.default_patterns())
+MAP = "shop/db.py  (40 lines; used by ./app.py)\n  def connect(url: str) -> Db\n\nOther files:\nREADME.md\nshop/ 3 py"
+EXCERPTS = (
+    Excerpt(path="shop/types.py", why="the contract declares it", text="class Order: ...\n", language="python"),
+    Excerpt(path="shop/db.py", why="your task names it", text="12: def connect(url: str) -> Db", part="outline"),
+    Excerpt(path="docs/`odd`\n# x.md", why="your task names it", text="````\n# Not ours\n", part="start"),
+)
+
+
+def shared(
+    feature: Feature = FEATURE,
+    context: tuple[tuple[str, str], ...] = (("AGENTS.md", "Use tabs.\n"),),
+    repository_map: str = "",
+) -> str:
+    patterns = prompts.default_patterns()
+    return prompts.shared(feature, base_context=context, patterns=patterns, repository_map=repository_map)
 
 
 def own(
@@ -68,6 +82,7 @@ def own(
     by: str = "file",
     goal: str = "",
     briefing: Briefing | None = None,
+    excerpts: tuple[Excerpt, ...] = (),
     thinking: bool = False,
 ) -> str:
     return prompts.own(
@@ -79,6 +94,7 @@ def own(
         earlier=earlier,
         report_by=by,  # type: ignore[arg-type]
         briefing=briefing,
+        excerpts=excerpts,
         thinking=thinking,
     )
 
@@ -195,6 +211,7 @@ def own_forked(before: str) -> str:
     ("name", "text"),
     [
         ("shared.md", shared()),
+        ("shared-map.md", shared(PLAIN, repository_map=MAP)),
         ("own-single.md", own()),
         ("shared-parts.md", about_parts()),
         ("own-single-parts.md", own(PARTS)),
@@ -207,6 +224,7 @@ def own_forked(before: str) -> str:
         ("own-rest-left.md", own(kind="rest", briefing=FOR_REST)),
         ("own-contract.md", own(kind="contract", briefing=FOR_CONTRACT)),
         ("own-unit.md", own(kind="unit", briefing=FOR_API)),
+        ("own-unit-excerpts.md", own(kind="unit", briefing=FOR_API, excerpts=EXCERPTS)),
         ("own-plan.md", own(kind="plan", briefing=FOR_PLAN)),
         ("own-plan-second-try.md", own(PLAIN, REFUSED, kind="plan", by="structured", thinking=True)),
         ("own-unit-forked.md", own_forked(before="/trees/t")),
@@ -284,6 +302,16 @@ def test_the_repositorys_own_patterns_replace_ours() -> None:
     text = prompts.shared(PLAIN, base_context=(), patterns="Only this.")
     assert "Only this." in text
     assert "Schema changes" not in text
+
+
+def test_the_map_is_the_last_of_what_all_read_and_excerpts_come_before_the_task() -> None:
+    assert shared(PARTS, repository_map=MAP).startswith(shared(PARTS))
+    assert headings(shared(repository_map=MAP))[-1] == "# A map of the repository"
+    with_them = own(kind="unit", briefing=FOR_API, excerpts=EXCERPTS)
+    without = own(kind="unit", briefing=FOR_API)
+    before, _, task = with_them.partition("# Read for you\n")
+    assert without == before + task[task.index("# Your task\n") :]
+    assert headings(with_them) == [*headings(before), "# Read for you", *headings(without)[len(headings(before)) :]]
 
 
 def test_headings_outside_the_fences_are_only_ours() -> None:

@@ -53,8 +53,9 @@ class Packs:
         drawn = self.map()
         with self._lock:
             commit = self._commit(start)
-            wanted = pack_excerpts.wanted(told, commit.every, commit.sizes, lambda own: _used(own, commit))
-            wanted = [want for want in wanted if commit.may_show(want.path)]
+            wanted = pack_excerpts.wanted(
+                told, commit.every, commit.sizes, commit.may_show, lambda own: _used(own, commit)
+            )
             commit.load(want.path for want in wanted)
             contents = {
                 want.path: pack_excerpts.Content(

@@ -48,7 +48,8 @@ class Commit:
         return [path for path in self.every if self.may_show(path) and (paths.is_code(path) or _declares(path))]
 
     def may_show(self, path: str) -> bool:
-        return 0 < self.sizes.get(path, 0) <= LARGEST and pack_paths.is_shown(path)
+        """Whether what is in it may be given to an agent. `Base` reads no file with a line break in its name."""
+        return 0 < self.sizes.get(path, 0) <= LARGEST and "\n" not in path and pack_paths.is_shown(path)
 
     def load(self, those: Iterable[str]) -> None:
         self.base.load(those)
