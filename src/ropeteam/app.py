@@ -378,7 +378,7 @@ def _planned(
     from ropeteam.planners import static
 
     known = settings.agents.get(agent, AgentSettings())
-    costs = fitted(Costs(), repository.history(remember=True).runs, agent, known.model or "")
+    costs = fitted(_priors(agent, settings), repository.history(remember=True).runs, agent, known.model or "")
     survey = static.survey(feature, repository.repo, head)
     plan, outlook = outlook_of(feature, survey, costs, settings, mode=mode, given=given)
     if mode == "parallel" and width(plan) < 2 and not outlook.ask_agent and given is None:
@@ -390,6 +390,16 @@ def _planned(
             code="plan_needed",
         )
     return plan, outlook
+
+
+def _priors(name: str, settings: Settings) -> Costs:
+    """What is assumed of that agent: whether its units can go on from the contract's conversation."""
+    from ropeteam.core.costs import FORK_READING
+
+    every = settings.agent_for
+    same = not (every.layers or every.patterns or every.contract or every.unit)
+    forks = same and settings.reading.share in ("auto", "fork") and agent(name).abilities.forks
+    return Costs(fork_reading=FORK_READING if forks else None)
 
 
 def _plan(request: Request) -> Plan | None:
