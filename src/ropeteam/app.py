@@ -18,6 +18,7 @@ from ropeteam import config, crew, features, git, hosted, locks, sandbox
 from ropeteam import history as past
 from ropeteam.checks import CommandCheck
 from ropeteam.context import RunContext
+from ropeteam.core.choosing import every
 from ropeteam.core.costs import Costs
 from ropeteam.core.decide import decide
 from ropeteam.core.events import RunStarted
@@ -31,13 +32,18 @@ from ropeteam.offers import Offers
 from ropeteam.ports import Agent, Clock, Probe
 
 AGENTS: Final = {
+    "acp": "ropeteam.agents.acp:AcpAgent",
+    "aider": "ropeteam.agents.aider:AiderAgent",
     "claude": "ropeteam.agents.claude:ClaudeAgent",
     "codex": "ropeteam.agents.codex:CodexAgent",
     "command": "ropeteam.agents.command:CommandAgent",
+    "gemini": "ropeteam.agents.gemini:GeminiAgent",
     "host": "ropeteam.agents.host:HostAgent",
+    "mini-swe-agent": "ropeteam.agents.mini_swe_agent:MiniSweAgent",
+    "opencode": "ropeteam.agents.opencode:OpencodeAgent",
     "scripted": "ropeteam.agents.scripted:ScriptedAgent",
 }
-BY_DEFAULT: Final = ("claude", "codex")
+BY_DEFAULT: Final = ("claude", "codex", "gemini", "opencode")
 """Looked for in this order when no agent is named."""
 
 
@@ -474,7 +480,7 @@ def trees_folder(repo: git.Repo, settings: Settings) -> Path:
 
 def hosts(begun: RunStarted) -> bool:
     """Whether a run offers its units to a host, or some of them."""
-    return agent(begun.answers.agent).abilities.hosted
+    return any(agent(name).abilities.hosted for name in every(begun.settings, begun.answers.agent))
 
 
 def keep_promise(context: RunContext) -> None:

@@ -152,7 +152,6 @@ class Attempts:
         task = task_of(c, command, folder, tree.path, state, fork=fork)
         launch = agent.build(task)
         if task.fork is not None and (problem := self._not_to_go_on_from(command, task.fork, launch, folder, state)):
-            c.tell(command.attempt, f"it reads for itself: {problem}")
             note(folder, [f"It could not go on from what {fork} had read: {problem}"])
             fork = ""
             task = task_of(c, command, folder, tree.path, state)
@@ -169,14 +168,13 @@ class Attempts:
         try:
             self._absent.need(command.attempt, command.fork, state)
         except RopeteamError as problem:
-            self._done_with(command.attempt)
             return problem.message
         return ""
 
-    def _done_with(self, attempt: str) -> None:
+    async def _done_with(self, attempt: str) -> None:
         """Nobody holds trees back for it any more."""
         try:
-            self._absent.done(attempt)
+            await asyncio.to_thread(self._absent.done, attempt)
         except (RopeteamError, OSError) as problem:
             self._c.tell(attempt, f"a work tree that was taken away could not be put back: {problem}")
 
@@ -236,7 +234,7 @@ class Attempts:
         if child is not None or process.ended(folder / "log") is not None:
             return await self._follow(command, task, tree, child, emit, began=known.started_at)
         lost = await asyncio.to_thread(self._lost, command, known, tree)
-        await asyncio.to_thread(self._done_with, command.attempt)
+        await self._done_with(command.attempt)
         return lost
 
     def _lost(self, command: ev.RunAgent, known: AttemptState, tree: git.Tree) -> ev.AnyEvent:
@@ -303,7 +301,7 @@ class Attempts:
             asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage, began),
             asyncio.to_thread(self._checkout, command),
         )
-        await asyncio.to_thread(self._done_with, command.attempt)
+        await self._done_with(command.attempt)
         return replace(ended, result=replace(ended.result, checkout=checkout))
 
     def _keep_running(self, command: ev.RunAgent, tree: git.Tree, child: process.Child | None) -> None:

@@ -216,6 +216,8 @@ class Follower:
             self.usage = said.usage
         if said.kind == "retry" and said.status in (401, 403):
             self._why = self._why or "auth"
+        if said.kind == "retry" and said.seconds > self._c.started.settings.limits.stall_seconds:
+            self._why = self._why or "stalled"  # it would be, in the middle of a wait that is known already
         text = said.text or (f"the provider answers {said.status}, trying again" if said.kind == "retry" else "")
         if text and said.kind in ("text", "tool", "retry") and now - self._told >= TELL_SECONDS:
             self._told = now

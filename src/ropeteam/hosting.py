@@ -15,7 +15,19 @@ from ropeteam import app, git, hosted, locks
 from ropeteam import run as runs
 from ropeteam.core import events as ev
 from ropeteam.core.agent_files import ReportFile
-from ropeteam.core.hosting import BeginAnew, Give, HandedIn, NoMore, Offer, Taken, Wait, answer, stands_still, why_still
+from ropeteam.core.hosting import (
+    BeginAnew,
+    Give,
+    HandedIn,
+    NoMore,
+    Offer,
+    Taken,
+    Wait,
+    answer,
+    out_now,
+    stands_still,
+    why_still,
+)
 from ropeteam.core.schedule import step
 from ropeteam.core.state import RunState
 from ropeteam.errors import BadInput, RopeteamError
@@ -73,7 +85,7 @@ def _try(look: _Look, offers: Offers, by: str) -> Taken | None:
             offers.want(given.attempt)
             return None
         case Wait():
-            out = tuple(o.attempt for o in listed if o.out)
+            out = tuple(o.attempt for o in out_now(state, listed))
             return Taken(run=run, wait_seconds=given.seconds, out=out, state=state.phase, why=given.why)
 
 
@@ -215,7 +227,7 @@ def _unknown(offers: Offers, run: str, attempt: str) -> Offer:
             hint=f"Say which run: ropeteam hand-in --run {others[-1]} {attempt}",
             code="other_run",
         )
-    out = [o.attempt for o in offers.all() if o.out]
+    out = [o.attempt for o in offers.all() if o.state == "taken"]
     raise BadInput(
         f"Run {run} has not handed out {attempt!r}.",
         hint=f"With subagents are: {', '.join(out)}." if out else "`ropeteam take` hands one out.",

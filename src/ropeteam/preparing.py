@@ -231,7 +231,7 @@ def thinking_with(c: RunContext, agent: Agent, tree: Path) -> tuple[tuple[str, .
     """The command of the MCP server that a planning agent thinks with, and why there is none, a sentence for the
     report. Never downloaded: it is there or it is not."""
     argv = c.started.settings.plan.thinking_argv
-    if not argv:
+    if not argv or agent.abilities.hosted:  # a host's subagent may well have one of its own
         return (), ""
     if not agent.attaches:
         return (), f"It planned without a tool to think with: the agent {agent.name} takes no MCP server."

@@ -15,7 +15,7 @@ from worlds import World, fingerprint, make
 
 from ropeteam import process, sandbox
 from ropeteam.ports import Conversation, Exit, Finish, Launch, Said, Task
-from ropeteam.testing.model_server import ModelServer, Reading, Request, Turn
+from ropeteam.testing.model_server import ModelServer, Reading, Request
 
 NOW = 1_800_000_000.0
 NOBODY = "http://127.0.0.1:9"
@@ -73,8 +73,9 @@ def play(rig: Rig, name: str, case: Case, folder: Path, server: ModelServer) -> 
     world = make(folder, rig.home(url))
     before = fingerprint(world.home, rig.configuration)
     task = a_task(world, rig, case, url)
-    turns = [Turn(calls=(rig.report(task),)) if step == "report" else step for step in case.steps]
-    server.script(name, turns, case.faults, forever=case.forever, directory=str(world.tree), every=rig.every)
+    server.script(
+        name, rig.turns(case.steps, task), case.faults, forever=case.forever, directory=str(world.tree), every=rig.every
+    )
     caller = world.caller(rig.caller(url, key=case.key))
     agent = rig.agent(caller)
     launch = agent.build(task)

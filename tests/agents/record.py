@@ -13,9 +13,10 @@ import tempfile
 from pathlib import Path
 
 import recordings
+from all_rigs import RIGS
 from cases import CASES
 from playing import play
-from rigs import RIGS, Rig
+from rigs import Rig
 from worlds import PLACE
 
 from agent_expectations import left_out

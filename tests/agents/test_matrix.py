@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from all_rigs import RIGS
 from cases import CASES, ENVIRONMENT
 from playing import GRACE_SECONDS, Played, play
-from rigs import RIGS
 from worlds import NOT_FOR_AGENTS, PLACE
 
 from agent_expectations import check, expected, left_out
@@ -48,6 +48,7 @@ def test_what_comes_of_it(agent: str, case: str, folder: Path, server: ModelServ
         assert played.stop_seconds < GRACE_SECONDS + 1.0
     if played.finish.outcome == "ok":
         done_as_scripted(played, case)
+    if played.finish.outcome == "ok" and case != "cut-once":  # whose first answer the agent never had whole
         usage_is_what_the_server_counted(agent, played)
 
 

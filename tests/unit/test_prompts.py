@@ -202,6 +202,11 @@ REFUSED = Earlier(attempt="plan/1", ref="refs/ropeteam/r/plan/1", problem="- Uni
 FAILED = Earlier(attempt="single/1", ref="refs/ropeteam/r/single/1", problem="2 tests failed:\n```\n$boom\n```")
 
 
+def own_forked(before: str) -> str:
+    told = own(kind="unit", by="structured", briefing=FOR_API)
+    return prompts.forked(told, done="contract", tree="/trees/t", before=before)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -222,6 +227,8 @@ FAILED = Earlier(attempt="single/1", ref="refs/ropeteam/r/single/1", problem="2 
         ("own-unit-excerpts.md", own(kind="unit", briefing=FOR_API, excerpts=EXCERPTS)),
         ("own-plan.md", own(kind="plan", briefing=FOR_PLAN)),
         ("own-plan-second-try.md", own(PLAIN, REFUSED, kind="plan", by="structured", thinking=True)),
+        ("own-unit-forked.md", own_forked(before="/trees/t")),
+        ("own-unit-forked-elsewhere.md", own_forked(before="/trees/contract")),
         ("own-unit-second-try.md", own(FEATURE, FAILED, kind="unit", by="structured", briefing=FOR_API)),
     ],
 )
@@ -229,6 +236,18 @@ def test_golden_texts(name: str, text: str) -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         (GOLDEN / name).write_text(text)
     assert text == (GOLDEN / name).read_text()
+
+
+def test_who_goes_on_from_another_conversation_is_told_where_it_is_now() -> None:
+    told, same = own_forked("/trees/contract"), own_forked("/trees/t")
+    task = own(kind="unit", by="structured", briefing=FOR_API)
+    assert told.endswith(task)
+    assert same.endswith(task), "its task is told in full"
+    assert "/trees/contract` is gone" in told
+    assert "gone" not in same.removesuffix(task)
+    for done in ("plan", "contract", "unit"):
+        text = prompts.forked(task, done=done, tree="/t", before="/t")  # type: ignore[arg-type]
+        assert "is finished" in text.partition("\n# ")[0]
 
 
 def test_what_a_run_is_about_what_is_done_and_what_comes_later() -> None:

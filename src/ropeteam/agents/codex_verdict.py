@@ -100,6 +100,8 @@ def _without_an_end(exit: Exit, heard: Heard, outcome: Outcome, evidence: str) -
     if outcome == "crashed" and heard.began and exit.code == 1:
         # Whatever goes wrong in a turn is told; only an interrupted one (SIGINT) ends like this.
         return "killed", f"It was interrupted after {exit.seconds:.0f} s (exit code 1, and no end of its turn)."
+    if outcome == "crashed" and not heard.began and heard.forked:
+        return outcome, f"{evidence} It did not begin: the conversation to go on from was not found, or not taken."
     if outcome == "crashed" and not heard.began:
         return outcome, f"{evidence} It did not begin: see its error output."
     return outcome, evidence
@@ -207,6 +209,7 @@ def report(heard: Heard, task: Task) -> tuple[AgentReport, tuple[str, ...]]:
         return AgentReport(plan=_plan(given, words)), ()
     if given is None:
         return _from_file(task)
+    given.pop("plan", None)  # of who plans: they share the form where they share the conversation
     try:
         said = msgspec.convert(given, AgentReport, strict=False)
         return msgspec.structs.replace(said, usage=None, plan=""), ()
@@ -226,7 +229,7 @@ def _plan(given: Any, words: str) -> str:
     if given is None:
         return words
     plan = given.get("plan", given)
-    return plan if isinstance(plan, str) else msgspec.json.encode(plan).decode()
+    return plan if isinstance(plan, str) else msgspec.json.encode(plan).decode() if plan else ""
 
 
 def _from_file(task: Task) -> tuple[AgentReport, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from signal import Signals
 from typing import Any, Final
@@ -62,6 +62,12 @@ def whole_prompt(task: Task) -> str:
 def conversation_id(task: Task) -> str:
     """The id we give a conversation: the same whenever it is asked for, and no other attempt's."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"ropeteam:{task.run}/{task.unit}/{task.attempt}"))
+
+
+def both_outputs(argv: Sequence[str]) -> tuple[str, ...]:
+    """The command line with what it writes to standard error led to standard output, where we hear it: of programs that
+    say only there that they wait and try again."""
+    return ("/bin/sh", "-c", 'exec "$0" "$@" 2>&1', *argv)
 
 
 def programs(*names: str) -> tuple[str, ...]:

@@ -194,10 +194,8 @@ def _figures(made: Report) -> str:
     cost = p.parallel_cost_usd_p50 if parallel else p.single_cost_usd_p50
     predicted = ", ".join([*([duration(seconds)] if seconds is not None else []), *([money(cost)] if cost else [])])
     clock = f" ({plain(made.clock)})" if made.clock else ""
-    known = a.tokens is not None  # of a host's subagents it is not, unless they tell
-    used = [money(a.cost_usd) if a.cost_usd is not None else "", tokens(a.tokens) if a.tokens is not None else ""]
-    actual = ", ".join([duration(a.seconds), *(u for u in used if u), *([] if known else ["tokens not known"])])
-    return f"Predicted {predicted or 'nothing'}; it took {actual}{clock}."
+    used = f", {money(a.cost_usd)}, {tokens(a.tokens)}" if a.tokens else " (tokens and cost are not known)"
+    return f"Predicted {predicted or 'nothing'}; it took {duration(a.seconds)}{used}{clock}."
 
 
 def _aside(made: Report) -> list[str]:
