@@ -34,6 +34,7 @@ from ropeteam.core.agent_files import (
 )
 from ropeteam.core.agents_report import AgentsReport
 from ropeteam.core.history_report import HistoryReport
+from ropeteam.core.hosting import HandedIn, Taken
 from ropeteam.core.plan_document import PlanDocument
 from ropeteam.core.planned_document import PlannedDocument
 from ropeteam.core.report import Report
@@ -224,6 +225,8 @@ def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "report-file", of(ReportFile, "What an agent may leave in the `report_file` of its task.")
     lines = ProgressLine | UsageLine | RetryLine | SessionLine | DeniedLine | EndLine
     yield "line", of(lines, "A line that an agent may print on standard output.")
+    yield "taken", of(Taken, "What `ropeteam take --json` prints.")
+    yield "handed-in", of(HandedIn, "What `ropeteam hand-in --json` prints.")
     yield "script", json_schema()
     yield "settings", schema()
     yield "planned", of(PlannedDocument, "What `ropeteam plan --json` prints. `--plan` takes it, too.")
