@@ -378,7 +378,7 @@ def _planned(
     from ropeteam.planners import static
 
     known = settings.agents.get(agent, AgentSettings())
-    costs = fitted(Costs(), repository.history(remember=True).runs, agent, known.model or "")
+    costs = fitted(_priors(agent, settings), repository.history(remember=True).runs, agent, known.model or "")
     survey = static.survey(feature, repository.repo, head)
     plan, outlook = outlook_of(feature, survey, costs, settings, mode=mode, given=given)
     if mode == "parallel" and width(plan) < 2 and not outlook.ask_agent and given is None:
@@ -390,6 +390,16 @@ def _planned(
             code="plan_needed",
         )
     return plan, outlook
+
+
+def _priors(name: str, settings: Settings) -> Costs:
+    """What is assumed of that agent: whether its units can go on from the contract's conversation."""
+    from ropeteam.core.costs import FORK_READING
+
+    every = settings.agent_for
+    same = not (every.layers or every.patterns or every.contract or every.unit)
+    forks = same and settings.reading.share in ("auto", "fork") and agent(name).abilities.forks
+    return Costs(fork_reading=FORK_READING if forks else None)
 
 
 def _plan(request: Request) -> Plan | None:
@@ -532,10 +542,10 @@ def remove_trees(repository: Repository, run: RunState) -> list[Path]:
     """Remove the trees of a run that stands still, once their snapshots are under refs. Returns what was removed."""
     repo, begun = repository.repo, run.begun
     folder = trees_folder(repo, begun.settings) / begun.run
+    if hosted.taken_unheard(repository.home / "journal.sqlite", run, withdraw=True):
+        return []
     hosted.keep_what_came_later(repo, run, WallClock().now())
     kept = git.refs(repo, f"refs/ropeteam/{begun.run}/")
-    if hosted.taken_unheard(repository.home / "journal.sqlite", run):
-        return []
     for attempt in run.attempts:
         over = attempt.stage != "running" and not attempt.unkept  # a snapshot of it may be older than its tree
         safe = over and attempt.result.commit is not None and kept.get(attempt.result.ref) == attempt.result.commit

@@ -75,7 +75,7 @@ def test_a_prompt_of_300_kb_arrives_whole(place: Path, server: ModelServer) -> N
 
 def test_who_plans_can_write_its_plan_and_nothing_else(place: Path, server: ModelServer) -> None:
     world, task = world_and_task(place, "plan", server, kind="plan")
-    plan = {"plan": {"units": []}}
+    plan: dict[str, Any] = {"plan": {"units": []}}
     calls = (
         WriteFile(path=str(task.report_file), content=json.dumps(plan)),
         WriteFile(path="app.py", content="x"),

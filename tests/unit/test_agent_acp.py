@@ -254,7 +254,7 @@ def test_without_a_program_nothing_can_be_built(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", acp_known.PROGRAMS)
 def test_a_program_that_nobody_logged_in_is_said_so(name: str, tmp_path: Path) -> None:
-    assert acp_known.not_logged_in(acp_known.known((f"/opt/{name}",)), {"HOME": str(tmp_path)})
+    assert acp_known.not_logged_in(acp_known.known((f"/opt/{name}",)), AgentSettings(), {"HOME": str(tmp_path)})
 
 
 def test_a_client_that_does_not_say_it_is_done_is_not_believed(tmp_path: Path) -> None:

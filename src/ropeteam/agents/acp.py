@@ -62,7 +62,7 @@ class AcpAgent:
             thinking=task.thinking,
         )
         caller = {**(os.environ if self._env is None else self._env), **settings.env}
-        names = (*known.log_in, *known.passed, *(known.keys(caller) if known.keys else ()))
+        names = (*known.passed, *(known.keys(settings, caller) if known.keys else ()))
         chosen = {known.model: model} if known.model and not flag and model else {}
         return Launch(
             argv=(sys.executable, "-P", "-m", "ropeteam.agents.acp_client", str(order_path)),
@@ -93,7 +93,7 @@ class AcpAgent:
             return Probe(name=self.name, problem=problem, hint="Install it, or give its absolute path.")
         known = acp_known.known(settings.argv)
         version = _version(Path(found))
-        if acp_known.not_logged_in(known, {**env, **settings.env}):
+        if acp_known.not_logged_in(known, settings, {**env, **settings.env}):
             problem = f"{wanted} is not logged in."
             return Probe(name=self.name, path=found, version=version, problem=problem, hint=known.hint, log_in=True)
         return Probe(name=self.name, path=found, version=version)
