@@ -22,6 +22,8 @@ MADE := $(VENV)/.made
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 NPM_AGENTS := .agents/.made
+PY_AGENTS := .agents/python/.made
+WITH_AGENTS := ROPETEAM_TEST_AGENTS="$(CURDIR)/.agents/node_modules/.bin" ROPETEAM_TEST_PY_AGENTS="$(CURDIR)/.agents/python/bin"
 
 # Most of a test is waiting for a process: two workers a core. WORKERS="-n 0" runs them one after the other.
 WORKERS ?= -n 4
@@ -47,11 +49,11 @@ test-sweeps: $(DEV) ## every moment of the kill sweeps, of which the slow tests 
 
 test-all: test test-slow ## both
 
-test-agents: $(DEV) $(NPM_AGENTS) ## the tests that need agent programs from npm
-	@ROPETEAM_TEST_AGENTS="$(CURDIR)/.agents/node_modules/.bin" $(BIN)/python -m pytest -m agents
+test-agents: $(DEV) $(NPM_AGENTS) $(PY_AGENTS) ## the tests that need agent programs from npm and PyPI
+	@$(WITH_AGENTS) $(BIN)/python -m pytest -m agents
 
-record-agents: $(DEV) $(NPM_AGENTS) ## record what those programs say, for the tests of their events (AGENT=codex: of one)
-	@PYTHONPATH=tests ROPETEAM_TEST_AGENTS="$(CURDIR)/.agents/node_modules/.bin" $(BIN)/python tests/agents/record.py $(or $(AGENT),all) $(CASES)
+record-agents: $(DEV) $(NPM_AGENTS) $(PY_AGENTS) ## record what those programs say, for the tests of their events (AGENT=codex: of one)
+	@PYTHONPATH=tests $(WITH_AGENTS) $(BIN)/python tests/agents/record.py $(or $(AGENT),all) $(CASES)
 
 check: $(DEV) ## style, types, import contracts
 	@$(BIN)/ruff check $(SOURCES)
@@ -107,4 +109,10 @@ $(NPM_AGENTS): tests/agents/package.json tests/agents/package-lock.json
 	@command -v npm >/dev/null || { echo "make test-agents needs npm (Node 20 or newer) to install the agents' programs." >&2; exit 1; }
 	@mkdir -p .agents && cp tests/agents/package.json tests/agents/package-lock.json .agents/
 	@npm --prefix .agents ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PY_AGENTS): $(MADE) tests/agents/requirements.txt
+	@echo "Installing the agents from PyPI into an environment of their own (950 MB)" >&2
+	@test -x .agents/python/bin/python || $(BIN)/python -m venv .agents/python
+	@.agents/python/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/agents/requirements.txt
 	@touch $@

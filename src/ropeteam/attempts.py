@@ -5,7 +5,8 @@ The folder of an attempt (`<run>/<unit>-<n>`):
     tree/<repository's name>   the work tree
     io/                        what the agent is given and gives back: prompt.md, task.json, report.json
     log/                       the wrapper's: output, exit record
-    home/                      in a sandbox: what the agent keeps for itself in its home folder (claude's conversations)
+    home/                      in a sandbox: what the agent keeps for itself in its home folder (conversations);
+                               of one that goes on from another's conversation, a copy of that at first
     index                      our own index of the tree, which the agent never sees
     before.json                how the user's checkout was when the attempt began
     without.json               what could not be made ready for it
@@ -136,6 +137,7 @@ class Attempts:
                 slot=task.slot,
                 at_path=str(task.tree) if task.tree != tree.path else "",
                 forks=c.agent_of(command).abilities.forks,
+                unpriced=c.agent_of(command).abilities.usage != "cost",
                 fork=fork,
             )
         )
@@ -152,7 +154,6 @@ class Attempts:
         task = task_of(c, command, folder, tree.path, state, fork=fork)
         launch = agent.build(task)
         if task.fork is not None and (problem := self._not_to_go_on_from(command, task.fork, launch, folder, state)):
-            c.tell(command.attempt, f"it reads for itself: {problem}")
             note(folder, [f"It could not go on from what {fork} had read: {problem}"])
             fork = ""
             task = task_of(c, command, folder, tree.path, state)
@@ -163,20 +164,18 @@ class Attempts:
         self, command: ev.RunAgent, fork: Fork, launch: Launch, folder: Path, state: RunState
     ) -> str:
         """Make ready what a fork needs; a sentence where that cannot be."""
-        carried = carry(fork, launch.carried, folder)
-        if self._c.has_sandbox and launch.carried and not carried:
+        if not carry(fork, launch.carried, folder) and self._c.has_sandbox:
             return "Its conversation is not there any more."
         try:
             self._absent.need(command.attempt, command.fork, state)
         except RopeteamError as problem:
-            self._done_with(command.attempt)
             return problem.message
         return ""
 
-    def _done_with(self, attempt: str) -> None:
+    async def _done_with(self, attempt: str) -> None:
         """Nobody holds trees back for it any more."""
         try:
-            self._absent.done(attempt)
+            await asyncio.to_thread(self._absent.done, attempt)
         except (RopeteamError, OSError) as problem:
             self._c.tell(attempt, f"a work tree that was taken away could not be put back: {problem}")
 
@@ -236,7 +235,7 @@ class Attempts:
         if child is not None or process.ended(folder / "log") is not None:
             return await self._follow(command, task, tree, child, emit, began=known.started_at)
         lost = await asyncio.to_thread(self._lost, command, known, tree)
-        await asyncio.to_thread(self._done_with, command.attempt)
+        await self._done_with(command.attempt)
         return lost
 
     def _lost(self, command: ev.RunAgent, known: AttemptState, tree: git.Tree) -> ev.AnyEvent:
@@ -303,7 +302,7 @@ class Attempts:
             asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage, began),
             asyncio.to_thread(self._checkout, command),
         )
-        await asyncio.to_thread(self._done_with, command.attempt)
+        await self._done_with(command.attempt)
         return replace(ended, result=replace(ended.result, checkout=checkout))
 
     def _keep_running(self, command: ev.RunAgent, tree: git.Tree, child: process.Child | None) -> None:

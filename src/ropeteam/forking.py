@@ -74,11 +74,10 @@ class Absent:
         if self._c.has_sandbox:
             return
         with self._lock:
-            others = chain(state, scout)
+            self._for[attempt] = others = chain(state, scout)
             for other in others:
                 self._must_be_kept(other)
                 git.take_away(_tree(other))
-            self._for[attempt] = others
 
     def done(self, attempt: str) -> None:
         """`attempt` has ended, with everything it started. Trees that nobody else must miss come back."""

@@ -19,10 +19,10 @@ import msgspec
 from ropeteam import git, process, prompts
 from ropeteam.context import CONTEXT, PATTERNS, RunContext
 from ropeteam.core import events as ev
+from ropeteam.core import pack
 from ropeteam.core.briefing import Briefing, briefing
 from ropeteam.core.hosting import HostUnit, brief
 from ropeteam.core.model import FileChange
-from ropeteam.core.pack import Excerpt
 from ropeteam.core.progress import units
 from ropeteam.core.reading import with_planner
 from ropeteam.core.state import RunState
@@ -166,7 +166,7 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         earlier=command.earlier,
         report_by=agent.report_by,
         briefing=told,
-        excerpts=[] if fork else _excerpts(c, command, told),
+        excerpts=_excerpts(c, command, told, fork),
         thinking=bool(thinking),
         hosted=agent.abilities.hosted,
     )
@@ -231,7 +231,7 @@ def thinking_with(c: RunContext, agent: Agent, tree: Path) -> tuple[tuple[str, .
     """The command of the MCP server that a planning agent thinks with, and why there is none, a sentence for the
     report. Never downloaded: it is there or it is not."""
     argv = c.started.settings.plan.thinking_argv
-    if not argv:
+    if not argv or agent.abilities.hosted:  # a host's subagent may well have one of its own
         return (), ""
     if not agent.attaches:
         return (), f"It planned without a tool to think with: the agent {agent.name} takes no MCP server."
@@ -251,19 +251,13 @@ def _shared(c: RunContext) -> str:
     context = [(path, text(path)) for path in CONTEXT]
     patterns = text(PATTERNS) or prompts.default_patterns()
     first = [(path, body) for path, body in context if body.strip()][:1]  # the other is mostly the same again
-    drawn = c.packs.map() if _packs(c) else ""
+    drawn = c.packs.map() if pack.has_map(c.started.settings.reading) else ""
     return prompts.shared(c.started.feature, base_context=first, patterns=patterns, repository_map=drawn)
 
 
-def _packs(c: RunContext) -> bool:
-    """Whether agents are given packs at all. By the settings alone: the shared prompt is the same for all attempts, and
-    a fork goes on with that of the conversation it was copied from."""
-    return c.started.settings.reading.share in ("auto", "pack")
-
-
-def _excerpts(c: RunContext, command: ev.RunAgent, told: Briefing | None) -> list[Excerpt]:
-    """What is read for one attempt. A fork is given none: its conversation has read."""
-    if told is None or command.kind not in ("contract", "unit") or not _packs(c):
+def _excerpts(c: RunContext, command: ev.RunAgent, told: Briefing | None, fork: str) -> list[pack.Excerpt]:
+    """What is read for one attempt. fork: whose conversation it goes on from, as it has come out."""
+    if told is None or not pack.has_excerpts(c.started.settings.reading, command.kind, fork):
         return []
     return c.packs.excerpts(told, command.start)
 

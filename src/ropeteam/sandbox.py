@@ -166,7 +166,7 @@ def arguments(places: Iterable[Mount], bwrap_path: str, *, network: bool, at: st
             case Access.ABSENT:
                 argv += ["--ro-bind", "/dev/null", mount.path]
             case Access.READ:
-                argv += ["--ro-bind", mount.path, mount.path]
+                argv += ["--ro-bind", mount.source or mount.path, mount.path]
             case Access.WRITE:
                 argv += ["--bind", mount.source or mount.path, mount.path]
     begin = ("--chdir", at) if at else ()
@@ -209,7 +209,7 @@ def mounts(policy: Policy) -> list[Mount]:
         placed.append(Mount(mount.path, mount.access, mount.target, own))
     for view in policy.views:
         folder = view.folder.resolve()
-        if folder.is_dir():  # else there is nowhere to put them
+        if folder.is_dir() or (home.is_dir() and _inside(folder, home)):  # else there is nowhere to put them
             placed += [Mount(str(folder / n), Access.WRITE, source=str(place)) for n, place in view.own.items()]
     return placed
 

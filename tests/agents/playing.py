@@ -15,13 +15,13 @@ from worlds import World, fingerprint, make
 
 from ropeteam import process, sandbox
 from ropeteam.ports import Conversation, Exit, Finish, Launch, Said, Task
-from ropeteam.testing.model_server import ModelServer, Reading, Request, Turn
+from ropeteam.testing.model_server import ModelServer, Reading, Request
 
 NOW = 1_800_000_000.0
 NOBODY = "http://127.0.0.1:9"
 """Port 9 ("discard") is closed on any machine of our time."""
 GRACE_SECONDS = 5.0
-STARTED_SECONDS = 60.0
+STARTED_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,12 @@ def play(rig: Rig, name: str, case: Case, folder: Path, server: ModelServer) -> 
     """Run it in `folder`, which is to be empty. The server is given the script under `name`."""
     url = NOBODY if case.refused else server.base_url(name)
     world = make(folder, rig.home(url))
+    process.run(["git", "init", "-q", "."], cwd=world.tree, env={"PATH": os.environ["PATH"], "HOME": str(world.home)})
     before = fingerprint(world.home, rig.configuration)
     task = a_task(world, rig, case, url)
-    turns = [Turn(calls=(rig.report(task),)) if step == "report" else step for step in case.steps]
-    server.script(name, turns, case.faults, forever=case.forever, directory=str(world.tree), every=rig.every)
+    server.script(
+        name, rig.turns(case.steps, task), case.faults, forever=case.forever, directory=str(world.tree), every=rig.every
+    )
     caller = world.caller(rig.caller(url, key=case.key))
     agent = rig.agent(caller)
     launch = agent.build(task)
@@ -141,7 +143,7 @@ def _wait(child: process.Child, case: Case, name: str, server: ModelServer, list
     if case.stop or case.signal:
         server.wait_for_request(name, 2, seconds=STARTED_SECONDS)
         if case.stop:
-            return "asked", _stop(child)
+            return case.stop, _stop(child)
         os.kill(_program(child), case.signal)
     until = time.monotonic() + case.seconds
     while asyncio.run(process.wait(child, 0.1)) is None and child.alive():

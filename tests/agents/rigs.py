@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from pathlib import Path
+import shutil
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from cases import REPORT
+from cases import REPORT, Step
 
 from ropeteam import app
 from ropeteam.agents.codex import CodexAgent
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Agent, Task
-from ropeteam.testing.model_server import AnyCall, StructuredReport, WriteFile
+from ropeteam.testing.model_server import AnyCall, StructuredReport, Turn, WriteFile
 
 MISSING = "ROPETEAM_TEST_AGENTS is not set: `make test-agents` installs the programs and sets it"
+
+
+def installed(program: str) -> str:
+    """The program's path. Skips the test where it is not installed."""
+    folders = [os.environ.get(name, "") for name in ("ROPETEAM_TEST_AGENTS", "ROPETEAM_TEST_PY_AGENTS")]
+    if not any(folders):
+        pytest.skip(MISSING)
+    path = shutil.which(program, path=os.pathsep.join(folder for folder in folders if folder))
+    if path is None:
+        pytest.skip(f"{program} is not installed in {' or '.join(folders)}")
+    return path
 
 
 class Rig:
@@ -40,13 +51,8 @@ class Rig:
 
     def argv(self) -> tuple[str, ...]:
         """How the program is started. Skips the test where it is not installed."""
-        folder = os.environ.get("ROPETEAM_TEST_AGENTS", "")
-        if not folder:
-            pytest.skip(MISSING)
-        path = Path(folder) / (self.program or self.name)
-        if not path.exists():
-            pytest.skip(f"{path} is not installed")
-        return (str(path),)
+        path = installed(self.program or self.name)
+        return (path,)
 
     def home(self, url: str) -> dict[str, str]:
         """Files of the user's: path relative to the home folder -> text. url: the base URL, without `/v1`."""
@@ -66,6 +72,10 @@ class Rig:
     def shorten(self, text: str) -> str:
         """What of a file that the adapter reads is worth recording."""
         return text
+
+    def turns(self, steps: Sequence[Step], task: Task) -> list[Turn]:
+        """What the model says, in a form that this agent goes on with."""
+        return [Turn(calls=(self.report(task),)) if step == "report" else step for step in steps]
 
     def report(self, task: Task) -> AnyCall:
         """How the model gives the report that the agent asks for."""
@@ -186,6 +196,3 @@ class OpencodeRig(Rig):
 
     def caller(self, url: str, *, key: bool) -> dict[str, str]:
         return {"LOOP_API_KEY": "dummy"} if key else {}
-
-
-RIGS: dict[str, Rig] = {rig.name: rig for rig in (ClaudeRig(), CodexRig(), GeminiRig(), OpencodeRig())}

@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,9 +87,26 @@ class Host:
             done = self.claude("plugin", *words)
             assert done.code == 0, done
 
-    def code(self, turns: Sequence[Turn], prompt: str = f"/2-code {FEATURE}") -> Done:
-        """`claude -p "/2-code …"`, whose model says these turns."""
+    def without_ropeteam(self) -> None:
+        """It is not installed: neither the program nor the MCP server is there."""
+        places = self.env["PATH"].split(":")
+        self.env["PATH"] = ":".join(place for place in places if not (Path(place) / "ropeteam").exists())
+
+    def code(
+        self,
+        turns: Sequence[Turn],
+        prompt: str = f"/2-code {FEATURE}",
+        subagents: Mapping[str, Sequence[Turn]] | None = None,
+    ) -> Done:
+        """`claude -p "/2-code …"`, whose model says these turns. subagents: what the model says to those in whose
+        requests a text stands; each unit of the feature has one that does it."""
         self.server.script_for(NAME, CODING, turns)
+        for saying, its in (subagents or {}).items():
+            self.server.script_for(NAME, saying, its)
+        self.server.script_for(NAME, "host-loop.md", host_loop(self))
+        for unit in UNITS:  # after the conversation itself, which holds the same words
+            work = Shell(command=f"{sys.executable} {self.folder / 'work.py'} {unit}")
+            self.server.script_for(NAME, f"{unit}-1/io/", [Turn(calls=(work,)), Turn(text="done")])
         allowed = (TOOL.rstrip("_"), "Bash", "Read", "Task", "Write", "Edit")
         how = ("--output-format", "stream-json", "--verbose", "--model", MODEL, "--permission-mode", "acceptEdits")
         return self.claude("-p", prompt, *how, "--allowedTools", *allowed)
@@ -158,11 +175,10 @@ def last_phases() -> list[Turn]:
 
 def by_tools(_host: Host) -> list[Turn]:
     """Phase 2 through MCP: the tools are looked up, the user is asked once, and it is waited twice."""
-    tools = ",".join(f"{TOOL}{name}" for name in ("start", "wait"))
     start = {"feature": FEATURE, "land": "yes", "mode": "parallel"}
     return [
         *first_phases(),
-        Turn(text=BEGINS, calls=(Call(name="ToolSearch", input={"query": f"select:{tools}"}),)),
+        Turn(text=BEGINS, calls=(look_up("start", "wait"),)),
         Turn(calls=(call("start", **start),)),
         Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=True),)),
         Turn(calls=(call("wait", timeout_seconds=2),)),
@@ -186,11 +202,90 @@ def by_commands(_host: Host) -> list[Turn]:
     ]
 
 
+UNITS = ("02-readings", "03-wish", "04-desk", "07-shifts", "01-find", "05-locker", "06-tips", "08-gift")
+"""Of the plan that is made of the feature, in the order in which they are begun."""
+
+
+def by_host(h: Host) -> list[Turn]:
+    """Phase 2 with the host's own subagents: one of them hands out the units in two rounds of four, and reports."""
+    start = {"feature": FEATURE, "land": "yes", "mode": "parallel", "agent": "host"}
+    reads = Call(name="Read", input={"file_path": str(PLUGIN / "skills/2-code/references/host-mode.md")})
+    loop = f"{PLUGIN / 'skills/2-code/references/host-loop.md'} and do what it says for the run of {FEATURE}."
+    prompt = f"Read {loop} Answer with the report it ends with, letter by letter."
+    return [
+        *first_phases(),
+        Turn(text=BEGINS, calls=(look_up("start"), reads)),
+        Turn(calls=(call("start", **start),)),
+        Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=True),)),
+        Turn(calls=(agent("Hand out the units", prompt),)),
+        *last_phases(),
+    ]
+
+
+def host_loop(h: Host) -> list[Turn]:
+    """What the subagent does that hands out the units."""
+    turns = [Turn(calls=(look_up("take_unit", "hand_in_unit"),))]
+    for units in (UNITS[:4], UNITS[4:]):
+        turns += [
+            Turn(calls=(call("take_unit"),)),
+            Turn(calls=tuple(subagent(h, unit) for unit in units)),
+            Turn(calls=(call("hand_in_unit", attempts=[f"{unit}/1" for unit in units]),)),
+        ]
+    return [*turns, Turn(calls=(call("take_unit"),)), Turn(text=REPORTED)]
+
+
+REPORTED = (
+    "Delivered by several agents and landed on main. 1 check passed.\nDecided: several agents. Predicted speed-up 1.58"
+    " (its lower quantile), 98.2% sure to take no longer than one agent.\n67 files (64 created, 3 modified):"
+    + " +library/controllers/finds.py"
+    * 12
+    + " and 55 more\nChecks: unittest passed (136 tests, 86 new).\nPredicted 20 min 22 s, $2.43; it took 13 min 41 s.\n"
+    f"Documents: .workspace/features/{FEATURE}/02-implementation.md .workspace/features/{FEATURE}/01-intent.md"
+)
+"""As long as the report is: a scripted model cannot repeat what it was told."""
+
+
+def look_up(*tools: str) -> Call:
+    """Tools of MCP servers are looked up before they are called."""
+    return Call(name="ToolSearch", input={"query": "select:" + ",".join(f"{TOOL}{tool}" for tool in tools)})
+
+
+def agent(about: str, prompt: str) -> Call:
+    how = {"subagent_type": "general-purpose", "run_in_background": False}
+    return Call(name="Agent", input={"description": about, "prompt": prompt, **how})
+
+
+def subagent(h: Host, unit: str) -> Call:
+    """As the skill says it: the prompt names a file. Its folder is not known before; so much of it is."""
+    file = h.folder / "trees" / "library-00000000" / f"20261126-000000-{FEATURE}-0000" / f"{unit}-1/io/subagent.md"
+    prompt = f"Do all that {file} says. Answer with one line: done, or why not."
+    return agent(f"Unit {unit}", prompt)
+
+
+WORK = """
+import glob, json, pathlib, re, shutil, sys
+from ropeteam.core.patterns import owns
+from ropeteam.demo import playing
+unit, trees = sys.argv[1], sys.argv[0].removesuffix("work.py") + "trees"
+for name in glob.glob(trees + "/*/*/" + unit + "-1/io/task.json"):
+    io = pathlib.Path(name).parent
+    task = json.loads((io / "task.json").read_text())
+    tree = pathlib.Path(re.search(r"cd '([^']+)'", (io / "subagent.md").read_text())[1])
+    finals = playing.COMPOSED["house"][0]
+    for final in sorted(p for p in finals.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+        path = final.relative_to(finals).as_posix()
+        if any(owns([pattern], path) for pattern in task["writes"]):
+            (tree / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(final, tree / path)
+            print("wrote", path)
+"""
+"""What the subagent of a unit does: its files as the demo has them."""
+
 DECISION = (
     "Several agents: one would take about 39 minutes, several 20; eight units that know nothing of each other. The"
     " agent is claude, in a sandbox; the project's tests check every step; about $2.43."
 )
-WAYS: dict[str, Callable[[Host], list[Turn]]] = {"tools": by_tools, "commands": by_commands}
+WAYS: dict[str, Callable[[Host], list[Turn]]] = {"tools": by_tools, "commands": by_commands, "host": by_host}
 """How phase 2 can speak to ropeteam: what the model says in a whole `/2-code`."""
 
 
@@ -226,6 +321,7 @@ def host(folder: Path) -> Iterator[Host]:
         }
         settings.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()))
         _record(script, repo, folder)
+        (folder / "work.py").write_text(WORK)
         yield Host(folder, repo, server, env)
 
 

@@ -8,17 +8,26 @@ from pathlib import Path
 
 import pytest
 from skill_world import (
+    BEGINS,
     FEATURE,
+    PLUGIN,
+    ROOT,
     Host,
     added,
+    agent,
     by_commands,
+    by_host,
     by_tools,
+    first_phases,
     host,
+    last_phases,
     told,
 )
 
 from repositories import git
 from ropeteam.agents.claude import bundled
+from ropeteam.demo import playing
+from ropeteam.testing.model_server import Call, Shell, Turn, WriteFile
 
 MOST_TOKENS = 3000
 
@@ -73,3 +82,52 @@ def test_a_whole_run_by_the_command_line(h: Host) -> None:
     assert "code 5" in answers[4]
     assert answers[5].startswith("Delivered by several agents and landed on main.")
     assert added(requests) < MOST_TOKENS
+
+
+def test_a_whole_run_with_the_hosts_own_subagents(h: Host) -> None:
+    pytest.importorskip("mcp")
+    h.install()
+
+    done = h.code(by_host(h))
+
+    assert done.code == 0, done
+    delivered(h)
+    assert {a["agent"] for unit in h.report()["units"] for a in unit["attempts"]} == {"host"}
+    assert added(h.conversation()) < MOST_TOKENS
+
+
+def test_without_ropeteam_one_agent_does_all_of_it(h: Host) -> None:
+    """Nothing breaks for who has only the plugin: the MCP server cannot start, the skill goes on."""
+    h.install()
+    h.without_ropeteam()
+    folder = h.repo / ".workspace/features" / FEATURE
+    brief = PLUGIN / "skills/2-code/references/one-agent.md"
+    log = f"# Implementation Log - {FEATURE}\n\n## Run (2026-11-26)\n\nMode: one agent (ropeteam is not installed)\n"
+    turns = [
+        *first_phases(),
+        Turn(text=BEGINS, calls=(Shell(command="ropeteam --version"),)),
+        Turn(calls=(Call(name="Read", input={"file_path": str(brief)}),)),
+        Turn(calls=(agent("Implement", f"Implement the feature {FEATURE} in this repository."),)),
+        Turn(calls=(WriteFile(path=str(folder / "02-implementation.md"), content=log),)),
+        *last_phases(),
+    ]
+    work = Shell(command=f"cp -r {playing.COMPOSED['house'][0]}/. {h.repo}")
+
+    done = h.code(turns, subagents={f"Implement the feature {FEATURE} in": [Turn(calls=(work,)), Turn(text="Done.")]})
+
+    assert done.code == 0, done
+    answers = told(h.conversation()[-1])
+    assert "not found" in answers[1]
+    assert "one general subagent" in answers[2]
+    assert (folder / "02-implementation.md").read_text() == log
+    assert (h.repo / "library/controllers/desks.py").exists()
+    servers = {s["name"]: s["status"] for e in done.events if e.get("subtype") == "init" for s in e["mcp_servers"]}
+    assert servers["plugin:ropeteam:ropeteam"] != "connected"
+
+
+def test_the_real_program_finds_no_fault_in_the_plugin(h: Host) -> None:
+    for place in (ROOT, PLUGIN):
+        done = h.claude("plugin", "validate", str(place))
+        assert done.code == 0, done
+    h.install(PLUGIN)
+    assert "ropeteam@ropeteam" in h.claude("plugin", "list").out

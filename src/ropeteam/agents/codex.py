@@ -36,11 +36,9 @@ import msgspec
 
 from ropeteam import process
 from ropeteam.agents import endings
-from ropeteam.agents.codex_record import RecordReader
 from ropeteam.agents.codex_stream import CodexConversation
 from ropeteam.agents.codex_verdict import NOT_RENEWED
 from ropeteam.agents.report_schema import report_schema, strict
-from ropeteam.core.model import Usage
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Abilities, Conversation, HomeFolder, Launch, Probe, Task
 
@@ -158,21 +156,20 @@ class CodexAgent:
             stdin=_stdin(task),
             files={
                 str(task.prompt_file): endings.whole_prompt(task),
-                str(schema): msgspec.json.encode(strict(report_schema(task.kind))).decode(),
+                str(schema): msgspec.json.encode(strict(report_schema(task.kind, as_planner=task.as_planner))).decode(),
             },
             pass_env=tuple(name for name in (*PASSED, *config.keys) if name not in settings.env),
             home_folders=(SETTINGS,),
             readable=endings.programs(argv[0], *task.thinking),
+            # A fork's record goes on where the record ends that it was made from, which does so itself.
+            carried=("home/sessions/*.jsonl",) if task.fork is not None else (),
             reads_only=task.kind == "plan",
         )
 
     def listen(self, task: Task) -> Conversation:
-        before = Usage()
-        if task.fork is not None:
-            reader = RecordReader(self._sessions(task, task.fork.folder), task.fork.session)
-            reader.read()
-            before = reader.record.usage or before
-        return CodexConversation(task, self._sessions(task, task.folder.parent), before)
+        """The record is in the attempt's folder if there was a sandbox, else in the user's own."""
+        own = home_of(self._environment(task.settings)) / "sessions"
+        return CodexConversation(task, (task.folder.parent / "home" / "sessions", own))
 
     def probe(self, settings: AgentSettings, env: Mapping[str, str], *, trusted: bool = True) -> Probe:
         wanted = settings.argv[0] if settings.argv else "codex"
@@ -183,7 +180,8 @@ class CodexAgent:
         if problem:
             return Probe(name=self.name, path=path, problem=problem, hint=_HINT_INSTALL)
         problem = not_logged_in({**env, **settings.env})
-        return Probe(name=self.name, path=path, version=version, problem=problem, hint=_HINT_LOG_IN if problem else "")
+        hint = _HINT_LOG_IN if problem else ""
+        return Probe(name=self.name, path=path, version=version, problem=problem, hint=hint, log_in=bool(problem))
 
     def _version(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[str, str]:
         """What the program says its version is, and why it cannot be run if so."""
@@ -200,10 +198,6 @@ class CodexAgent:
 
     def _environment(self, settings: AgentSettings) -> dict[str, str]:
         return {**(os.environ if self._env is None else self._env), **settings.env}
-
-    def _sessions(self, task: Task, attempt: Path) -> tuple[Path, ...]:
-        """Where the record of an attempt's conversation is: in its folder if it had a sandbox, else the user's own."""
-        return attempt / "home" / "sessions", home_of(self._environment(task.settings)) / "sessions"
 
 
 def _permissions(task: Task) -> list[str]:

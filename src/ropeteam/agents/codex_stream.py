@@ -27,14 +27,12 @@ _SHELL = re.compile(r"^\S*/(?:ba|z|da)?sh -l?c (?P<rest>.*)$", re.DOTALL)
 class CodexConversation:
     """Parser and memory of one attempt.
 
-    sessions: the folders that codex may write the record of this conversation to, the likeliest first. before: what the
-    conversation that it goes on from had used, which codex counts on.
+    sessions: the folders that codex may write the record of this conversation to, the likeliest first.
     """
 
-    def __init__(self, task: Task, sessions: Sequence[Path], before: Usage) -> None:
+    def __init__(self, task: Task, sessions: Sequence[Path]) -> None:
         self._task = task
         self._sessions = sessions
-        self._before = before
         self._heard = Heard(forked=task.fork is not None)
         self._reader: RecordReader | None = None
         self._whole: Usage | None = None
@@ -70,6 +68,8 @@ class CodexConversation:
             evidence=evidence,
             notices=(*notices, *codex_verdict.notices(heard, outcome)),
             retry_at=codex_verdict.retry_at(words, now) if outcome in ("rate", "overload") else None,
+            compacted=self._record.compacted > 0,
+            unforked=heard.forked and not heard.began and not exit.stopped and exit.code == 1,
         )
 
     # ---- events
@@ -170,10 +170,9 @@ class CodexConversation:
         """Of this attempt alone. The record counts request by request; what the events tell in the end is of the whole
         conversation."""
         record = self._record
-        told = minus(self._whole, self._before) if self._whole is not None else Usage()
-        spent = max(record.usage or Usage(), told, key=lambda usage: usage.tokens)
-        if self._heard.forked and record.usage is not None:
-            spent = record.usage
+        before = self._task.fork.usage if self._task.fork is not None else Usage()
+        told = minus(self._whole, before) if self._whole is not None else Usage()
+        spent = record.usage if record.usage is not None else told
         return msgspec.structs.replace(spent, context_used=record.context_used, context_limit=record.window)
 
     # ---- what should not be

@@ -40,7 +40,7 @@ _NO_ANSWER = re.compile(
 )
 
 _AT: Final = re.compile(
-    r"try again at (?:(?P<month>[A-Z][a-z]{2}) (?P<day>\d{1,2})(?:st|nd|rd|th), (?P<year>\d{4}) )?"
+    r"[Tt]ry again at (?:(?P<month>[A-Z][a-z]{2}) (?P<day>\d{1,2})(?:st|nd|rd|th), (?P<year>\d{4}) )?"
     r"(?P<hour>\d{1,2}):(?P<minute>\d\d) (?P<half>[AP]M)"
 )
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -100,6 +100,8 @@ def _without_an_end(exit: Exit, heard: Heard, outcome: Outcome, evidence: str) -
     if outcome == "crashed" and heard.began and exit.code == 1:
         # Whatever goes wrong in a turn is told; only an interrupted one (SIGINT) ends like this.
         return "killed", f"It was interrupted after {exit.seconds:.0f} s (exit code 1, and no end of its turn)."
+    if outcome == "crashed" and not heard.began and heard.forked:
+        return outcome, f"{evidence} It did not begin: the conversation to go on from was not found, or not taken."
     if outcome == "crashed" and not heard.began:
         return outcome, f"{evidence} It did not begin: see its error output."
     return outcome, evidence
@@ -157,7 +159,7 @@ def notices(heard: Heard, outcome: Outcome) -> tuple[str, ...]:
     found = []
     denied = [*heard.declined, *heard.record.refused]
     if denied and outcome != "denied":
-        found.append(f"{len(denied)} things it tried were refused (the first: {denied[0][:160]}).")
+        found.append(f"It was not allowed {len(denied)} of the things it tried (the first: {denied[0][:160]}).")
     if NOT_RENEWED in (heard.failed or heard.error):
         found.append("Its log-in has run out. Start `codex` once, which renews it; then `ropeteam resume` goes on.")
     if heard.record.compacted:
@@ -207,6 +209,7 @@ def report(heard: Heard, task: Task) -> tuple[AgentReport, tuple[str, ...]]:
         return AgentReport(plan=_plan(given, words)), ()
     if given is None:
         return _from_file(task)
+    given.pop("plan", None)  # of who plans: they share the form where they share the conversation
     try:
         said = msgspec.convert(given, AgentReport, strict=False)
         return msgspec.structs.replace(said, usage=None, plan=""), ()
@@ -226,7 +229,7 @@ def _plan(given: Any, words: str) -> str:
     if given is None:
         return words
     plan = given.get("plan", given)
-    return plan if isinstance(plan, str) else msgspec.json.encode(plan).decode()
+    return plan if isinstance(plan, str) else msgspec.json.encode(plan).decode() if plan else ""
 
 
 def _from_file(task: Task) -> tuple[AgentReport, tuple[str, ...]]:

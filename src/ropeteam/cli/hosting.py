@@ -13,6 +13,7 @@ from ropeteam.cli import options
 from ropeteam.cli.plain import escaped
 
 if TYPE_CHECKING:
+    from ropeteam import app
     from ropeteam.core.hosting import HostUnit, Taken
 
 NOT_ACCEPTED = 1
@@ -27,18 +28,35 @@ def _run(command: options.F) -> options.F:
 @options.repo
 @click.option("--by", default="", metavar="NAME", help="Who takes it, for `ropeteam status`.")
 @click.option("--wait", type=float, default=0.0, metavar="S", help="Wait for a unit for so long, at most [0].")
+@options.short
 @options.as_json
-def take(run: str | None, repo: Path, by: str, wait: float, as_json: bool) -> int:
+def take(run: str | None, repo: Path, by: str, wait: float, short: bool, as_json: bool) -> int:
     """Take the next unit of a run that was begun with `--agent host`, and do it: with --json {"unit": ...},
-    {"wait_seconds": ...} or {"done": true}. Nobody else gets what you have taken. Where nobody drives the run an
-    orchestrator is started for it."""
+    {"wait_seconds": ...} or {"done": true}; with --short all that are ready, a line each. Nobody else gets what you
+    have taken. Where nobody drives the run an orchestrator is started for it."""
     from ropeteam import hosting
 
+    if short and not as_json:
+        return _short(options.open_repository(repo), run, wait)
     taken = hosting.take(options.open_repository(repo), run, by=by, wait=wait)
     if as_json:
         options.print_json(taken)
     else:
         options.print_text(_words(taken))
+    return 0
+
+
+def _short(repository: app.Repository, run: str | None, wait: float) -> int:
+    """All units that are ready, one line each."""
+    from threading import Event
+
+    from ropeteam.cli import hosting_brief
+
+    units, taken = hosting_brief.take_units(repository, run, hosting_brief.AT_ONCE, Event(), wait)
+    if units:
+        options.print_text(hosting_brief.to_do(units))
+    else:
+        options.print_text(_words(taken) if taken.done else hosting_brief.nothing(taken))
     return 0
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
-from ropeteam.cli import outline
+from ropeteam.cli import hosting_brief, outline
 from ropeteam.cli.following import is_driven, still, until_still
 from ropeteam.core.model import Value
 from ropeteam.errors import BadInput, NoSuchRun, RopeteamError
@@ -35,7 +35,7 @@ CANCEL_SECONDS: Final = 60.0
 
 class Answer(Value, frozen=True, kw_only=True):
     """text: for whoever reads it. started: whether a run was begun; ask: why its user must be asked first. done: the
-    run stands still. problem: the call could not be done."""
+    run stands still. units: attempts that were given out. problem: the call could not be done."""
 
     text: str
     run: str = ""
@@ -47,6 +47,7 @@ class Answer(Value, frozen=True, kw_only=True):
     outcome: str = ""
     landed: bool | None = None
     branch: str = ""
+    units: tuple[str, ...] = ()
     resume_at: str = ""
     problem: str = ""
 
@@ -140,7 +141,9 @@ def start(call: Call, asked: Start) -> Answer:
     runs.detach(begun)
     run = begun.first.run
     shown = decided[:1] if ask else decided  # whoever confirms has read it
-    lines = [f"Started {run}. It goes on by itself; call wait.", *shown]
+    hosted = hosting_brief.is_hosted(runs.state_of(prepared.repository, run))
+    how = "Call take_unit." if hosted else "It goes on by itself; call wait."
+    lines = [f"Started {run}. {how}", *shown]
     return Answer(text=_text(lines), started=True, run=run, mode=prepared.decision.mode)
 
 
@@ -203,6 +206,29 @@ def cancel(call: Call, asked: Run) -> Answer:
     if state.outcome is None:
         return _standing(state, f"{run} has been told to stop, and is still stopping its agents. Call wait.")
     return _ended(state)
+
+
+def take_unit(call: Call, asked: hosting_brief.TakeUnit) -> Answer:
+    """Units for the host's own subagents; how long to wait; or, once there are no more, the report."""
+    from ropeteam import run as runs
+
+    repository = _repository(call)
+    units, taken = hosting_brief.take_units(repository, asked.run or None, asked.count, call.stop)
+    if units:
+        names = tuple(unit.attempt for unit in units)
+        return Answer(text=hosting_brief.to_do(units), run=taken.run, units=names, done=False)
+    if taken.done:
+        return _ended(runs.state_of(repository, taken.run))
+    text = f"{hosting_brief.nothing(taken)} Call take_unit again."
+    return Answer(text=text, run=taken.run, done=False, state=taken.state or "")
+
+
+def hand_in_unit(call: Call, asked: hosting_brief.HandInUnit) -> Answer:
+    """Give back units that were taken: what is in their trees is their work."""
+    said = hosting_brief.hand_in(_repository(call), asked.run or None, asked.attempts)
+    taken_in = len(asked.attempts) - len(said)
+    lines = [f"{taken_in} handed in. Call take_unit.", *said] if taken_in else [*said, "Call take_unit."]
+    return Answer(text=_text(lines), run=asked.run)
 
 
 # ---- parts of them
@@ -332,7 +358,7 @@ class Tool:
     reads_only: bool = False
 
 
-RUN_HINT: Final = "Default: the newest run."
+HOST_HINT: Final = 'With agent="host" your own subagents do the work.'
 TOOLS: Final[dict[str, Tool]] = {
     "plan": Tool("Plan and estimate a feature; changes nothing.", Feature, plan, reads_only=True),
     "start": Tool(
@@ -344,6 +370,8 @@ TOOLS: Final[dict[str, Tool]] = {
     "wait": Tool("Wait for a run; returns its short report, or its progress.", Wait, wait, reads_only=True),
     "status": Tool("Where a run is.", Run, status, reads_only=True),
     "report": Tool("What a run did.", WhichReport, report, reads_only=True),
+    "take_unit": Tool("Host mode: take units for your own subagents.", hosting_brief.TakeUnit, take_unit),
+    "hand_in_unit": Tool("Host mode: hand in units that were taken.", hosting_brief.HandInUnit, hand_in_unit),
     "cancel": Tool("Stop a run; all work is kept.", Run, cancel),
 }
 MEANINGS: Final = {
@@ -352,7 +380,7 @@ MEANINGS: Final = {
     "land": "yes: onto the branch that is checked out once validated; no: leave a branch (default).",
     "confirm": "The user agreed.",
     "settings": "KEY=VALUE",
-    "agent": "Default: the first that works.",
+    "agent": "Default: the first that works. `host`: your own subagents do the units.",
     "timeout_seconds": f"At most {LONGEST_WAIT:g}.",
 }
 
@@ -360,7 +388,8 @@ MEANINGS: Final = {
 def problem_of(error: RopeteamError) -> Answer:
     """What the user must change, or what went wrong, as an answer."""
     where = f" ({error.where})" if error.where else ""
-    return Answer(text=_text((f"{error.message}{where}", error.hint)), problem=error.code)
+    more = HOST_HINT if error.code == "agent_not_usable" else ""
+    return Answer(text=_text((f"{error.message}{where}", error.hint, more)), problem=error.code)
 
 
 def answer(name: str, call: Call, arguments: dict[str, Any]) -> Answer:

@@ -17,7 +17,7 @@ import msgspec
 
 from ropeteam.core.settings import AgentSettings, Settings
 
-AGENTS = ("claude", "codex", "command", "gemini", "host", "opencode", "scripted")
+AGENTS = ("acp", "aider", "claude", "codex", "command", "gemini", "host", "mini-swe-agent", "opencode", "scripted")
 
 LONGEST_SECONDS = 100_000_000.0  # about three years: what dates can be made of
 

@@ -10,7 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from ropeteam.core.model import Value
+from ropeteam.core.model import Kind, Value
+from ropeteam.core.settings import Reading
 
 CHARACTERS: Final = 4  # of one token, as `reading.pack_tokens` counts them
 LONGEST_SIGNATURE: Final = 160
@@ -51,6 +52,17 @@ class Excerpt(Value, frozen=True, kw_only=True):
     language: str = "text"
 
 
+def has_map(reading: Reading) -> bool:
+    """Whether the map is in the shared prompt. By the settings alone: that prompt is the same for all attempts, and a
+    fork goes on with that of the conversation it was copied from."""
+    return reading.share in ("auto", "pack")
+
+
+def has_excerpts(reading: Reading, kind: Kind, fork: str) -> bool:
+    """Whether an attempt is given excerpts: who does a part, and has not read in the conversation it goes on from."""
+    return has_map(reading) and kind in ("contract", "unit") and not fork
+
+
 def characters(tokens: int) -> int:
     return tokens * CHARACTERS
 
@@ -63,11 +75,15 @@ def signature(line: int, text: str, depth: int = 0, *, minor: bool = False) -> S
 def plain(text: str, most: int = LONGEST_PATH) -> str:
     """Words of a repository on one line: white space made narrow, what cannot be printed escaped, never a fence."""
     text = text[: 8 * most]  # long enough for what is cut below, however much of it is white space
-    narrow = " ".join(text.split())
-    if not narrow.isprintable():
-        narrow = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in narrow)
-    narrow = _FENCE.sub("``", narrow)
-    return narrow if len(narrow) <= most else narrow[: most - 1] + "…"
+    return plain_path(" ".join(text.split()), most)
+
+
+def plain_path(path: str, most: int = LONGEST_PATH) -> str:
+    """The same with its white space as it is: a line break is escaped."""
+    if not path.isprintable():
+        path = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path[:most])
+    path = _FENCE.sub("``", path)
+    return path if len(path) <= most else path[: most - 1] + "…"
 
 
 def best(signatures: Sequence[Signature], most: int) -> list[Signature]:

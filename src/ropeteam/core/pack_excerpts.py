@@ -71,14 +71,16 @@ def wanted(
     told: Briefing,
     every: Sequence[str],
     sizes: Mapping[str, int],
+    may_show: Callable[[str], bool],
     imported: Callable[[Sequence[str]], Iterable[str]],
 ) -> list[Wanted]:
     """In the order of what saves most. every, sizes: the files of the commit that its tree starts at, with their bytes.
-    imported: which files these files import."""
+    may_show: whether its contents may be given to an agent. imported: which files these files import."""
     unit = told.unit
     if unit is None:
         return []
-    known = set(every)
+    shown = [path for path in every if may_show(path)]
+    known = set(shown)
     own, new = own_files(unit.writes, every)
     found: dict[str, Wanted] = {}
 
@@ -88,15 +90,15 @@ def wanted(
 
     want((note.path for note in told.contract), "the contract declares it", "whole", MOST_BUILT_ON)
     mine = set(own)
-    want((path for path in _read(unit.reads, every) if path not in mine), "your task names it", "whole", MOST_READ)
+    want((path for path in _read(unit.reads, shown) if path not in mine), "your task names it", "whole", MOST_READ)
     for other in told.others:
         if other.unit in unit.needs and other.state == "validated":
             made = sorted(
                 (path for path in other.changed if path not in mine), key=lambda path: (paths.is_test(path), path)
             )
             want((p for p in made if not paths.is_test(p)), f"made by the unit {other.unit}", "outline", MOST_BUILT_ON)
-    for path, like in _likes(new, every, sizes):
-        want([like], f"beside your new file {path}", "whole", 1)
+    for path, alike in _likes(new, shown, sizes):
+        want((like for like in alike if like not in mine), f"beside your new file {path}", "whole", 1)
     code = [path for path in own if paths.is_code(path)]
     want((path for path in imported(code) if path not in mine), "your files import it", "outline", MOST_IMPORTED)
     want((path for path in code if sizes.get(path, 0) > LARGE_BYTES), "yours, and large", "outline", MOST_READ)
@@ -115,18 +117,18 @@ def _read(patterns: Sequence[str], every: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _likes(new: Sequence[str], every: Sequence[str], sizes: Mapping[str, int]) -> list[tuple[str, str]]:
-    """One file for each kind of new file, with the new one that it is beside."""
+def _likes(new: Sequence[str], every: Sequence[str], sizes: Mapping[str, int]) -> list[tuple[str, list[str]]]:
+    """Of each kind of new file one, with the files that are like it."""
     inside: dict[str, list[str]] = {}
     for path in every:
         inside.setdefault(path.rpartition("/")[0], []).append(path)
-    found: dict[tuple[str, str, bool], tuple[str, str]] = {}
+    found: dict[tuple[str, str, bool], tuple[str, list[str]]] = {}
     for path in new:
         folder, _, name = path.rpartition("/")
         kind = (folder, name.partition(".")[2], paths.is_test(path))
         alike = beside(path, inside, sizes)
         if alike and kind not in found:
-            found[kind] = (path, alike[0])
+            found[kind] = (path, alike)
     return list(found.values())[:MOST_LIKE]
 
 

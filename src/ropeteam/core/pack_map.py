@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from typing import Final
 
 from ropeteam.core import pack_paths, paths
-from ropeteam.core.pack import Known, best, plain
+from ropeteam.core.pack import Known, best, plain_path
 
 FIRST: Final = 6  # signatures of a near file, before any file gets more
 FIRST_FAR: Final = 3
@@ -19,6 +19,7 @@ SHOWN_FAR: Final = 2  # the same of a file that has nothing to do with the featu
 OTHERS_SHARE: Final = 0.15  # of the limit, for folders
 SHOWN_ENDINGS: Final = 4
 ROOT_FILES: Final = 30
+MORE_FOLDERS: Final = 24  # characters of the line that counts those for which there is no room
 LEAST: Final = 200  # characters below which a map says nothing
 
 
@@ -50,7 +51,7 @@ def _block(file: Known, most: int) -> str:
     for word, those in (("uses", file.uses), ("used by", file.used_by)):
         if those:
             facts.append(f"{word} {_paths(those, file.path, SHOWN_PATHS if file.near else SHOWN_FAR)}")
-    head = plain(file.path) + (f"  ({'; '.join(facts)})" if facts else "")
+    head = plain_path(file.path) + (f"  ({'; '.join(facts)})" if facts else "")
     shown = best(file.signatures, most)
     lines = [head, *("  " * (one.depth + 1) + one.text for one in shown)]
     if len(shown) < len(file.signatures):
@@ -65,7 +66,7 @@ def _paths(those: Sequence[str], of: str, most: int) -> str:
         f"./{name}" if there == folder else path for path in those[:most] for there, _, name in [path.rpartition("/")]
     ]
     more = f" and {len(those) - most} more" if len(those) > most else ""
-    return ", ".join(plain(path) for path in short) + more
+    return ", ".join(plain_path(path) for path in short) + more
 
 
 # ---- the rest of the tree
@@ -100,13 +101,15 @@ def folders_text(those: Sequence[str], limit: int) -> str:
     lines: dict[str, str] = {}
     if root.own:
         more = f" and {len(root.own) - ROOT_FILES} more" if len(root.own) > ROOT_FILES else ""
-        lines[""] = ", ".join(plain(name, 80) for name in sorted(root.own)[:ROOT_FILES]) + more
+        lines[""] = ", ".join(plain_path(name, 80) for name in sorted(root.own)[:ROOT_FILES]) + more
     if sum(len(line) + 1 for line in lines.values()) + len(head) > limit:
         lines = {}
     room = limit - len(head) - sum(len(line) + 1 for line in lines.values())
     first = {f"{name}/": (name, folder) for name, folder in sorted(root.folders.items())}
     shown = {key: _line(key, folder) for key, (_, folder) in first.items()}
     kept, left = _fitting(shown, room)
+    if left:
+        kept, left = _fitting(shown, room - MORE_FOLDERS)
     room -= sum(len(line) + 1 for line in kept.values())
     lines |= kept
     if left:
@@ -155,8 +158,8 @@ def _line(key: str, folder: _Folder, *, own: bool = False) -> str:
     kinds = Counter(paths.suffix(name) or "other" for name in folder.own) if own else folder.below
     total = kinds.total()
     most = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
-    told = ", ".join(f"{count} {plain(kind, 12)}" for kind, count in most[:SHOWN_ENDINGS])
-    return f"{plain(key, 200)} {told}" + (f", {total} in all" if len(most) > SHOWN_ENDINGS else "")
+    told = ", ".join(f"{count} {plain_path(kind, 12)}" for kind, count in most[:SHOWN_ENDINGS])
+    return f"{plain_path(key, 200)} {told}" + (f", {total} in all" if len(most) > SHOWN_ENDINGS else "")
 
 
 def _joined(head: str, lines: dict[str, str], limit: int) -> str:

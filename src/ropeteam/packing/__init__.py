@@ -53,8 +53,9 @@ class Packs:
         drawn = self.map()
         with self._lock:
             commit = self._commit(start)
-            wanted = pack_excerpts.wanted(told, commit.every, commit.sizes, lambda own: _used(own, commit))
-            wanted = [want for want in wanted if commit.may_show(want.path)]
+            wanted = pack_excerpts.wanted(
+                told, commit.every, commit.sizes, commit.may_show, lambda own: _used(own, commit)
+            )
             commit.load(want.path for want in wanted)
             contents = {
                 want.path: pack_excerpts.Content(
@@ -95,9 +96,9 @@ class Packs:
         return map_text(files, commit.every, limit)
 
     def _ranked(self, commit: Commit, most: int) -> tuple[list[str], int]:
-        known = set(commit.code)
-        named, new = pack_ranking.named_by(self._feature, self._survey, known)
-        inside = commit.base.inside
+        code = set(commit.code)
+        named, new = pack_ranking.named_by(self._feature, self._survey, code, commit.blobs)
+        inside = {folder: [p for p in those if p in code] for folder, those in commit.base.inside.items()}
         neighbours = [path for each in new for path in pack_ranking.beside(each, inside, commit.sizes)]
         return pack_ranking.ranked(
             commit.code,

@@ -22,7 +22,7 @@ def excerpts(those: Sequence[Excerpt]) -> str:
 
 def excerpt(one: Excerpt) -> str:
     text = writable(fenced(one.text, one.language))
-    return f"{code(plain(one.path))} ({plain(one.why)}; {_PARTS[one.part]}):\n\n{text}"
+    return f"{code(one.path)} ({plain(one.why)}; {_PARTS[one.part]}):\n\n{text}"
 
 
 def map_frame() -> int:

@@ -20,6 +20,7 @@ _DIRECTORIES = (
     re.compile(r"working in the directory: *(/[^\n]*)", re.IGNORECASE),
     re.compile(r"\*\*Workspace Directories:\*\*\s*-? *(/[^\n]*)", re.IGNORECASE),
 )
+_MOVED = re.compile(r"working directory: *(/[^\n]*?) \(was /", re.IGNORECASE)  # claude, in a copied conversation
 _numbers = itertools.count(1)
 
 
@@ -59,6 +60,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def directory(self) -> str:
         """Where the agent works, as it says to the model; empty where it does not."""
+        if moved := _MOVED.findall(self.text):
+            return str(moved[-1])
         found = next((match for pattern in _DIRECTORIES if (match := pattern.search(self.text))), None)
         return found[1].strip() if found else ""
 
