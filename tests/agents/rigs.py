@@ -187,6 +187,10 @@ class OpencodeRig(Rig):
         }
         package = {"packages": {"": {"dependencies": {"@opencode-ai/plugin": "1.18.33"}}}}
         return {
+            # opencode's permissions are for paths relative to a repository, which every work tree of ours is one of.
+            "../tree/.git/HEAD": "ref: refs/heads/main\n",
+            "../tree/.git/objects/info/packs": "",
+            "../tree/.git/refs/heads/.keep": "",
             ".config/opencode/opencode.json": json.dumps({"provider": {"loop": provider}}) + "\n",
             ".config/opencode/package-lock.json": json.dumps(package) + "\n",
             ".config/opencode/node_modules/.package-lock.json": "{}\n",
