@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from ropeteam.agents.claude_report import report_schema
 
 from ropeteam.agents.claude import NOT_OFFERED, WRITING, ClaudeAgent, session_id
+from ropeteam.agents.report_schema import report_schema
 from ropeteam.core.model import AgentReport, Kind, Usage
 from ropeteam.ports import Exit, Finish, Fork, Task
 
