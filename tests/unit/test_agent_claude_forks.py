@@ -153,6 +153,13 @@ def test_a_conversation_that_is_not_there_is_no_failure_of_the_work() -> None:
     assert not scout().unforked
 
 
+def test_a_version_that_does_not_know_how_is_no_failure_of_the_work_either() -> None:
+    assert hear(a_task(2, a_fork()), [], code=1).unforked
+    assert not hear(a_task(2), [], code=1).unforked
+    assert not hear(a_task(2, a_fork()), events("fork")[:3], code=1).unforked, "it had begun"
+    assert not hear(a_task(2, a_fork()), [], code=143).unforked, "it was ended from outside"
+
+
 def test_another_id_is_its_own_and_that_of_the_other_is_not() -> None:
     """A copy that was not given our id is used by the id that it has; one that writes on in the other's is not relied
     upon."""
