@@ -23,6 +23,7 @@ import msgspec
 
 from ropeteam.config import keys, schema
 from ropeteam.core.agent_files import EndLine, ProgressLine, ReportFile, RetryLine, TaskFile, UsageLine
+from ropeteam.core.agents_report import AgentsReport
 from ropeteam.core.history_report import HistoryReport
 from ropeteam.core.hosting import HandedIn, Taken
 from ropeteam.core.plan_document import PlanDocument
@@ -210,6 +211,7 @@ def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     """Names and documents of the JSON Schemas."""
     yield "report", of(Report, "What `ropeteam run --json`, `report --format json`, `status --json` print.")
     yield "history", of(HistoryReport, "What `ropeteam history --json` prints.")
+    yield "agents", of(AgentsReport, "What `ropeteam agents --json` prints.")
     yield "task", of(TaskFile, "What the variable ROPETEAM_TASK of an agent names the file of.")
     yield "report-file", of(ReportFile, "What an agent may leave in the `report_file` of its task.")
     lines = ProgressLine | UsageLine | RetryLine | EndLine

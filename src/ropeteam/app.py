@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,25 +25,13 @@ from ropeteam.core.model import Answers, Decision, Feature, Plan
 from ropeteam.core.settings import AgentSettings, CheckCommand, Settings
 from ropeteam.core.state import RunState
 from ropeteam.core.survey import Outlook
+from ropeteam.crew import AGENTS as AGENTS
+from ropeteam.crew import BY_DEFAULT as BY_DEFAULT
+from ropeteam.crew import agent as agent
 from ropeteam.errors import AgentNotUsable, BadInput, BadRepository, RunBusy, UserError
 from ropeteam.journal import Journal
 from ropeteam.offers import Offers
-from ropeteam.ports import Agent, Clock, Probe
-
-AGENTS: Final = {
-    "acp": "ropeteam.agents.acp:AcpAgent",
-    "aider": "ropeteam.agents.aider:AiderAgent",
-    "claude": "ropeteam.agents.claude:ClaudeAgent",
-    "codex": "ropeteam.agents.codex:CodexAgent",
-    "command": "ropeteam.agents.command:CommandAgent",
-    "gemini": "ropeteam.agents.gemini:GeminiAgent",
-    "host": "ropeteam.agents.host:HostAgent",
-    "mini-swe-agent": "ropeteam.agents.mini_swe_agent:MiniSweAgent",
-    "opencode": "ropeteam.agents.opencode:OpencodeAgent",
-    "scripted": "ropeteam.agents.scripted:ScriptedAgent",
-}
-BY_DEFAULT: Final = ("claude", "codex", "gemini", "opencode")
-"""Looked for in this order when no agent is named."""
+from ropeteam.ports import Clock, Probe
 
 
 class WallClock:
@@ -64,15 +51,6 @@ class WallClock:
         import asyncio
 
         await asyncio.sleep(seconds)
-
-
-def agent(name: str) -> Agent:
-    """The adapter of that name. Raises BadInput with the names there are."""
-    if name not in AGENTS:
-        raise BadInput(f"There is no agent named {name!r}.", where="--agent", hint="Agents: " + ", ".join(AGENTS))
-    module, _, attribute = AGENTS[name].partition(":")
-    adapter: Agent = getattr(importlib.import_module(module), attribute)()
-    return adapter
 
 
 @dataclass(frozen=True)
@@ -248,7 +226,7 @@ def prepare(request: Request) -> Prepared:
     others: tuple[Probe, ...] = ()
     left_out: tuple[str, ...] = ()
     try:
-        settings, others, left_out = crew.others(loaded, name, agent)
+        settings, others, left_out = crew.others(loaded, name)
     except AgentNotUsable as problem:
         if request.until != "plan":  # to plan none may be needed
             raise
@@ -378,7 +356,7 @@ def _planned(
     from ropeteam.planners import static
 
     known = settings.agents.get(agent, AgentSettings())
-    costs = fitted(Costs(), repository.history(remember=True).runs, agent, known.model or "")
+    costs = fitted(_priors(agent, settings), repository.history(remember=True).runs, agent, known.model or "")
     survey = static.survey(feature, repository.repo, head)
     plan, outlook = outlook_of(feature, survey, costs, settings, mode=mode, given=given)
     if mode == "parallel" and width(plan) < 2 and not outlook.ask_agent and given is None:
@@ -390,6 +368,16 @@ def _planned(
             code="plan_needed",
         )
     return plan, outlook
+
+
+def _priors(name: str, settings: Settings) -> Costs:
+    """What is assumed of that agent: whether its units can go on from the contract's conversation."""
+    from ropeteam.core.costs import FORK_READING
+
+    every = settings.agent_for
+    same = not (every.layers or every.patterns or every.contract or every.unit)
+    forks = same and settings.reading.share in ("auto", "fork") and agent(name).abilities.forks
+    return Costs(fork_reading=FORK_READING if forks else None)
 
 
 def _plan(request: Request) -> Plan | None:
@@ -415,12 +403,12 @@ def checks_of(repo: git.Repo, commit: str, settings: Settings) -> tuple[CheckCom
 
 def probe(loaded: config.Loaded, name: str) -> Probe:
     """Whether an agent can be used here."""
-    return crew.probe(loaded, name, agent)
+    return crew.probe(loaded, name)
 
 
 def choose_agent(loaded: config.Loaded) -> tuple[str, Probe]:
     """The agent that is named, or the first that answers. Raises AgentNotUsable."""
-    return crew.first_of(loaded, (loaded.settings.agent,) if loaded.settings.agent else BY_DEFAULT, agent)
+    return crew.first_of(loaded, (loaded.settings.agent,) if loaded.settings.agent else BY_DEFAULT)
 
 
 def _agent_for(request: Request, loaded: config.Loaded) -> tuple[str, Probe, AgentNotUsable | None]:

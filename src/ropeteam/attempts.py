@@ -5,7 +5,8 @@ The folder of an attempt (`<run>/<unit>-<n>`):
     tree/<repository's name>   the work tree
     io/                        what the agent is given and gives back: prompt.md, task.json, report.json
     log/                       the wrapper's: output, exit record
-    home/                      in a sandbox: what the agent keeps for itself in its home folder (claude's conversations)
+    home/                      in a sandbox: what the agent keeps for itself in its home folder (conversations);
+                               of one that goes on from another's conversation, a copy of that at first
     index                      our own index of the tree, which the agent never sees
     before.json                how the user's checkout was when the attempt began
     without.json               what could not be made ready for it
@@ -136,6 +137,7 @@ class Attempts:
                 slot=task.slot,
                 at_path=str(task.tree) if task.tree != tree.path else "",
                 forks=c.agent_of(command).abilities.forks,
+                unpriced=c.agent_of(command).abilities.usage != "cost",
                 fork=fork,
             )
         )
@@ -162,8 +164,7 @@ class Attempts:
         self, command: ev.RunAgent, fork: Fork, launch: Launch, folder: Path, state: RunState
     ) -> str:
         """Make ready what a fork needs; a sentence where that cannot be."""
-        carried = carry(fork, launch.carried, folder)
-        if self._c.has_sandbox and launch.carried and not carried:
+        if not carry(fork, launch.carried, folder) and self._c.has_sandbox:
             return "Its conversation is not there any more."
         try:
             self._absent.need(command.attempt, command.fork, state)

@@ -149,6 +149,10 @@ def test_forks_share_all_that_was_read_and_write_in_their_own_trees(c: ClaudeRun
     # the prefix: everything that the contract's agent sent and was answered, to the byte, before anything of their own
     last = [r for r in c.server.requests(NAME) if r.main and "This is the contract" in r.text][TURNS_OF_CONTRACT - 1]
     shared = blocks(last)
+    told = "\n".join(shared)
+    for part in ("Architecture patterns", "What is wanted", "How this project does such things", "def of(word)"):
+        assert part in told
+    assert "map of the repository" in told.lower()
     requests = firsts(c)
     assert set(requests) == set(UNITS)
     for request in requests.values():

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from ropeteam.agents.claude_report import report_schema
 
 from ropeteam.agents.claude import NOT_OFFERED, WRITING, ClaudeAgent, session_id
+from ropeteam.agents.report_schema import report_schema
 from ropeteam.core.model import AgentReport, Kind, Usage
 from ropeteam.ports import Exit, Finish, Fork, Task
 
@@ -151,6 +151,13 @@ def test_a_conversation_that_is_not_there_is_no_failure_of_the_work() -> None:
     assert "No conversation found" in found.evidence
     assert not hear(a_task(3), events("lost"), code=1).unforked, "who goes on from nothing"
     assert not scout().unforked
+
+
+def test_a_version_that_does_not_know_how_is_no_failure_of_the_work_either() -> None:
+    assert hear(a_task(2, a_fork()), [], code=1).unforked
+    assert not hear(a_task(2), [], code=1).unforked
+    assert not hear(a_task(2, a_fork()), events("fork")[:3], code=1).unforked, "it had begun"
+    assert not hear(a_task(2, a_fork()), [], code=143).unforked, "it was ended from outside"
 
 
 def test_another_id_is_its_own_and_that_of_the_other_is_not() -> None:

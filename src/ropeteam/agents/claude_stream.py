@@ -64,7 +64,7 @@ class ClaudeConversation:
             session=self._session,
             model=heard.model,
             compacted=heard.compacted > 0,
-            unforked=self._task.fork is not None and claude_verdict.unforked(heard),
+            unforked=self._task.fork is not None and claude_verdict.unforked(heard, outcome),
             evidence=evidence,
             notices=(*notices, *claude_verdict.notices(heard, outcome)),
             retry_at=claude_verdict.retry_at(heard, now) if outcome in ("rate", "overload") else None,

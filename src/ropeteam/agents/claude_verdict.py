@@ -126,9 +126,12 @@ def _unreliable(heard: Heard, kind: Kind) -> str:
     return ""
 
 
-def unforked(heard: Heard) -> bool:
-    """It ended at once, because it does not find the conversation that it was to go on from."""
+def unforked(heard: Heard, outcome: Outcome) -> bool:
+    """Of one that was to go on from another conversation: it ended at once, because it does not find it, or because
+    this version does not know how."""
     result = heard.result
+    if outcome == "crashed" and result is None and not heard.began:
+        return True
     return result is not None and result.num_turns == 0 and bool(_NO_CONVERSATION.search(" ".join(result.errors or ())))
 
 

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 PERMISSIONS = {
     "claude": "runs without asking for permission: it reads, writes and starts programs in its work tree. Hooks of the"
     " project's own .claude/settings.json run as they do for you",
+    "codex": "runs without asking for permission: it reads, writes and starts programs in its work tree; without"
+    " ropeteam's sandbox it uses its own",
+    "gemini": "runs without asking for permission: it reads, writes and starts programs in its work tree",
+    "opencode": "runs without asking for permission: it reads, writes and starts programs in its work tree. MCP servers"
+    " in your own configuration are started",
+    "acp": "is the program that agent.acp.argv names; what it asks for in its work tree is allowed",
+    "aider": "edits files in its work tree without asking and runs no commands",
+    "mini-swe-agent": "runs shell commands in its work tree without asking",
     "command": "is your own program, started in its work tree",
     "host": "is none that ropeteam starts: it hands units out (`ropeteam take`), and your host's own subagents do them,"
     " with the permissions and the subscription of your host",

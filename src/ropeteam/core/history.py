@@ -33,7 +33,7 @@ class Observation(Value, frozen=True, kw_only=True):
     files, lines: its size as it was predicted from what was planned (files: as they were changed, where no plan says
     any; 0 and None: not known). planned_seconds, planned_tokens: medians that its plan stated. seconds,
     reading_seconds (0: not known): as measured, in feature time; tokens: all of them. failed: it came to nothing by
-    itself.
+    itself. forked: it went on from another's conversation, so that it had less to read.
     """
 
     agent: str
@@ -51,6 +51,7 @@ class Observation(Value, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     good: bool = False
     failed: bool = False
+    forked: bool = False
 
     @property
     def scripted(self) -> bool:
@@ -213,6 +214,7 @@ def _observed(state: RunState, a: AttemptState, scale: float) -> Observation:
         outcome=a.outcome,
         good=a.outcome == "ok" and a.stage == "validated" and a.kind != "plan",
         failed=a.stage == "failed" and a.outcome in TOLD and a.kind != "plan",
+        forked=bool(a.fork),
     )
 
 

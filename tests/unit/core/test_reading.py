@@ -11,10 +11,13 @@ from test_together_properties import RandomRope, go_well, numbers, over
 from worlds_together import Rope, plan_of, together
 
 from ropeteam.core import events as ev
+from ropeteam.core.costs import FORK_READING, Costs
+from ropeteam.core.estimate import estimated
 from ropeteam.core.model import Outcome, Plan, Usage
 from ropeteam.core.plan_batches import layered
 from ropeteam.core.reading import chain, scout_of, used_by, with_planner
 from ropeteam.core.settings import AgentFor, AgentSettings, Reading
+from ropeteam.core.survey import PlannedFile, Survey
 
 WITH_CONTRACT = plan_of("first c:first a:c b:a late:c", contract="c")
 ROOM = Usage(input=1000, cached=5000, output=100, context_used=50_000, context_limit=200_000, cost_usd=0.5)
@@ -201,6 +204,36 @@ def test_a_plan_that_is_not_used_is_no_reading_for_others() -> None:
     w.refused()
     assert w.at("").all(ev.RunAgent)
     assert {c.fork for c in w.at("").all(ev.RunAgent)} == {""}
+
+
+# ---- what it saves
+
+
+def estimate_of(plan: Plan, costs: Costs) -> Plan:
+    files = tuple(PlannedFile(path=f"{u.id}/{n}.py", status="A", lines=150) for u in plan.units for n in range(2))
+    survey = Survey(named=True, files=files, declared=tuple(f.path for f in files))
+    return estimated(plan, survey, costs, workers=4, quantile=0.25, seed=1)
+
+
+def test_units_behind_the_contract_are_expected_to_read_less_where_their_agent_can_fork() -> None:
+    usual, forking = Costs(), Costs(fork_reading=FORK_READING)
+    before, after = (estimate_of(WITH_CONTRACT, costs) for costs in (usual, forking))
+    for unit, other in zip(before.units, after.units, strict=True):
+        assert unit.estimate is not None
+        assert other.estimate is not None
+        saved = unit.estimate.seconds_p50 - other.estimate.seconds_p50
+        behind = unit.id in ("a", "b", "late")
+        assert saved == pytest.approx(usual.reading_seconds - FORK_READING if behind else 0.0, abs=0.11), unit.id
+    assert before.estimate is not None
+    assert after.estimate is not None
+    assert before.estimate.single == after.estimate.single, "one agent reads as it did"
+    assert (after.estimate.speedup_quantile or 0) > (before.estimate.speedup_quantile or 0)
+
+
+def test_without_a_contract_nothing_is_expected_of_it_and_slow_forks_are_no_slower_than_reading() -> None:
+    plan = plan_of("a b d")
+    assert estimate_of(plan, Costs(fork_reading=FORK_READING)) == estimate_of(plan, Costs())
+    assert estimate_of(WITH_CONTRACT, Costs(fork_reading=500.0)) == estimate_of(WITH_CONTRACT, Costs())
 
 
 # ---- whatever happens
