@@ -22,13 +22,15 @@ MADE := $(VENV)/.made
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 NPM_AGENTS := .agents/.made
+PY_AGENTS := .agents/python/.made
+WITH_AGENTS := ROPETEAM_TEST_AGENTS="$(CURDIR)/.agents/node_modules/.bin" ROPETEAM_TEST_PY_AGENTS="$(CURDIR)/.agents/python/bin"
 
 # Most of a test is waiting for a process: two workers a core. WORKERS="-n 0" runs them one after the other.
 WORKERS ?= -n 4
 
 BENCHES := $(filter-out plays git_recording kills quantiles,$(basename $(notdir $(wildcard bench/*.py))))
 
-.PHONY: print-bin help demo test test-slow test-all test-agents check format bench bench-kills bench-quantiles lock wheel setup
+.PHONY: print-bin help demo test test-slow test-sweeps test-all test-agents record-agents check format bench bench-kills bench-quantiles lock wheel setup
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -40,12 +42,18 @@ test: $(DEV) ## the tests, without those that take long
 	@$(BIN)/python -m pytest $(WORKERS) -m "not slow and not agents"
 
 test-slow: $(DEV) ## those that take long
-	@$(BIN)/python -m pytest $(WORKERS) -m "slow and not agents" --durations=15
+	@$(BIN)/python -m pytest $(WORKERS) -m "slow and not agents and not sweep" --durations=15
+
+test-sweeps: $(DEV) ## every moment of the kill sweeps, of which the slow tests play a sample
+	@$(BIN)/python -m pytest $(WORKERS) -m "sweep"
 
 test-all: test test-slow ## both
 
-test-agents: $(DEV) $(NPM_AGENTS) ## the tests that need agent programs from npm
-	@ROPETEAM_TEST_AGENTS="$(CURDIR)/.agents/node_modules/.bin" $(BIN)/python -m pytest -m agents
+test-agents: $(DEV) $(NPM_AGENTS) $(PY_AGENTS) ## the tests that need agent programs from npm and PyPI
+	@$(WITH_AGENTS) $(BIN)/python -m pytest -m agents
+
+record-agents: $(DEV) $(NPM_AGENTS) $(PY_AGENTS) ## record what those programs say, for the tests of their events (AGENT=codex: of one)
+	@PYTHONPATH=tests $(WITH_AGENTS) $(BIN)/python tests/agents/record.py $(or $(AGENT),all) $(CASES)
 
 check: $(DEV) ## style, types, import contracts
 	@$(BIN)/ruff check $(SOURCES)
@@ -101,4 +109,10 @@ $(NPM_AGENTS): tests/agents/package.json tests/agents/package-lock.json
 	@command -v npm >/dev/null || { echo "make test-agents needs npm (Node 20 or newer) to install the agents' programs." >&2; exit 1; }
 	@mkdir -p .agents && cp tests/agents/package.json tests/agents/package-lock.json .agents/
 	@npm --prefix .agents ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PY_AGENTS): $(MADE) tests/agents/requirements.txt
+	@echo "Installing the agents from PyPI into an environment of their own (950 MB)" >&2
+	@test -x .agents/python/bin/python || $(BIN)/python -m venv .agents/python
+	@.agents/python/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/agents/requirements.txt
 	@touch $@

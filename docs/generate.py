@@ -23,7 +23,9 @@ import msgspec
 
 from ropeteam.config import keys, schema
 from ropeteam.core.agent_files import EndLine, ProgressLine, ReportFile, RetryLine, TaskFile, UsageLine
+from ropeteam.core.agents_report import AgentsReport
 from ropeteam.core.history_report import HistoryReport
+from ropeteam.core.hosting import HandedIn, Taken
 from ropeteam.core.plan_document import PlanDocument
 from ropeteam.core.planned_document import PlannedDocument
 from ropeteam.core.report import Report
@@ -46,6 +48,18 @@ MEANINGS = {
     "plan.planner": "Who plans: `static` (no model), `agent`, or `auto`: see [deciding](deciding.md#who-plans).",
     "plan.thinking_argv": "The MCP server an agent thinks with while it plans, for agents that take one (`claude`)."
     " Used where it is installed, never fetched; `[]`: never.",
+    "agent.for.contract": 'Who writes the contract, if not the run\'s agent: `"codex"`; with a model `"claude:opus"`.',
+    "agent.for.unit": "Who does the units, and the contract where nothing is said of it.",
+    "agent.for.plan": "Who plans.",
+    "agent.for.single": "Who does the whole feature where one agent does; also `rest` and belay where nothing is said.",
+    "agent.for.rest": "Who does what is left after a fall.",
+    "agent.for.belay": "Who does the belay.",
+    "agent.for.layers": "Who does the units of a layer (`config`, `models`, `services`, `views`, `tests`, `wiring`)."
+    " Goes before `agent.for.unit`.",
+    "agent.for.patterns": "Who does the units all of whose files fit a pattern, as in `.gitignore`. Goes before"
+    " layers.",
+    "agent.instead": "Agents that go on, in this order, when the quota of the one at work is used up or its log-in is"
+    " refused. Without one the run parks.",
     "reading.share": "What units read before their first edit: `fork`: each goes on from a copy of the conversation "
     "that wrote the contract, where its agent can; `pack`: each is given a context pack; `auto`: fork where it can be, "
     "else pack; `none`: each reads for itself.",
@@ -126,7 +140,7 @@ def settings() -> str:
 
 
 def default(value: Any, name: str) -> object:
-    for part in name.split("."):
+    for part in keys.place(name.split(".")):
         value = getattr(value, part)
     return value
 
@@ -197,10 +211,13 @@ def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     """Names and documents of the JSON Schemas."""
     yield "report", of(Report, "What `ropeteam run --json`, `report --format json`, `status --json` print.")
     yield "history", of(HistoryReport, "What `ropeteam history --json` prints.")
+    yield "agents", of(AgentsReport, "What `ropeteam agents --json` prints.")
     yield "task", of(TaskFile, "What the variable ROPETEAM_TASK of an agent names the file of.")
     yield "report-file", of(ReportFile, "What an agent may leave in the `report_file` of its task.")
     lines = ProgressLine | UsageLine | RetryLine | EndLine
     yield "line", of(lines, "A line that an agent may print on standard output.")
+    yield "taken", of(Taken, "What `ropeteam take --json` prints.")
+    yield "handed-in", of(HandedIn, "What `ropeteam hand-in --json` prints.")
     yield "script", json_schema()
     yield "settings", schema()
     yield "planned", of(PlannedDocument, "What `ropeteam plan --json` prints. `--plan` takes it, too.")

@@ -14,10 +14,11 @@ from typing import Final, Literal
 import msgspec
 import platformdirs
 
-from ropeteam import config, features, git, locks, sandbox
+from ropeteam import config, crew, features, git, hosted, locks, sandbox
 from ropeteam import history as past
 from ropeteam.checks import CommandCheck
 from ropeteam.context import RunContext
+from ropeteam.core.choosing import every
 from ropeteam.core.costs import Costs
 from ropeteam.core.decide import decide
 from ropeteam.core.events import RunStarted
@@ -31,12 +32,18 @@ from ropeteam.offers import Offers
 from ropeteam.ports import Agent, Clock, Probe
 
 AGENTS: Final = {
+    "acp": "ropeteam.agents.acp:AcpAgent",
+    "aider": "ropeteam.agents.aider:AiderAgent",
     "claude": "ropeteam.agents.claude:ClaudeAgent",
+    "codex": "ropeteam.agents.codex:CodexAgent",
     "command": "ropeteam.agents.command:CommandAgent",
+    "gemini": "ropeteam.agents.gemini:GeminiAgent",
     "host": "ropeteam.agents.host:HostAgent",
+    "mini-swe-agent": "ropeteam.agents.mini_swe_agent:MiniSweAgent",
+    "opencode": "ropeteam.agents.opencode:OpencodeAgent",
     "scripted": "ropeteam.agents.scripted:ScriptedAgent",
 }
-BY_DEFAULT: Final = ("claude",)
+BY_DEFAULT: Final = ("claude", "codex", "gemini", "opencode")
 """Looked for in this order when no agent is named."""
 
 
@@ -154,7 +161,8 @@ class Prepared:
     """A run that could begin: everything was looked at, nothing was changed.
 
     plan: as it was given, or as it can be made without a model; outlook: what it was made from, and whether an agent is
-    to make a better one."""
+    to make a better one. others: further agents for parts of the work, or to go on; left_out: why one that was to go on
+    could not, a sentence each."""
 
     repository: Repository
     feature: Feature
@@ -162,6 +170,8 @@ class Prepared:
     sources: Mapping[str, str]
     agent: str
     probe: Probe
+    others: tuple[Probe, ...]
+    left_out: tuple[str, ...]
     sandbox: sandbox.Availability
     checks: tuple[CheckCommand, ...]
     trees: Path
@@ -185,6 +195,11 @@ class Prepared:
         return self.sandbox.ok and self.settings.sandbox.mode != "off"
 
     @property
+    def hosted(self) -> bool:
+        """ropeteam starts no agent: it offers units to a host."""
+        return agent(self.agent).abilities.hosted
+
+    @property
     def at_once(self) -> int:
         """How many agents there can be at the same time."""
         open_ = bool(self.outlook.ask_agent) and self.mode != "single" and self.until == "end"
@@ -195,10 +210,11 @@ class Prepared:
     def consent(self) -> str:
         """What the user agrees to, as a hash: asked about once per repository and content."""
         s = self.settings
+        agents = tuple((p.name, s.agents.get(p.name)) for p in self.others)
         what = (self.agent, s.agents.get(self.agent), s.checks.setup, s.trees, s.sandbox, self.sandboxed, self.checks)
         commands = (s.merge.locks,) if s.merge.locks else ()
         many = (self.at_once,) if self.at_once > 1 else ()
-        all_of_it = (*what, *commands, *many)
+        all_of_it = (*what, *commands, *many, *agents)
         return hashlib.sha256(msgspec.json.encode(all_of_it, order="deterministic")).hexdigest()
 
 
@@ -227,39 +243,25 @@ def prepare(request: Request) -> Prepared:
         request.feature, top=repo.top, stdin=request.stdin, parts=request.parts, all_parts=request.all_parts
     )
     given = _plan(request)
-    changed = git.dirty(repo, feature=feature.folder)
-    if changed and not request.include_dirty:
-        shown = "\n".join(f"  {p}" for p in changed[:20])
-        more = f"\n  and {len(changed) - 20} more" if len(changed) > 20 else ""
-        raise BadRepository(
-            f"There are changes that are not committed:\n{shown}{more}",
-            where=str(repo.top),
-            hint="Commit or stash them, or take them along with --include-dirty.",
-            code="dirty",
-        )
+    changed = _changed(repo, feature, request)
     name, answer, unusable = _agent_for(request, loaded)
-    available = sandbox.available()
-    if settings.sandbox.mode == "on" and not available.ok:
-        raise UserError(
-            f"The sandbox is wanted (sandbox.mode = on) and does not run here: {available.why}.",
-            where="sandbox.mode",
-            hint="`ropeteam doctor` says what is missing.",
-            code="no_sandbox",
-        )
-    trees = trees_folder(repo, settings)
-    if settings.trees.method == "overlay" and (why := git.overlay_problem(trees)):
-        raise UserError(
-            f"Work trees are to be overlays (trees.method = overlay), which does not work here: {why}.",
-            where="trees.method",
-            hint="With auto or plain they are plain folders.",
-            code="no_overlay",
-        )
+    others: tuple[Probe, ...] = ()
+    left_out: tuple[str, ...] = ()
+    try:
+        settings, others, left_out = crew.others(loaded, name, agent)
+    except AgentNotUsable as problem:
+        if request.until != "plan":  # to plan none may be needed
+            raise
+        unusable = unusable or (problem if settings.agent_for.plan else None)
+    available, trees = _places(repo, settings)
     head = git.facts(repo).head  # refuses where nobody is known to be the author of commits
     if not changed:  # else it may be among the changes that are taken along
-        _find_program(repo, head, settings, name)
+        for one in (name, *(p.name for p in others)):
+            _find_program(repo, head, settings, one)
     plan, outlook = _planned(repository, feature, settings, name, head, request.mode, given)
     if loaded.origins.get("limits.budget_usd") == "default":
         settings = with_money_limit(settings, plan, outlook, belay=request.belay)
+    outlook = _with_notices(outlook, left_out)
     if unusable is not None and outlook.ask_agent and settings.plan.planner == "auto":
         outlook = _without_agent(outlook, name)
     if unusable is not None and outlook.ask_agent:
@@ -276,6 +278,8 @@ def prepare(request: Request) -> Prepared:
         sources=loaded.sources,
         agent=name,
         probe=answer,
+        others=others,
+        left_out=left_out,
         sandbox=available,
         checks=checks_of(repo, head, settings),
         trees=trees,
@@ -290,13 +294,52 @@ def prepare(request: Request) -> Prepared:
     )
 
 
+def _changed(repo: git.Repo, feature: Feature, request: Request) -> list[str]:
+    """What is not committed. Raises BadRepository where it is not to be taken along."""
+    changed = git.dirty(repo, feature=feature.folder)
+    if changed and not request.include_dirty:
+        shown = "\n".join(f"  {p}" for p in changed[:20])
+        more = f"\n  and {len(changed) - 20} more" if len(changed) > 20 else ""
+        raise BadRepository(
+            f"There are changes that are not committed:\n{shown}{more}",
+            where=str(repo.top),
+            hint="Commit or stash them, or take them along with --include-dirty.",
+            code="dirty",
+        )
+    return changed
+
+
+def _places(repo: git.Repo, settings: Settings) -> tuple[sandbox.Availability, Path]:
+    """The sandbox that there is, and where trees are. Raises UserError where what is wanted cannot be had."""
+    available = sandbox.available()
+    if settings.sandbox.mode == "on" and not available.ok:
+        raise UserError(
+            f"The sandbox is wanted (sandbox.mode = on) and does not run here: {available.why}.",
+            where="sandbox.mode",
+            hint="`ropeteam doctor` says what is missing.",
+            code="no_sandbox",
+        )
+    trees = trees_folder(repo, settings)
+    if settings.trees.method == "overlay" and (why := git.overlay_problem(trees)):
+        raise UserError(
+            f"Work trees are to be overlays (trees.method = overlay), which does not work here: {why}.",
+            where="trees.method",
+            hint="With auto or plain they are plain folders.",
+            code="no_overlay",
+        )
+    return available, trees
+
+
 def _without_agent(outlook: Outlook, name: str) -> Outlook:
     """For a plan nobody has to be there; a run refuses."""
-    why = outlook.explanation
     told = f"An agent would plan it better ({outlook.ask_agent.rstrip('.')}), and {name} cannot be used here."
     told += " So this is what the documents tell. `ropeteam agents` says which agents there are."
-    explanation = msgspec.structs.replace(why, notices=(*why.notices, told))
-    return msgspec.structs.replace(outlook, ask_agent="", explanation=explanation)
+    return msgspec.structs.replace(_with_notices(outlook, (told,)), ask_agent="")
+
+
+def _with_notices(outlook: Outlook, told: tuple[str, ...]) -> Outlook:
+    why = outlook.explanation
+    return msgspec.structs.replace(outlook, explanation=msgspec.structs.replace(why, notices=(*why.notices, *told)))
 
 
 LEAST_RUNS: Final = 3
@@ -335,7 +378,7 @@ def _planned(
     from ropeteam.planners import static
 
     known = settings.agents.get(agent, AgentSettings())
-    costs = fitted(Costs(), repository.history(remember=True).runs, agent, known.model or "")
+    costs = fitted(_priors(agent, settings), repository.history(remember=True).runs, agent, known.model or "")
     survey = static.survey(feature, repository.repo, head)
     plan, outlook = outlook_of(feature, survey, costs, settings, mode=mode, given=given)
     if mode == "parallel" and width(plan) < 2 and not outlook.ask_agent and given is None:
@@ -347,6 +390,16 @@ def _planned(
             code="plan_needed",
         )
     return plan, outlook
+
+
+def _priors(name: str, settings: Settings) -> Costs:
+    """What is assumed of that agent: whether its units can go on from the contract's conversation."""
+    from ropeteam.core.costs import FORK_READING
+
+    every = settings.agent_for
+    same = not (every.layers or every.patterns or every.contract or every.unit)
+    forks = same and settings.reading.share in ("auto", "fork") and agent(name).abilities.forks
+    return Costs(fork_reading=FORK_READING if forks else None)
 
 
 def _plan(request: Request) -> Plan | None:
@@ -371,25 +424,13 @@ def checks_of(repo: git.Repo, commit: str, settings: Settings) -> tuple[CheckCom
 
 
 def probe(loaded: config.Loaded, name: str) -> Probe:
-    """Whether an agent can be used here. What only the repository's own settings name is not run to find out."""
-    own = loaded.settings.agents.get(name, AgentSettings())
-    return agent(name).probe(own, os.environ, trusted=loaded.origins.get(f"agent.{name}.argv") != "repository")
+    """Whether an agent can be used here."""
+    return crew.probe(loaded, name, agent)
 
 
 def choose_agent(loaded: config.Loaded) -> tuple[str, Probe]:
     """The agent that is named, or the first that answers. Raises AgentNotUsable."""
-    settings = loaded.settings
-    probes = []
-    for name in (settings.agent,) if settings.agent else BY_DEFAULT:
-        probes.append(probe(loaded, name))
-        if not probes[-1].problem:
-            return name, probes[-1]
-    first = probes[0]
-    raise AgentNotUsable(
-        f"The agent {first.name} cannot be used: {first.problem}",
-        where="--agent",
-        hint=first.hint or "`ropeteam agents` lists what is installed.",
-    )
+    return crew.first_of(loaded, (loaded.settings.agent,) if loaded.settings.agent else BY_DEFAULT, agent)
 
 
 def _agent_for(request: Request, loaded: config.Loaded) -> tuple[str, Probe, AgentNotUsable | None]:
@@ -449,7 +490,7 @@ def trees_folder(repo: git.Repo, settings: Settings) -> Path:
 
 def hosts(begun: RunStarted) -> bool:
     """Whether a run offers its units to a host, or some of them."""
-    return agent(begun.answers.agent).abilities.hosted
+    return any(agent(name).abilities.hosted for name in every(begun.settings, begun.answers.agent))
 
 
 def keep_promise(context: RunContext) -> None:
@@ -501,6 +542,9 @@ def remove_trees(repository: Repository, run: RunState) -> list[Path]:
     """Remove the trees of a run that stands still, once their snapshots are under refs. Returns what was removed."""
     repo, begun = repository.repo, run.begun
     folder = trees_folder(repo, begun.settings) / begun.run
+    if hosted.taken_unheard(repository.home / "journal.sqlite", run, withdraw=True):
+        return []
+    hosted.keep_what_came_later(repo, run, WallClock().now())
     kept = git.refs(repo, f"refs/ropeteam/{begun.run}/")
     for attempt in run.attempts:
         over = attempt.stage != "running" and not attempt.unkept  # a snapshot of it may be older than its tree

@@ -17,7 +17,12 @@ def assess(c: RunContext, command: ev.Assess, state: RunState) -> ev.Planned | e
     begun, a = state.begun, state.attempt(command.attempt)
     known = frozenset(git.list_files(c.repo, state.base))
     found = proposed(
-        a.result.report.plan or "", begun.feature, begun.outlook or Outlook(), begun.settings, known, tree=a.tree
+        a.result.report.plan or "",
+        begun.feature,
+        begun.outlook or Outlook(),
+        begun.settings,
+        known,
+        tree=a.at_path or a.tree,
     )
     if isinstance(found, Refused):
         return ev.PlanRefused(attempt=a.id, faults=found.faults)

@@ -5,7 +5,8 @@ The folder of an attempt (`<run>/<unit>-<n>`):
     tree/<repository's name>   the work tree
     io/                        what the agent is given and gives back: prompt.md, task.json, report.json
     log/                       the wrapper's: output, exit record
-    home/                      in a sandbox: what the agent keeps for itself in its home folder (claude's conversations)
+    home/                      in a sandbox: what the agent keeps for itself in its home folder (conversations);
+                               of one that goes on from another's conversation, a copy of that at first
     index                      our own index of the tree, which the agent never sees
     before.json                how the user's checkout was when the attempt began
     without.json               what could not be made ready for it
@@ -37,15 +38,17 @@ from ropeteam.engine import Emit, Stopped
 from ropeteam.errors import RopeteamError
 from ropeteam.finishing import side_by_side, to_the_end
 from ropeteam.following import Follower
-from ropeteam.hosted import HostFollower, offers_of, until_taken
+from ropeteam.forking import Absent, carry
+from ropeteam.hosted import HostFollower, fence, is_out, offers_of, until_taken
 from ropeteam.lookahead import Lookahead
-from ropeteam.ports import Exit, Finish, Task
+from ropeteam.ports import Exit, Finish, Fork, Launch, Task
 from ropeteam.preparing import (
     changed_documents,
     changed_inputs,
     give,
     give_up_trees,
     make_tree,
+    note,
     problems_of,
     spec_of,
     task_of,
@@ -60,6 +63,7 @@ class Attempts:
         """integration: the commit that the next merge goes onto, as it is when it is asked; empty: none yet."""
         self._c = context
         self._ahead = Lookahead(context, integration)
+        self._absent = Absent(context)
         self._stops: dict[str, str] = {}
         self._not_to_begin: set[str] = set()
 
@@ -79,12 +83,28 @@ class Attempts:
 
     async def perform(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
         self._ahead.was_told(state.foreseen)
+        if not self._c.agent_of(command).abilities.hosted:
+            return await self._perform(command, state, emit)
+        try:
+            return await self._perform(command, state, emit)
+        except (asyncio.CancelledError, Stopped):
+            raise
+        except BaseException:
+            fence(self._c, command, "something failed in ropeteam itself")
+            raise
+
+    async def _perform(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
+        c = self._c
         known = next((a for a in state.attempts if a.id == command.attempt), None)
-        if known is None:
-            await self._until(command)
-            give_up_trees(self._c, state)
-            return await self._begin(command, state, emit)
-        return await self._take_over(command, known, state, emit)
+        if known is not None:
+            return await self._take_over(command, known, state, emit)
+        if c.agent_of(command).abilities.hosted:
+            if not is_out(c, command):
+                await self._until(command)
+            return await self._begin_hosted(command, c.attempt_folder(command.attempt), state, emit)
+        await self._until(command)
+        give_up_trees(c, state)
+        return await self._begin(command, state, emit)
 
     async def _until(self, command: ev.RunAgent) -> None:
         clock = self._c.clock
@@ -104,11 +124,9 @@ class Attempts:
     async def _begin(self, command: ev.RunAgent, state: RunState, emit: Emit) -> ev.AnyEvent:
         c = self._c
         folder = c.attempt_folder(command.attempt)
-        if c.agent_of(command).abilities.hosted:
-            return await self._begin_hosted(command, folder, state, emit)
         tree = await make_tree(c, command, folder, lambda: self._stopped(command))
         self._stop_here(command)
-        task, spec = await asyncio.to_thread(self._ready, command, folder, tree, state)
+        task, spec, fork = await asyncio.to_thread(self._ready, command, folder, tree, state)
         emit(
             ev.AttemptStarted(
                 attempt=command.attempt,
@@ -117,6 +135,9 @@ class Attempts:
                 start=command.start,
                 agent=c.agent_of(command).name,
                 slot=task.slot,
+                at_path=str(task.tree) if task.tree != tree.path else "",
+                forks=c.agent_of(command).abilities.forks,
+                fork=fork,
             )
         )
         await asyncio.sleep(0)  # where that could not be journalled, the engine ends this task here
@@ -124,9 +145,38 @@ class Attempts:
         child = await to_the_end(asyncio.to_thread(process.launch, spec))
         return await self._follow(command, task, tree, child, emit, began=c.clock.now())
 
-    def _ready(self, command: ev.RunAgent, folder: Path, tree: git.Tree, state: RunState) -> tuple[Task, process.Spec]:
-        task = task_of(self._c, command, folder, tree.path, state)
-        return task, spec_of(self._c, self._c.agent_of(command).build(task), task, folder)
+    def _ready(
+        self, command: ev.RunAgent, folder: Path, tree: git.Tree, state: RunState
+    ) -> tuple[Task, process.Spec, str]:
+        """Its task, how it is started, and the attempt whose conversation it goes on from."""
+        c, agent, fork = self._c, self._c.agent_of(command), command.fork
+        task = task_of(c, command, folder, tree.path, state, fork=fork)
+        launch = agent.build(task)
+        if task.fork is not None and (problem := self._not_to_go_on_from(command, task.fork, launch, folder, state)):
+            note(folder, [f"It could not go on from what {fork} had read: {problem}"])
+            fork = ""
+            task = task_of(c, command, folder, tree.path, state)
+            launch = agent.build(task)
+        return task, spec_of(c, launch, task, folder, tree.path), fork
+
+    def _not_to_go_on_from(
+        self, command: ev.RunAgent, fork: Fork, launch: Launch, folder: Path, state: RunState
+    ) -> str:
+        """Make ready what a fork needs; a sentence where that cannot be."""
+        if not carry(fork, launch.carried, folder) and self._c.has_sandbox:
+            return "Its conversation is not there any more."
+        try:
+            self._absent.need(command.attempt, command.fork, state)
+        except RopeteamError as problem:
+            return problem.message
+        return ""
+
+    async def _done_with(self, attempt: str) -> None:
+        """Nobody holds trees back for it any more."""
+        try:
+            await asyncio.to_thread(self._absent.done, attempt)
+        except (RopeteamError, OSError) as problem:
+            self._c.tell(attempt, f"a work tree that was taken away could not be put back: {problem}")
 
     async def _begin_hosted(self, command: ev.RunAgent, folder: Path, state: RunState, emit: Emit) -> ev.AnyEvent:
         """It has begun when somebody has taken it: until then it is only ready, and may be withdrawn."""
@@ -170,7 +220,11 @@ class Attempts:
         child = await to_the_end(asyncio.to_thread(process.attach, folder / "log"))
         try:
             tree = git.open_tree(Path(known.tree), folder / "index")
-            task = await asyncio.to_thread(task_of, self._c, command, folder, tree.path, state)
+            if known.fork:
+                await asyncio.to_thread(self._absent.need, command.attempt, known.fork, state)
+            task = await asyncio.to_thread(
+                partial(task_of, self._c, command, folder, tree.path, state, fork=known.fork)
+            )
         except asyncio.CancelledError:
             raise  # the orchestrator leaves; the attempt goes on under its wrapper
         except BaseException:
@@ -179,7 +233,9 @@ class Attempts:
             raise
         if child is not None or process.ended(folder / "log") is not None:
             return await self._follow(command, task, tree, child, emit, began=known.started_at)
-        return await asyncio.to_thread(self._lost, command, known, tree)
+        lost = await asyncio.to_thread(self._lost, command, known, tree)
+        await self._done_with(command.attempt)
+        return lost
 
     def _lost(self, command: ev.RunAgent, known: AttemptState, tree: git.Tree) -> ev.AnyEvent:
         """Wrapper and agent are gone without a record: end what may be left in the tree, keep its work."""
@@ -228,7 +284,9 @@ class Attempts:
         if self._c.agent_of(command).abilities.hosted:
             follower = HostFollower(self._c, command, task, emit, asked=asked, keep=keep, look=look)
         else:
-            follower = Follower(self._c, command, task, child, emit, began, asked=asked, keep=keep, look=look)
+            follower = Follower(
+                self._c, command, task, child, emit, began, asked=asked, keep=keep, look=look, tree=tree.path
+            )
         try:
             exit, finish = await follower.until_it_ends()
         except asyncio.CancelledError:
@@ -243,6 +301,7 @@ class Attempts:
             asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage, began),
             asyncio.to_thread(self._checkout, command),
         )
+        await self._done_with(command.attempt)
         return replace(ended, result=replace(ended.result, checkout=checkout))
 
     def _keep_running(self, command: ev.RunAgent, tree: git.Tree, child: process.Child | None) -> None:
@@ -266,6 +325,8 @@ class Attempts:
             session=finish.session,
             model=finish.model,
             retry_at=finish.retry_at,
+            compacted=finish.compacted,
+            unforked=finish.unforked,
             log=str(self._c.attempt_folder(command.attempt)),
         )
         found, result = self._look(command, tree, result)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from ropeteam import git, sandbox
+from ropeteam import git, packing, sandbox
 from ropeteam.core.events import RunAgent, RunStarted
 from ropeteam.core.settings import AgentSettings, CheckCommand
 from ropeteam.core.state import RunState
+from ropeteam.core.survey import Survey
 from ropeteam.offers import Offers
 from ropeteam.ports import Agent, Check, Clock, HomeFolder, Launch
 
@@ -47,7 +48,8 @@ class CheckoutLook:
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
     """folder: where this run's trees and attempts live, absolute. lock_fd: the run's lock, for short-lived children.
-    trees: makes them. making: held while a tree is made ready, as many at once as there are processors.
+    trees: makes them. making: held while a tree is made ready, as many at once as there are processors. packs: what is
+    read of the repository once, for agents.
 
     agents: the adapter of a name, always the same one.
     checks: makes a Check of a command. tell: what an attempt does now, for people. ask: the question whether to land.
@@ -70,10 +72,15 @@ class RunContext:
     offers: Offers | None = None
     making: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(git.makers()))
     trees: git.Pool = field(init=False)
+    packs: packing.Packs = field(init=False)
 
     def __post_init__(self) -> None:
         pool = git.Pool(self.store, self.folder, self.started.repo, self.started.settings.trees.method)
         object.__setattr__(self, "trees", pool)  # made of the other fields
+        begun = self.started
+        survey = begun.outlook.survey if begun.outlook is not None else Survey()
+        packs = packing.Packs(self.store, begun.repo.base, begun.feature, survey, begun.settings.reading.pack_tokens)
+        object.__setattr__(self, "packs", packs)
 
     @property
     def run(self) -> str:
@@ -106,6 +113,15 @@ class RunContext:
     def has_sandbox(self) -> bool:
         return self.sandbox.ok and self.started.settings.sandbox.mode != "off"
 
+    def seen(self, tree: Path, agent: Agent) -> Path:
+        """Where that agent sees the work tree. In the sandbox all agents of a run see theirs at one path: who goes on
+        from the conversation of another finds at each path in it what is its own, and writes there."""
+        if not self.has_sandbox or agent.abilities.hosted:
+            return tree
+        at = self.folder / "at" / self.repo.top.name
+        at.mkdir(parents=True, exist_ok=True)
+        return at.resolve()
+
     def ref(self, *parts: str) -> str:
         """The ref of ours in the user's repository that keeps something of this run."""
         return "/".join(("refs/ropeteam", self.run, *parts))
@@ -122,11 +138,17 @@ class RunContext:
         return sandbox.environment(self.env, {**tidy, **wanted, **extra}, (*trees.pass_env, *pass_env))
 
     def sandboxed(
-        self, tree: Path, writable: tuple[Path, ...], launch: Launch = _NO_AGENT, own: Path | None = None
+        self,
+        tree: Path,
+        writable: tuple[Path, ...],
+        launch: Launch = _NO_AGENT,
+        own: Path | None = None,
+        at: Path | None = None,
     ) -> tuple[str, ...]:
         """What stands before a command that runs agents' code; empty where there is no sandbox.
 
-        launch: an agent's needs. own: the folder that takes what an agent keeps of its home folder for itself.
+        launch: an agent's needs. own: the folder that takes what an agent keeps of its home folder for itself. at:
+        where it sees the tree (`seen`).
         """
         settings = self.started.settings.sandbox
         if not self.has_sandbox:
@@ -135,6 +157,8 @@ class RunContext:
         readable = (*(Path(p) for p in launch.readable), *(home / p for p in launch.home_readonly))
         policy = sandbox.Policy(
             tree=tree,
+            tree_writable=not launch.reads_only,
+            at=at if at != tree else None,
             writable=(*writable, *(Path(p).expanduser() for p in settings.writable)),
             readable=(self.repo.common_dir / "objects", self.store.path / "objects", *readable),
             hidden=(self.repo.top, self.repo.common_dir),

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 from ropeteam import process
@@ -104,9 +105,10 @@ class Follower:
         asked: Callable[[], str],
         keep: Callable[[], None],
         look: Callable[[], Sequence[ev.AnyEvent]] = lambda: (),
+        tree: Path,
     ) -> None:
         """asked: why it is to stop, empty when it is not. keep: take a snapshot. look: compare that with the work of
-        others, where there are others; gives what is to be told."""
+        others, where there are others; gives what is to be told. tree: where its work tree lies."""
         self._c = context
         self._command = command
         self._child = child
@@ -118,7 +120,7 @@ class Follower:
         self._tail = process.Tail(self._log)
         now = context.clock.awake()
         self._began = now - max(0.0, context.clock.now() - began)
-        self._tree = task.tree
+        self._tree = tree
         self._sign = now
         self._written: frozenset[tuple[str, int]] = frozenset()
         self._why: Why = ""
@@ -214,6 +216,8 @@ class Follower:
             self.usage = said.usage
         if said.kind == "retry" and said.status in (401, 403):
             self._why = self._why or "auth"
+        if said.kind == "retry" and said.seconds > self._c.started.settings.limits.stall_seconds:
+            self._why = self._why or "stalled"  # it would be, in the middle of a wait that is known already
         text = said.text or (f"the provider answers {said.status}, trying again" if said.kind == "retry" else "")
         if text and said.kind in ("text", "tool", "retry") and now - self._told >= TELL_SECONDS:
             self._told = now

@@ -22,9 +22,10 @@ from ropeteam.context import RunContext
 from ropeteam.core import events as ev
 from ropeteam.core.hosting import LATE, REPORT, HostUnit, Offer, Step, next_step, of_overdue, overdue
 from ropeteam.core.model import Usage
-from ropeteam.core.state import AttemptState
+from ropeteam.core.state import AttemptState, RunState
 from ropeteam.engine import Emit, Stopped
 from ropeteam.following import Keeper
+from ropeteam.journal import Journal
 from ropeteam.offers import Offers
 from ropeteam.ports import Exit, Finish, Task
 
@@ -77,6 +78,19 @@ async def until_taken(
         if stopped() and (offer is None or offer.state == "withdrawn" or offers.withdraw(command.attempt)):
             raise Stopped
         await asyncio.sleep(POLL_SECONDS)
+
+
+def is_out(c: RunContext, command: ev.RunAgent) -> bool:
+    """Somebody has taken it already: it has begun, whether the run has heard of it or not."""
+    offer = offers_of(c).find(command.attempt)
+    return offer is not None and offer.out
+
+
+def fence(c: RunContext, command: ev.RunAgent, why: str) -> None:
+    """Nobody can take it or hand it in any more."""
+    offers = offers_of(c)
+    offers.withdraw(command.attempt)
+    offers.close(command.attempt, why)
 
 
 def offers_of(c: RunContext) -> Offers:
@@ -205,3 +219,25 @@ def keep_late(repo: git.Repo, store: git.Store, begun: ev.RunStarted, a: Attempt
     if before is None:
         git.delete_refs(repo, [ref])
     return ""
+
+
+def keep_what_came_later(repo: git.Repo, run: RunState, at: float) -> None:
+    """Before the trees of a run are removed: a subagent may have written into one after its attempt was over."""
+    late = [a for a in run.attempts if a.hosted and a.stage != "running" and Path(a.tree).exists()]
+    if late:
+        store = git.open_store(repo)
+        for a in late:
+            keep_late(repo, store, run.begun, a, at)
+
+
+def taken_unheard(journal: Path, run: RunState, *, withdraw: bool = False) -> bool:
+    """Somebody took a unit while nobody drove the run: there is work in a tree that the run knows nothing of yet.
+    withdraw: from now on nobody can take one, because the trees are to be removed."""
+    opened = Journal(journal)
+    try:
+        offers, known = opened.offers(run.begun.run), {a.id for a in run.attempts}
+        for offer in offers.all() if withdraw else ():
+            offers.withdraw(offer.attempt)
+        return any(o.out and o.attempt not in known for o in offers.all())
+    finally:
+        opened.close()

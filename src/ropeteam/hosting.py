@@ -15,14 +15,26 @@ from ropeteam import app, git, hosted, locks
 from ropeteam import run as runs
 from ropeteam.core import events as ev
 from ropeteam.core.agent_files import ReportFile
-from ropeteam.core.hosting import BeginAnew, Give, HandedIn, NoMore, Offer, Taken, Wait, answer, stands_still, why_still
+from ropeteam.core.hosting import (
+    BeginAnew,
+    Give,
+    HandedIn,
+    NoMore,
+    Offer,
+    Taken,
+    Wait,
+    answer,
+    out_now,
+    stands_still,
+    why_still,
+)
 from ropeteam.core.schedule import step
 from ropeteam.core.state import RunState
 from ropeteam.errors import BadInput, RopeteamError
 from ropeteam.journal import Journal
 from ropeteam.offers import Offers
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.2
 START_SECONDS = 30.0
 """An orchestrator that was started and holds the run's lock by then is at work; else it could not begin."""
 TOLD_SECONDS = 5.0
@@ -39,6 +51,7 @@ def take(repository: app.Repository, run: str | None = None, *, by: str = "", wa
     the caller's: nobody else gets it. Starts an orchestrator where none lives. Blocks; not for an event loop's thread.
     Raises NoSuchRun; BadInput for a run whose agents ropeteam starts itself; RopeteamError where none starts.
     """
+    by = by.encode("utf-8", "replace").decode()
     journal = repository.journal()
     try:
         name = journal.find(run)
@@ -73,7 +86,7 @@ def _try(look: _Look, offers: Offers, by: str) -> Taken | None:
             offers.want(given.attempt)
             return None
         case Wait():
-            out = tuple(o.attempt for o in listed if o.out)
+            out = tuple(o.attempt for o in out_now(state, listed))
             return Taken(run=run, wait_seconds=given.seconds, out=out, state=state.phase, why=given.why)
 
 
@@ -84,6 +97,7 @@ def _done(state: RunState) -> Taken:
         state=state.phase,
         outcome=state.outcome,
         landed=state.landed,
+        landed_reason=state.landed_reason,
         branch=state.branch,
         why=why_still(state),
     )
@@ -215,7 +229,7 @@ def _unknown(offers: Offers, run: str, attempt: str) -> Offer:
             hint=f"Say which run: ropeteam hand-in --run {others[-1]} {attempt}",
             code="other_run",
         )
-    out = [o.attempt for o in offers.all() if o.out]
+    out = [o.attempt for o in offers.all() if o.state == "taken"]
     raise BadInput(
         f"Run {run} has not handed out {attempt!r}.",
         hint=f"With subagents are: {', '.join(out)}." if out else "`ropeteam take` hands one out.",

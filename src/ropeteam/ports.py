@@ -32,12 +32,16 @@ class Clock(Protocol):
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent is given. All paths are absolute.
 
-    tree: its work tree. folder: the attempt's own folder, outside the tree, writable for the agent.
+    tree: its work tree, where the agent sees it (in a sandbox not where it lies). folder: the attempt's own folder,
+    outside the tree, writable for the agent.
     shared_prompt: the text that is the same for all attempts of a run, to the byte; own_prompt: what is particular.
     prompt_file holds both, shared first. report_file: where an agent that can write files may leave its report.
     budget_usd: what is left for this attempt, None when there is no limit. deadline: seconds since the epoch.
     thinking: the command of an MCP server that it thinks with, for agents that attach one; empty for none.
-    fork: the conversation it goes on from, for agents that can (`Abilities.forks`).
+    fork: the conversation it goes on from, for agents that can (`Abilities.forks`). as_planner: who planned is in that
+    conversation, or plans in this one, and others may go on from it: whoever shares it is offered the same tools and
+    the same form of report, or the provider's cache would not know it again; what only some may do is refused instead.
+    sandboxed: whether ropeteam's own sandbox confines it, for agents that would confine themselves otherwise.
     """
 
     run: str
@@ -61,17 +65,21 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     budget_usd: float | None = None
     thinking: tuple[str, ...] = ()
     fork: Fork | None = None
+    sandboxed: bool = False
+    as_planner: bool = False
     settings: AgentSettings = AgentSettings()
 
 
 class Fork(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation that an attempt goes on from a copy of. session: its id. tree: the work tree it was held in,
-    absolute. folder: the attempt's folder that it was held in, with what the agent kept for itself (`home/`).
+    """A conversation that an attempt goes on from a copy of. session: its id. tree: where its agent saw the work tree
+    it was held in, absolute; the same as `Task.tree` in a sandbox. folder: the attempt's folder that it was held in,
+    with what the agent kept for itself (`home/`). usage: of the whole conversation so far, for agents that count on.
     """
 
     session: str
     tree: Path
     folder: Path
+    usage: Usage = Usage()
 
 
 class HomeFolder(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +104,10 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     stdin: text for its standard input (closed after it). files: written before the start, absolute path -> text.
     pass_env: names of the caller's own variables that this agent's log-in needs. readable: absolute paths of its
     program and what belongs to it, for a sandbox that hides where they are. Where the home folder is hidden, paths
-    relative to it: `home` can be read and written, `home_readonly` read, `home_folders` as said there.
+    relative to it: `home` can be read and written, `home_readonly` read, `home_folders` as said there. carried: what a
+    fork needs of the other attempt's files: patterns for paths relative to the attempts' folders (`*` stands for any
+    characters, `/` too), in `home/` (`HomeFolder.own`, in a sandbox) and `io/` (`Task.folder`); copied to the same
+    place before the start. reads_only: in a sandbox the work tree cannot be written.
     """
 
     argv: tuple[str, ...]
@@ -108,6 +119,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     home_readonly: tuple[str, ...] = ()
     home_folders: tuple[HomeFolder, ...] = ()
     readable: tuple[str, ...] = ()
+    reads_only: bool = False
+    carried: tuple[str, ...] = ()
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +152,7 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True):
     `ok` means "the agent says it is done and nothing contradicts it" - the tree is looked at afterwards, by the core.
 
     retry_at: seconds since the epoch when the provider says it can go on. evidence: one sentence with the numbers.
+    compacted: its conversation was shortened. unforked: there was no conversation to go on from (`Task.fork`).
     """
 
     outcome: Outcome
@@ -149,6 +163,8 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str = ""
     notices: tuple[str, ...] = ()
     retry_at: float | None = None
+    compacted: bool = False
+    unforked: bool = False
 
 
 class Conversation(Protocol):
@@ -164,13 +180,15 @@ class Conversation(Protocol):
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether an agent can be used here. path: of its program. problem: a sentence when it cannot."""
+    """Whether an agent can be used here. path: of its program. problem: a sentence when it cannot. log_in: whether the
+    problem is that nobody is logged in."""
 
     name: str
     path: str = ""
     version: str = ""
     problem: str = ""
     hint: str = ""
+    log_in: bool = False
 
 
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +198,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     of money. turns: at a number of turns. structured: it gives its report as structured output. usage: what it tells of
     tokens and money: all, tokens only, some of it, or nothing. resumes: it can go on with a conversation that ended.
     hosted: it is no program that we start: its tasks are offered, and whoever asks for one does it (`core.hosting`).
+    note: what else to know of it, in one sentence.
     """
 
     forks: bool = False
@@ -189,6 +208,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     usage: Literal["cost", "tokens", "some", "none"] = "none"
     resumes: bool = False
     hosted: bool = False
+    note: str = ""
 
 
 class Agent(Protocol):

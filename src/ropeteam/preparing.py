@@ -19,13 +19,16 @@ import msgspec
 from ropeteam import git, process, prompts
 from ropeteam.context import CONTEXT, PATTERNS, RunContext
 from ropeteam.core import events as ev
-from ropeteam.core.briefing import briefing
+from ropeteam.core import pack
+from ropeteam.core.briefing import Briefing, briefing
 from ropeteam.core.hosting import HostUnit, brief
 from ropeteam.core.model import FileChange
 from ropeteam.core.progress import units
+from ropeteam.core.reading import with_planner
 from ropeteam.core.state import RunState
 from ropeteam.engine import Stopped
 from ropeteam.finishing import in_thread, side_by_side
+from ropeteam.forking import fork_of
 from ropeteam.ports import Agent, Launch, Task
 from ropeteam.validation import set_up_for_agent
 
@@ -73,6 +76,8 @@ def give_up_trees(c: RunContext, state: RunState) -> None:
     if c.started.settings.trees.reuse != "all":
         return  # a person may want to look into them, and what they ignore is nowhere else
     for a in state.attempts:
+        if a.forks and not c.has_sandbox:
+            continue  # its tree must not be there while others go on from its conversation (`forking`)
         if a.stage == "validated" and not a.unkept and not a.hosted and a.result.commit is not None:
             tree = git.Tree(Path(a.tree), Path(a.folder) / "index")
             c.trees.give_up(tree, ref=a.result.ref, commit=a.result.commit)
@@ -90,9 +95,9 @@ def _make(
     how = git.Copying(seconds=settings.limits.check_seconds, stopped=stopped, tell=tell)
     missing = git.copy_untracked(c.store, tree, c.untracked, how)
     (folder / _PROBLEMS).unlink(missing_ok=True)
-    _note(folder, (f"In its work tree {problem.text}" for problem in missing))
+    note(folder, (f"In its work tree {problem.text}" for problem in missing))
     if command.kind == "plan" and (without := thinking_with(c, c.agent_of(command), tree.path)[1]):
-        _note(folder, [without])
+        note(folder, [without])
     return tree
 
 
@@ -107,10 +112,10 @@ async def _set_up(c: RunContext, command: ev.RunAgent, tree: Path, folder: Path,
             work.cancel()
     if not work.cancelled() and (problem := work.result()):
         c.tell(command.attempt, problem)
-        _note(folder, [f"It worked without the project's set-up: {problem}"])
+        note(folder, [f"It worked without the project's set-up: {problem}"])
 
 
-def _note(folder: Path, problems: Iterable[str]) -> None:
+def note(folder: Path, problems: Iterable[str]) -> None:
     told = [*problems_of(folder), *problems]
     (folder / _PROBLEMS).write_bytes(msgspec.json.encode(list(dict.fromkeys(told))))
 
@@ -140,27 +145,34 @@ def changed_documents(c: RunContext, base: str, commit: str, changes: Sequence[F
 # ---- what it is given
 
 
-def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state: RunState) -> Task:
-    """What the agent is given. state: of the run, for what it is told of the others."""
+def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state: RunState, *, fork: str = "") -> Task:
+    """What the agent is given. state: of the run, for what it is told of the others. tree: where it lies. fork: the
+    attempt whose conversation it goes on from, as it has come out: `command.fork`, or none where that is not there."""
     report_file = folder / "io" / "report.json"
     feature = c.started.feature
     told = briefing(state, command)
     piece = told.unit if told is not None else None
     agent = c.agent_of(command)
-    thinking = () if command.kind != "plan" else thinking_with(c, agent, tree)[0]
+    as_planner = with_planner(state, fork) if command.kind != "plan" else _shares(c, agent)
+    thinking = thinking_with(c, agent, tree)[0] if command.kind == "plan" or as_planner else ()
+    seen = c.seen(tree, agent)
     goal = (piece.goal or piece.title or piece.id) if piece is not None else feature.subject
     own = prompts.own(
         kind=command.kind,
         goal=goal,
         feature=feature,
-        tree=str(tree),
+        tree=str(seen),
         report_file=str(report_file),
         earlier=command.earlier,
         report_by=agent.report_by,
         briefing=told,
+        excerpts=_excerpts(c, command, told, fork),
         thinking=bool(thinking),
         hosted=agent.abilities.hosted,
     )
+    before = fork_of(state, fork)
+    if before is not None:
+        own = prompts.forked(own, done=state.attempt(fork).kind, tree=str(seen), before=str(before.tree))
     return Task(
         run=c.run,
         unit=command.unit,
@@ -168,7 +180,7 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         kind=command.kind,
         goal=goal,
         feature=feature.name,
-        tree=tree,
+        tree=seen,
         folder=folder / "io",
         shared_prompt=_shared(c),
         own_prompt=own,
@@ -182,8 +194,16 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         turns=c.started.settings.limits.turns,
         budget_usd=command.budget_usd,
         thinking=thinking,
+        sandboxed=c.has_sandbox,
+        fork=before,
+        as_planner=as_planner,
         settings=c.settings_of(command),
     )
+
+
+def _shares(c: RunContext, agent: Agent) -> bool:
+    """Others may go on from the conversation of this agent."""
+    return agent.abilities.forks and c.started.settings.reading.share in ("auto", "fork")
 
 
 def unit_of(c: RunContext, command: ev.RunAgent, task: Task, state: RunState) -> HostUnit:
@@ -211,7 +231,7 @@ def thinking_with(c: RunContext, agent: Agent, tree: Path) -> tuple[tuple[str, .
     """The command of the MCP server that a planning agent thinks with, and why there is none, a sentence for the
     report. Never downloaded: it is there or it is not."""
     argv = c.started.settings.plan.thinking_argv
-    if not argv:
+    if not argv or agent.abilities.hosted:  # a host's subagent may well have one of its own
         return (), ""
     if not agent.attaches:
         return (), f"It planned without a tool to think with: the agent {agent.name} takes no MCP server."
@@ -231,7 +251,15 @@ def _shared(c: RunContext) -> str:
     context = [(path, text(path)) for path in CONTEXT]
     patterns = text(PATTERNS) or prompts.default_patterns()
     first = [(path, body) for path, body in context if body.strip()][:1]  # the other is mostly the same again
-    return prompts.shared(c.started.feature, base_context=first, patterns=patterns)
+    drawn = c.packs.map() if pack.has_map(c.started.settings.reading) else ""
+    return prompts.shared(c.started.feature, base_context=first, patterns=patterns, repository_map=drawn)
+
+
+def _excerpts(c: RunContext, command: ev.RunAgent, told: Briefing | None, fork: str) -> list[pack.Excerpt]:
+    """What is read for one attempt. fork: whose conversation it goes on from, as it has come out."""
+    if told is None or not pack.has_excerpts(c.started.settings.reading, command.kind, fork):
+        return []
+    return c.packs.excerpts(told, command.start)
 
 
 def give(launch: Launch, folder: Path) -> None:
@@ -242,16 +270,16 @@ def give(launch: Launch, folder: Path) -> None:
     (folder / "given.json").write_bytes(msgspec.json.encode(given))
 
 
-def spec_of(c: RunContext, launch: Launch, task: Task, folder: Path) -> process.Spec:
-    """How to start the agent. Writes the files that it is given."""
+def spec_of(c: RunContext, launch: Launch, task: Task, folder: Path, tree: Path) -> process.Spec:
+    """How to start the agent. Writes the files that it is given. tree: where its work tree lies."""
     give(launch, folder)
     limits = c.started.settings.limits
     env = c.environment(task.tree, task.slot, launch.env, launch.pass_env)
-    prefix = c.sandboxed(task.tree, (folder / "io",), launch, folder / "home")
+    prefix = c.sandboxed(tree, (folder / "io",), launch, folder / "home", at=task.tree)
     return process.Spec(
         argv=(*prefix, *launch.argv),
         env=env,
-        cwd=str(task.tree),
+        cwd=str(tree),
         folder=str(folder / "log"),
         stdin=launch.stdin,
         grace_seconds=limits.grace_seconds,

@@ -2,7 +2,8 @@
 
 Two ways. `run` and `pipeline`: short calls that are waited for (git, `--version`). `launch`: a program that may take
 hours, under a wrapper (`ropeteam.process_wrapper`) that answers for everything it starts, keeps its output and records
-its end, whether or not the orchestrator lives; `attach` finds it again.
+its end, whether or not the orchestrator lives; `attach` finds it again. `talking` is for a program that runs under such
+a wrapper itself and has another one to talk to.
 """
 
 from __future__ import annotations
@@ -189,6 +190,51 @@ def _killed_on_error(children: list[subprocess.Popen[bytes]]) -> Iterator[None]:
                         file.close()
             child.wait()
         raise
+
+
+class Talker:
+    """A program that is written to and read from while it runs. input, output: its standard streams, unbuffered."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        self._child = child
+        self.input = child.stdin
+        self.output = child.stdout
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit code (negative for a signal), or None when it still runs after so long."""
+        with suppress(subprocess.TimeoutExpired):
+            return self._child.wait(seconds)
+        return None
+
+    def end(self, seconds: float) -> int:
+        """Close its input, ask it to end, kill it, with so long after each of the first two. Its exit code."""
+        with suppress(OSError):
+            self.input.close()
+        for action in (self._child.terminate, self._child.kill):
+            code = self.wait(seconds)
+            if code is not None:
+                return code
+            action()
+        return self._child.wait()
+
+
+@contextmanager
+def talking(argv: Sequence[str], *, cwd: Path, seconds: float = 1.0) -> Iterator[Talker]:
+    """A program to be talked to, with our environment and standard error, ended (`Talker.end`) with the block.
+
+    It stays in our process group and nobody answers for what it starts: the wrapper we run under does. OSError: it
+    cannot be started.
+    """
+    child = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    talker = Talker(child)
+    try:
+        yield talker
+    finally:
+        talker.end(seconds)
+        with suppress(OSError):
+            talker.output.close()
 
 
 # ---- supervised programs
@@ -384,6 +430,7 @@ __all__ = [
     "Spec",
     "Stage",
     "Tail",
+    "Talker",
     "attach",
     "ended",
     "launch",
@@ -392,6 +439,7 @@ __all__ = [
     "spawn",
     "sweep",
     "sweep_after",
+    "talking",
     "wait",
     "works_in",
 ]

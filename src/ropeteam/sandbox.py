@@ -65,13 +65,19 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """tree: the work tree. writable, readable, hidden: further paths (what does not exist is left out).
+    """tree: the work tree, which can be written unless `tree_writable` is False. writable, readable, hidden: further
+    paths (what does not exist is left out).
+
+    at: an empty folder in whose place the tree stands too, and where commands begin: trees with the same one look the
+    same from inside, so that a path means the same in all of them.
 
     home: the caller's home folder; home_needed: paths relative to it that are readable and writable.
     path: where programs are looked up (PATH; empty: our own), so that those below the home folder stay there.
     """
 
     tree: Path
+    tree_writable: bool = True
+    at: Path | None = None
     writable: tuple[Path, ...] = ()
     readable: tuple[Path, ...] = ()
     hidden: tuple[Path, ...] = ()
@@ -131,11 +137,13 @@ def available(path: str | None = None, *, network: bool = True) -> Availability:
 
 def prefix(policy: Policy, bwrap_path: str) -> tuple[str, ...]:
     """What to put before a command so that it runs under that policy. Looks at the file system: which paths exist."""
-    return arguments(mounts(policy), bwrap_path, network=policy.network)
+    at = str(policy.at.resolve()) if policy.at is not None else ""
+    return arguments(mounts(policy), bwrap_path, network=policy.network, at=at)
 
 
-def arguments(places: Iterable[Mount], bwrap_path: str, *, network: bool) -> tuple[str, ...]:
+def arguments(places: Iterable[Mount], bwrap_path: str, *, network: bool, at: str = "") -> tuple[str, ...]:
     """The command line, ending in `--`. A path comes after those above it, so that it is not covered by them.
+    at: where commands begin; empty: where they are started.
 
     A user namespace and no capabilities also for root, who could otherwise make everything writable again.
     """
@@ -158,10 +166,11 @@ def arguments(places: Iterable[Mount], bwrap_path: str, *, network: bool) -> tup
             case Access.ABSENT:
                 argv += ["--ro-bind", "/dev/null", mount.path]
             case Access.READ:
-                argv += ["--ro-bind", mount.path, mount.path]
+                argv += ["--ro-bind", mount.source or mount.path, mount.path]
             case Access.WRITE:
                 argv += ["--bind", mount.source or mount.path, mount.path]
-    return (*argv, *sealed, "--setenv", "TMPDIR", "/tmp", "--")
+    begin = ("--chdir", at) if at else ()
+    return (*argv, *sealed, *begin, "--setenv", "TMPDIR", "/tmp", "--")
 
 
 def _strongest(places: Iterable[Mount]) -> dict[str, Mount]:
@@ -191,11 +200,16 @@ def mounts(policy: Policy) -> list[Mount]:
     wanted += [place for view in policy.views for place in _entries(view, home)]
     wanted += [(path, Access.READ) for path in policy.readable]
     wanted += [(home / name, Access.WRITE) for name in policy.home_needed]
-    wanted += [(path, Access.WRITE) for path in (policy.tree, *policy.writable)]
+    in_tree = Access.WRITE if policy.tree_writable else Access.READ
+    wanted += [(policy.tree, in_tree)]
+    wanted += [(path, Access.WRITE) for path in policy.writable]
     placed = [mount for path, access in wanted for mount in _mounts_of(path, access)]
+    for mount in _mounts_of(policy.at, in_tree) if policy.at is not None else ():
+        own = str(policy.tree.resolve()) if mount.access is in_tree else ""
+        placed.append(Mount(mount.path, mount.access, mount.target, own))
     for view in policy.views:
         folder = view.folder.resolve()
-        if folder.is_dir():  # else there is nowhere to put them
+        if folder.is_dir() or (home.is_dir() and _inside(folder, home)):  # else there is nowhere to put them
             placed += [Mount(str(folder / n), Access.WRITE, source=str(place)) for n, place in view.own.items()]
     return placed
 

@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from driving import FEATURE, Done, make_as, must_hold, wait_until
 from several_world import BASE, CHECK, WORK, Several, plan
+
+from ropeteam import app, hosting
 
 Unit = Mapping[str, Any]
 
@@ -28,16 +31,21 @@ class Hosted(Several):
         return str(done.json["run"])
 
     def take(self, *more: str, wait: float = 30.0) -> Any:
+        """What the command line answers."""
         done = self.ropeteam("take", "--json", "--wait", str(wait), *more)
         assert done.code == 0, done
         return done.json
 
-    def unit(self, *more: str) -> Unit:
+    def asks(self, wait: float = 30.0) -> Any:
+        """The same from within this process, which saves its start. Only where somebody drives the run."""
+        return msgspec.to_builtins(hosting.take(app.open_repository(self.top), by="me", wait=wait))
+
+    def unit(self, ask: Callable[[], Any] | None = None) -> Unit:
         """Take a unit; there is one, or there will be in a moment."""
         found: list[Unit] = []
 
         def asked() -> bool:
-            answer = self.take(*more)
+            answer = (ask or self.asks)()
             assert not answer.get("done"), answer
             found.extend([answer["unit"]] if "unit" in answer else [])
             return bool(found)
@@ -46,21 +54,25 @@ class Hosted(Several):
         return found[0]
 
     def hand_in(self, attempt: str, *more: str) -> Done:
+        """Through the command line."""
         return self.ropeteam("hand-in", attempt, "--json", *more)
+
+    def hands(self, unit: Unit, report: str | None = None) -> None:
+        """From within this process; it is accepted."""
+        assert hosting.hand_in(app.open_repository(self.top), None, unit["attempt"], report).accepted
 
     def drive(self, does: Callable[[Unit], None] | None = None) -> Any:
         """Take, do and hand in until there is nothing to do any more; what `take` said last."""
-        while not (answer := self.take()).get("done"):
+        while not (answer := self.asks()).get("done"):
             if "unit" in answer:
                 (does or self.does)(answer["unit"])
-                assert self.hand_in(answer["unit"]["attempt"]).json["accepted"] is True
+                self.hands(answer["unit"])
         return answer
 
     def does(self, unit: Unit, *units: str) -> None:
         """Its work, as its subagent would write it, and a report."""
-        wrote = [
-            path for id in units or ([unit["id"]] if unit["id"] in WORK else WORK) for path in self._write(unit, id)
-        ]
+        mine = units or ((unit["id"],) if unit["id"] in WORK else tuple(WORK))
+        wrote = [path for id in mine for path in self._write(unit, id)]
         files = [{"path": path, "purpose": f"part of {unit['id']}"} for path in wrote]
         Path(unit["report_file"]).write_text(json.dumps({"files": files}))
 

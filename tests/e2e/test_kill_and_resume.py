@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driving import AT_ONCE, HELD, RESULT, Project, make_project, must_hold, wait_until
@@ -82,8 +83,13 @@ def test_the_sweep_goes_to_the_end(make: Make) -> None:
     assert not kill_run_at(p, killing_git(p, MOST_CALLS))
 
 
+def sampled(value: int, chosen: bool) -> Any:
+    """CI plays a sample of a sweep, `make test-sweeps` all of it."""
+    return value if chosen else pytest.param(value, marks=pytest.mark.sweep)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("at", range(1, MOST_CALLS))
+@pytest.mark.parametrize("at", [sampled(at, at % 3 == 0) for at in range(1, MOST_CALLS)])
 def test_killed_at_any_git_call(make: Make, at: int) -> None:
     """In turn instead of the call and before it: both of every call would take CI past its time."""
     p = make()
@@ -93,7 +99,7 @@ def test_killed_at_any_git_call(make: Make, at: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("again", range(1, 120, 17))
+@pytest.mark.parametrize("again", [sampled(again, again in (1, 52, 103)) for again in range(1, 120, 17)])
 @pytest.mark.parametrize("moment", ["45", "56", "65", "92", "121", "before the files land", "between files and branch"])
 def test_killed_again_while_resuming(make: Make, moment: str, again: int) -> None:
     """The late moments have names: how many calls a whole run makes differs by a few from run to run."""

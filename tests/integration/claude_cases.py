@@ -1,6 +1,7 @@
 """The real claude program against the loopback model, case by case; run as a program it records the golden streams.
 
     python tests/integration/claude_cases.py        writes tests/golden/claude/*.jsonl and endings.json
+    python tests/integration/claude_cases.py forks  writes tests/golden/claude_forks/*.jsonl
 
 What differs from run to run and from machine to machine (folders, ports) is replaced in the recordings.
 """
@@ -15,10 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from ropeteam import process
 from ropeteam.agents.claude import ClaudeAgent, bundled
 from ropeteam.core.settings import AgentSettings
-from ropeteam.ports import Exit, Finish, Launch, Said, Task
+from ropeteam.ports import Exit, Finish, Fork, Launch, Said, Task
 from ropeteam.testing.model_server import (
     Broken,
     Call,
@@ -34,7 +37,9 @@ from ropeteam.testing.model_server import (
 )
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "claude"
+GOLDEN_FORKS = GOLDEN.with_name("claude_forks")
 MODEL = "claude-sonnet-4-5"
+NO_SESSION = "00000000-0000-4000-8000-000000000000"
 SHARED = "What all attempts of a run share.\n" * 200
 OWN = "What is particular to this attempt.\n"
 
@@ -176,10 +181,21 @@ def environment(launch: Launch, home: Path, base_url: str, key: dict[str, str]) 
     }
 
 
-def play(name: str, case: Case, folder: Path, server: ModelServer, *, argv: Sequence[str] = ()) -> Played:
-    """Run one case in `folder` (which gets `tree`, `io` and `home`). argv: instead of the plain program."""
+def play(
+    name: str,
+    case: Case,
+    folder: Path,
+    server: ModelServer,
+    *,
+    argv: Sequence[str] = (),
+    attempt: int = 1,
+    fork: Fork | None = None,
+) -> Played:
+    """Run one case in `folder` (which gets `tree`, `io` and `home`). argv: instead of the plain program. fork: what it
+    goes on from."""
     agent = ClaudeAgent()
     task = a_task(folder, case, AgentSettings(argv=tuple(argv) or (str(bundled()),), model=MODEL))
+    task = replace(task, attempt=attempt, fork=fork)
     launch = agent.build(task)
     for path, text in launch.files.items():
         Path(path).write_text(text, encoding="utf-8")
@@ -209,6 +225,31 @@ def play(name: str, case: Case, folder: Path, server: ModelServer, *, argv: Sequ
     return Played(finish, said, task, lines, returncode, server.requests(name))
 
 
+def fork_of(played: Played) -> Fork:
+    return Fork(
+        session=played.finish.session, tree=played.task.tree, folder=played.task.folder, usage=played.finish.usage
+    )
+
+
+def record_forks() -> None:
+    """`scout`, `fork` of it, and `lost`: what it is to go on from is not there."""
+    GOLDEN_FORKS.mkdir(parents=True, exist_ok=True)
+    for old in GOLDEN_FORKS.glob("*.jsonl"):
+        old.unlink()
+    with tempfile.TemporaryDirectory() as temporary, ModelServer() as server:
+        folder = Path(temporary).resolve()
+        scout = play("scout", Case(turns=(WRITE, DONE)), folder, server)
+        fork = play("fork", Case(turns=(EDIT, DONE)), folder, server, attempt=2, fork=fork_of(scout))
+        nowhere = replace(fork_of(scout), session=NO_SESSION)
+        lost = play("lost", Case(), folder, server, attempt=3, fork=nowhere)
+        address = server.base_url("x").removeprefix("http://").partition("/")[0]
+        for name, played in (("scout", scout), ("fork", fork), ("lost", lost)):
+            text = b"".join(line + b"\n" for line in played.lines).decode()
+            text = text.replace(str(folder), "/attempt").replace(address, "127.0.0.1:1")
+            (GOLDEN_FORKS / f"{name}.jsonl").write_text(text, encoding="utf-8")
+            print(f"{name}: {played.finish.outcome} ({played.returncode}): {played.finish.evidence}")
+
+
 def record() -> None:
     GOLDEN.mkdir(parents=True, exist_ok=True)
     for old in GOLDEN.glob("*.jsonl"):
@@ -228,4 +269,4 @@ def record() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(record())
+    sys.exit(record_forks() if sys.argv[1:] == ["forks"] else record())

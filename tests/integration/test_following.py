@@ -97,6 +97,7 @@ class Attempt:
             self.clock.now(),
             asked=lambda: self.asked,
             keep=self._keep,
+            tree=base / "tree",
         )
 
     def _keep(self) -> None:

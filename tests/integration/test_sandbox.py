@@ -17,7 +17,7 @@ from process_programs import ENV, Place, living_in, until
 
 from repositories import files_of
 from ropeteam import process, sandbox
-from ropeteam.sandbox import Policy
+from ropeteam.sandbox import Policy, View
 
 AVAILABLE = sandbox.available()
 pytestmark = pytest.mark.skipif(not AVAILABLE.ok, reason=AVAILABLE.why)
@@ -87,6 +87,18 @@ def test_the_tree_is_writable_and_the_rest_is_not(house: House) -> None:
         assert done.returncode != 0, target
     assert (house.checkout / "file").read_text() == "text\n"
     assert not Path("/etc/x").exists()
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["where it lies", "at another path"])
+def test_who_only_reads_cannot_write_the_tree(house: House, tmp_path: Path, elsewhere: bool) -> None:
+    at = tmp_path / "at"
+    at.mkdir()
+    done = house.inside("cat file && pwd && echo x > made", tree_writable=False, at=at if elsewhere else None)
+
+    assert done.stdout.split() == [b"text", os.fsencode(at if elsewhere else house.tree)]
+    assert b"Read-only file system" in done.stderr
+    assert house.inside(f"echo x > {house.tree}/made", tree_writable=False).returncode != 0
+    assert not (house.tree / "made").exists()
 
 
 def test_secrets_and_the_checkout_cannot_be_read(house: House) -> None:
@@ -173,6 +185,31 @@ def test_a_tree_reached_through_a_link(house: House, tmp_path: Path) -> None:
     (house.home / ".cache").symlink_to(other / "cache")
     done = house.inside(f"cat {house.tree}/file && echo new > {house.tree}/made && git status --porcelain")
     assert (done.returncode, done.stdout) == (0, b"text\n?? made\n")
+
+
+def test_trees_that_stand_at_one_path_do_not_see_each_other(house: House, tmp_path: Path) -> None:
+    """What one of them calls by that path, another finds at it too: its own."""
+    other, at = tmp_path / "home/.cache/other", tmp_path / "home/.cache/at/tree"
+    for folder in (other, at):
+        folder.mkdir(parents=True)
+    code = f"pwd; echo $PWD; echo {{0}} > {at}/mine; cat mine; ls {at}; ls {other} {house.tree}"
+    said = [house.inside(code.format(tree.name), tree=tree, at=at) for tree in (house.tree, other)]
+    assert [one.returncode for one in said] == [2, 2], "the other's real path is not there"
+    for one, tree in zip(said, (house.tree, other), strict=True):
+        assert one.stdout.decode().splitlines()[:3] == [str(at), str(at), tree.name]
+        assert (tree / "mine").read_text() == f"{tree.name}\n"
+    assert b"file" in said[0].stdout
+    assert b"file" not in said[1].stdout.splitlines()
+    assert list(at.iterdir()) == []
+
+
+def test_what_an_agent_keeps_is_kept_where_the_user_has_no_such_folder_yet(house: House, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    view = View(folder=house.home / ".fresh", own={"projects": kept})
+    assert house.inside("echo said > ~/.fresh/projects/conversation", views=(view,)).returncode == 0
+    assert (kept / "conversation").read_text() == "said\n"
+    assert not (house.home / ".fresh").exists()
 
 
 def test_further_writable_and_readable_paths(house: House, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ropeteam.agents import claude
 from ropeteam.agents.claude import ClaudeAgent, session_id
-from ropeteam.agents.claude_report import report_schema
+from ropeteam.agents.report_schema import report_schema
 from ropeteam.core.model import AgentReport
 from ropeteam.core.plan_document import PlanDocument, UnitDocument
 from ropeteam.core.settings import AgentSettings

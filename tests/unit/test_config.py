@@ -208,7 +208,12 @@ def test_checks_that_cannot_be_are_refused(text: str, words: str) -> None:
         ("[gates]\nmin_speedup = 3", 1, "no setting 'gates'", "There is: agent, land, workers"),
         ("[agents.cluade]\nmodel = 'x'", 1, "There is no agent 'cluade'.", "Did you mean 'claude'?"),
         ("[agents.claude]\nmodle = 'x'", 2, "no setting 'agent.claude.modle'", "'agent.claude.model'"),
-        ("agent = 'cluade'", 1, "There is no agent 'cluade'.", "Did you mean 'claude'? Agents: claude, command"),
+        (
+            "agent = 'cluade'",
+            1,
+            "There is no agent 'cluade'.",
+            "Did you mean 'claude'? Agents: acp, aider",
+        ),
         ("agent = 3", 1, "agent cannot be 3.", "Allowed: a string."),
         ("limits = 3", 1, "limits is a table of settings.", "limits.tries"),
         ("agents.claude = 3", 1, "agent.claude is a table of settings.", "argv"),
@@ -328,7 +333,7 @@ def test_values_as_they_are_typed(typed: str, name: str, value: object) -> None:
         ("limits=3", "limits is a table"),
         (".=1", "no setting"),
         ("agent.=1", "no agent ''"),
-        ("agent=codex", "no agent 'codex'"),
+        ("agent=cursor", "no agent 'cursor'"),
         ("agent.claude=1", "agent.claude is a table"),
         ("agent.command.argv=./x", "agent.command.argv cannot be './x'"),
     ],
@@ -447,6 +452,7 @@ def test_the_schema_knows_every_setting_and_judges_as_loading_does() -> None:
         "[agent]\nname = 'command'\ncommand.argv = ['x']": True,
         "[agents.cluade]\nmodel = 'x'": False,
         "[agents.scripted]\ntime_scale = 0": False,
+        "[agent]\ninstead = ['command']\n[agent.for]\ncontract = 'claude:opus'\nlayers.views = 'command'": True,
         "checks.commands = ['a', {argv = 'b'}, {argv = ['c'], format = 'tap'}]": True,
         "checks.commands = [{name = 'x'}]": False,
         "land = 'maybe'": False,
@@ -459,7 +465,11 @@ def test_the_schema_knows_every_setting_and_judges_as_loading_does() -> None:
             refused(text)
     for name in keys.names():
         *group, last = name.split(".")
-        owner = schema["$defs"][group[0].capitalize()] if group else schema
+        if group[:1] == ["agent"]:
+            beside = schema["properties"]["agent"]["anyOf"][1]["properties"]
+            owner = schema["$defs"]["AgentFor"] if group[1:] else {"properties": beside}
+        else:
+            owner = schema["$defs"][group[0].capitalize()] if group else schema
         assert last in owner["properties"]
 
 

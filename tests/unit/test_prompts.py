@@ -20,6 +20,7 @@ from ropeteam import prompts
 from ropeteam.core.briefing import Asked, Briefing, Left, Neighbour
 from ropeteam.core.events import Earlier
 from ropeteam.core.model import DecisionNote, Document, Feature, FileNote, Requirement, Section, Step, Unit
+from ropeteam.core.pack import Excerpt
 from ropeteam.core.proposal import Proposal, checked
 from ropeteam.core.survey import Dependency, PlannedFile, Survey
 
@@ -57,8 +58,21 @@ PARTS = msgspec.structs.replace(
 PLAIN = Feature(name="stdin", source="stdin", documents=(Document(kind="intent", path="stdin", text="Words."),))
 
 
-def shared(feature: Feature = FEATURE, context: tuple[tuple[str, str], ...] = (("AGENTS.md", "Use tabs.\n"),)) -> str:
-    return prompts.shared(feature, base_context=context, patterns=prompts.default_patterns())
+MAP = "shop/db.py  (40 lines; used by ./app.py)\n  def connect(url: str) -> Db\n\nOther files:\nREADME.md\nshop/ 3 py"
+EXCERPTS = (
+    Excerpt(path="shop/types.py", why="the contract declares it", text="class Order: ...\n", language="python"),
+    Excerpt(path="shop/db.py", why="your task names it", text="12: def connect(url: str) -> Db", part="outline"),
+    Excerpt(path="docs/`odd`\n# x.md", why="your task names it", text="````\n# Not ours\n", part="start"),
+)
+
+
+def shared(
+    feature: Feature = FEATURE,
+    context: tuple[tuple[str, str], ...] = (("AGENTS.md", "Use tabs.\n"),),
+    repository_map: str = "",
+) -> str:
+    patterns = prompts.default_patterns()
+    return prompts.shared(feature, base_context=context, patterns=patterns, repository_map=repository_map)
 
 
 def own(
@@ -68,7 +82,9 @@ def own(
     by: str = "file",
     goal: str = "",
     briefing: Briefing | None = None,
+    excerpts: tuple[Excerpt, ...] = (),
     thinking: bool = False,
+    hosted: bool = False,
 ) -> str:
     return prompts.own(
         kind=kind,  # type: ignore[arg-type]
@@ -79,7 +95,9 @@ def own(
         earlier=earlier,
         report_by=by,  # type: ignore[arg-type]
         briefing=briefing,
+        excerpts=excerpts,
         thinking=thinking,
+        hosted=hosted,
     )
 
 
@@ -186,10 +204,16 @@ REFUSED = Earlier(attempt="plan/1", ref="refs/ropeteam/r/plan/1", problem="- Uni
 FAILED = Earlier(attempt="single/1", ref="refs/ropeteam/r/single/1", problem="2 tests failed:\n```\n$boom\n```")
 
 
+def own_forked(before: str) -> str:
+    told = own(kind="unit", by="structured", briefing=FOR_API)
+    return prompts.forked(told, done="contract", tree="/trees/t", before=before)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
         ("shared.md", shared()),
+        ("shared-map.md", shared(PLAIN, repository_map=MAP)),
         ("own-single.md", own()),
         ("shared-parts.md", about_parts()),
         ("own-single-parts.md", own(PARTS)),
@@ -202,8 +226,11 @@ FAILED = Earlier(attempt="single/1", ref="refs/ropeteam/r/single/1", problem="2 
         ("own-rest-left.md", own(kind="rest", briefing=FOR_REST)),
         ("own-contract.md", own(kind="contract", briefing=FOR_CONTRACT)),
         ("own-unit.md", own(kind="unit", briefing=FOR_API)),
+        ("own-unit-excerpts.md", own(kind="unit", briefing=FOR_API, excerpts=EXCERPTS)),
         ("own-plan.md", own(kind="plan", briefing=FOR_PLAN)),
         ("own-plan-second-try.md", own(PLAIN, REFUSED, kind="plan", by="structured", thinking=True)),
+        ("own-unit-forked.md", own_forked(before="/trees/t")),
+        ("own-unit-forked-elsewhere.md", own_forked(before="/trees/contract")),
         ("own-unit-second-try.md", own(FEATURE, FAILED, kind="unit", by="structured", briefing=FOR_API)),
     ],
 )
@@ -211,6 +238,38 @@ def test_golden_texts(name: str, text: str) -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         (GOLDEN / name).write_text(text)
     assert text == (GOLDEN / name).read_text()
+
+
+@pytest.mark.parametrize(("kind", "briefing"), [("single", None), ("unit", FOR_API), ("plan", FOR_PLAN)])
+def test_a_hosts_subagent_is_told_where_it_works_and_nothing_else_changes(kind: str, briefing: Briefing | None) -> None:
+    told, usual = own(kind=kind, briefing=briefing, hosted=True), own(kind=kind, briefing=briefing)
+    more = [line for line in told.splitlines() if line not in usual.splitlines()]
+    assert [line for line in usual.splitlines() if line not in told.splitlines()] == []
+    words = " ".join(more)
+    assert "`cd '/trees/single-1' && `" in words
+    assert "absolute path" in words
+    assert len(words) < 700
+
+
+@pytest.mark.parametrize(("kind", "what"), [("unit", "Change files in /t/x and nowhere else."), ("plan", "It plans")])
+def test_what_a_host_tells_its_subagent_is_short_and_sends_it_to_the_file(kind: str, what: str) -> None:
+    told = prompts.to_subagent("/a/io/prompt.md", "/t/x", kind)  # type: ignore[arg-type]
+    assert "/a/io/prompt.md" in told
+    assert what in told
+    assert "cd '/t/x' && " in told
+    assert len(told) < 700
+
+
+def test_who_goes_on_from_another_conversation_is_told_where_it_is_now() -> None:
+    told, same = own_forked("/trees/contract"), own_forked("/trees/t")
+    task = own(kind="unit", by="structured", briefing=FOR_API)
+    assert told.endswith(task)
+    assert same.endswith(task), "its task is told in full"
+    assert "/trees/contract` is gone" in told
+    assert "gone" not in same.removesuffix(task)
+    for done in ("plan", "contract", "unit"):
+        text = prompts.forked(task, done=done, tree="/t", before="/t")  # type: ignore[arg-type]
+        assert "is finished" in text.partition("\n# ")[0]
 
 
 def test_what_a_run_is_about_what_is_done_and_what_comes_later() -> None:
@@ -265,6 +324,16 @@ def test_the_repositorys_own_patterns_replace_ours() -> None:
     text = prompts.shared(PLAIN, base_context=(), patterns="Only this.")
     assert "Only this." in text
     assert "Schema changes" not in text
+
+
+def test_the_map_is_the_last_of_what_all_read_and_excerpts_come_before_the_task() -> None:
+    assert shared(PARTS, repository_map=MAP).startswith(shared(PARTS))
+    assert headings(shared(repository_map=MAP))[-1] == "# A map of the repository"
+    with_them = own(kind="unit", briefing=FOR_API, excerpts=EXCERPTS)
+    without = own(kind="unit", briefing=FOR_API)
+    before, _, task = with_them.partition("# Read for you\n")
+    assert without == before + task[task.index("# Your task\n") :]
+    assert headings(with_them) == [*headings(before), "# Read for you", *headings(without)[len(headings(before)) :]]
 
 
 def test_headings_outside_the_fences_are_only_ours() -> None:

@@ -11,11 +11,16 @@ How it is started, and why (each seen with version 2.1.330 against the loopback 
 - Nothing can be asked in an unattended run: edits in the work tree and all shell commands are allowed, anything else
   that needs a permission is refused by claude itself, and shows as a denial. Tools that leave the work tree, wait for
   a person, speak to other sessions or start something for later are not offered.
-- Who plans, reads: the tools that edit are not offered, and shell commands are left to claude's own judgement: `ls`,
-  `find`, `git grep` run, `touch`, `sed -i`, `git log --output=x` are refused. (Allowed beforehand as `git log:*`, the
-  last one would run and write.) The MCP server for thinking is
-  attached by `--mcp-config`; beside `--strict-mcp-config` it is the only one. Without `ENABLE_TOOL_SEARCH=false` its
-  tool is named only, and has to be looked up by the model before it can be called.
+- Who plans, reads: the tools that edit are not offered, or refused, and shell commands are left to claude's own
+  judgement: `ls`, `find`, `git grep` run, `touch`, `sed -i`, `git log --output=x` are refused. (Allowed beforehand as
+  `git log:*`, the last one would run and write.) The MCP server for thinking is attached by `--mcp-config`; beside
+  `--strict-mcp-config` it is the only one. Without `ENABLE_TOOL_SEARCH=false` its tool is named only, and has to be
+  looked up by the model before it can be called.
+- Who goes on from another's conversation (`--resume ID --fork-session`) sends what that sent, to the byte, before its
+  own prompt, from any directory. It gets the tools that the other was offered, whatever it is told: who plans and is
+  gone on from is offered those that edit, which are then refused (`Task.as_planner`), and the report has one form. The
+  MCP server must be attached again. The limits of turns and money are of the attempt alone; `modelUsage` and
+  `total_cost_usd` count the whole conversation.
 """
 
 from __future__ import annotations
@@ -32,10 +37,10 @@ from typing import Final, Literal
 import msgspec
 
 from ropeteam import process
-from ropeteam.agents.claude_report import report_schema
 from ropeteam.agents.claude_stream import ClaudeConversation
+from ropeteam.agents.report_schema import report_schema
 from ropeteam.core.settings import AgentSettings
-from ropeteam.ports import Abilities, Conversation, HomeFolder, Launch, Probe, Task
+from ropeteam.ports import Abilities, Conversation, Fork, HomeFolder, Launch, Probe, Task
 
 PROBE_SECONDS: Final = 15.0
 """`claude --version` takes 0.1 s once its 380 MB are in memory; from a cold disk it has taken several seconds."""
@@ -142,7 +147,7 @@ class ClaudeAgent:
     name = "claude"
     report_by: Literal["file", "structured"] = "structured"
     attaches = True
-    abilities = Abilities(budget=True, turns=True, structured=True, usage="cost")
+    abilities = Abilities(forks=True, budget=True, turns=True, structured=True, usage="cost")
 
     def __init__(self, *, probe_seconds: float = PROBE_SECONDS) -> None:
         self._probe_seconds = probe_seconds
@@ -155,7 +160,9 @@ class ClaudeAgent:
         argv = [*(settings.argv or ("claude",)), "-p", "--output-format", "stream-json", "--verbose"]
         argv += [*_permissions(task), "--strict-mcp-config"]
         argv += ["--session-id", session_id(task), "--exclude-dynamic-system-prompt-sections"]
-        argv += ["--json-schema", msgspec.json.encode(report_schema(task.kind)).decode()]
+        if task.fork is not None:
+            argv += ["--resume", task.fork.session, "--fork-session"]
+        argv += ["--json-schema", msgspec.json.encode(report_schema(task.kind, as_planner=task.as_planner)).decode()]
         if task.shared_prompt:
             files[str(shared)] = task.shared_prompt
             argv += ["--append-system-prompt-file", str(shared)]
@@ -176,6 +183,7 @@ class ClaudeAgent:
             home_readonly=(SETTINGS_FILE,),
             home_folders=(SETTINGS, *folders),
             readable=tuple(dict.fromkeys(path for part in (argv[0], *task.thinking) for path in _program(part))),
+            carried=_conversation_of(task.fork) if task.fork is not None else (),
         )
 
     def listen(self, task: Task) -> Conversation:
@@ -192,7 +200,8 @@ class ClaudeAgent:
         if problem:
             return Probe(name=self.name, path=path, problem=problem, hint=_HINT_INSTALL)
         problem = not_logged_in({**env, **settings.env})
-        return Probe(name=self.name, path=path, version=version, problem=problem, hint=_HINT_LOG_IN if problem else "")
+        hint = _HINT_LOG_IN if problem else ""
+        return Probe(name=self.name, path=path, version=version, problem=problem, hint=hint, log_in=bool(problem))
 
     def _version(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[str, str]:
         """What the program says its version is, and why it cannot be run if so."""
@@ -212,7 +221,9 @@ def _permissions(task: Task) -> list[str]:
     allowed: tuple[str, ...] = ("Bash",)
     refused: tuple[str, ...] = NOT_OFFERED
     if task.kind == "plan":
-        allowed, refused = READING, (*NOT_OFFERED, *WRITING)
+        allowed, refused = READING, NOT_OFFERED if task.as_planner else (*NOT_OFFERED, *WRITING)
+    elif task.as_planner:
+        allowed = (*READING, *allowed)  # what is named here may be offered on top
     if task.thinking:
         allowed = (*allowed, f"mcp__{THINKING}")
     mode = "default" if task.kind == "plan" else "acceptEdits"
@@ -222,6 +233,11 @@ def _permissions(task: Task) -> list[str]:
     program, *arguments = task.thinking
     server = {"command": program, "args": arguments, "env": {"DISABLE_THOUGHT_LOGGING": "true"}}
     return [*options, "--mcp-config", msgspec.json.encode({"mcpServers": {THINKING: server}}).decode()]
+
+
+def _conversation_of(fork: Fork) -> tuple[str, ...]:
+    """The file of a conversation, below a folder named after where it was held, and long answers of tools beside it."""
+    return (f"home/projects/*/{fork.session}.jsonl", f"home/projects/*/{fork.session}/*")
 
 
 def session_id(task: Task) -> str:

@@ -95,19 +95,22 @@ class RateLimit(_Event, frozen=True, kw_only=True):
 
 
 class ModelUsage(_Event, frozen=True, kw_only=True, rename="camel"):
-    """Of one model over the whole conversation, subagents and side requests included."""
+    """Of one model over the whole conversation, subagents and side requests included. In one that goes on from a copy
+    of another, what that had used is in it."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_input_tokens: int = 0
     cache_creation_input_tokens: int = 0
     context_window: int = 0
+    cost_usd: float = msgspec.field(default=0.0, name="costUSD")
 
 
 class Result(_Event, frozen=True, kw_only=True):
     """The last event. `subtype` is "success" also when the provider refused every request: `is_error` counts.
 
-    Its `usage` is not read: when the money limit was reached it is all zeros, while `modelUsage` is right.
+    Its `usage` is not read: when the money limit was reached it is all zeros, while `modelUsage` is right. since_last:
+    what was used since the last event of this kind, or since the start; newer versions tell it.
     """
 
     subtype: str = ""
@@ -122,3 +125,4 @@ class Result(_Event, frozen=True, kw_only=True):
     num_turns: int = 0
     total_cost_usd: float | None = None
     model_usage: dict[str, ModelUsage] = msgspec.field(default_factory=dict, name="modelUsage")
+    since_last: dict[str, ModelUsage] | None = msgspec.field(default=None, name="model_usage_since_last_result")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ class ClaudeConversation:
         self._heard = Heard(session=session)
         self._messages: dict[str, Usage] = {}
         self._context_used = 0
+        self._own: list[events.ModelUsage] | None = []
 
     def parse(self, line: bytes) -> Sequence[Said]:
         text = line.strip()
@@ -62,6 +63,8 @@ class ClaudeConversation:
             report=endings.inside(report, self._task.tree),
             session=self._session,
             model=heard.model,
+            compacted=heard.compacted > 0,
+            unforked=self._task.fork is not None and claude_verdict.unforked(heard, outcome),
             evidence=evidence,
             notices=(*notices, *claude_verdict.notices(heard, outcome)),
             retry_at=claude_verdict.retry_at(heard, now) if outcome in ("rate", "overload") else None,
@@ -141,6 +144,10 @@ class ClaudeConversation:
         for model, usage in event.model_usage.items():
             if usage.context_window:
                 self._windows[model] = usage.context_window
+        if event.since_last is None:
+            self._own = None
+        elif self._own is not None:
+            self._own.extend(event.since_last.values())
         return (Said(kind="usage", usage=self._usage()), Said(kind="end", text=event.subtype))
 
     # ---- usage
@@ -164,26 +171,39 @@ class ClaudeConversation:
         result = self._heard.result
         window = self._windows.get(self._heard.model, 0)
         if result is not None and result.model_usage:
-            models = result.model_usage.values()
-            spent = Usage(
-                input=sum(model.input_tokens + model.cache_creation_input_tokens for model in models),
-                cached=sum(model.cache_read_input_tokens for model in models),
-                output=sum(model.output_tokens for model in models),
-            )
+            spent = self._spent(result)
         else:
             known = self._messages.values()
             spent = Usage(
                 input=sum(usage.input for usage in known),
                 cached=sum(usage.cached for usage in known),
                 output=sum(usage.output for usage in known),
+                cost_usd=(result.total_cost_usd or 0.0) if result is not None else 0.0,
             )
-        cost = (result.total_cost_usd or 0.0) if result is not None else 0.0
-        return msgspec.structs.replace(spent, context_used=self._context_used, context_limit=window, cost_usd=cost)
+        return msgspec.structs.replace(spent, context_used=self._context_used, context_limit=window)
+
+    def _spent(self, result: events.Result) -> Usage:
+        """As its last event tells it; of a conversation that goes on from another only what came on top."""
+        before = self._task.fork.usage if self._task.fork is not None else Usage()
+        if self._task.fork is not None and self._own:
+            own = _sum(self._own)
+            return msgspec.structs.replace(own, cost_usd=sum(model.cost_usd for model in self._own))
+        whole = _sum(result.model_usage.values())
+        return Usage(
+            input=max(0, whole.input - before.input),
+            cached=max(0, whole.cached - before.cached),
+            output=max(0, whole.output - before.output),
+            cost_usd=max(0.0, (result.total_cost_usd or 0.0) - before.cost_usd),
+        )
 
     # ---- what should not be
 
     def _same_session(self, head: events.Head) -> Sequence[Said]:
         if head.session_id in ("", self._session):
+            return ()
+        fork = self._task.fork
+        if fork is not None and not self._heard.began and head.session_id != fork.session:
+            self._session = self._heard.session = head.session_id  # a copy that was not given the id that we chose
             return ()
         if not self._heard.foreign_session:
             self._heard.foreign_session = head.session_id
@@ -199,6 +219,15 @@ class ClaudeConversation:
     def _garbled(self, problem: str) -> Sequence[Said]:
         self._heard.garbled = self._heard.garbled or problem
         return (Said(kind="garbled", text=f"An event that cannot be read: {problem}"),)
+
+
+def _sum(models: Iterable[events.ModelUsage]) -> Usage:
+    found = list(models)
+    return Usage(
+        input=sum(model.input_tokens + model.cache_creation_input_tokens for model in found),
+        cached=sum(model.cache_read_input_tokens for model in found),
+        output=sum(model.output_tokens for model in found),
+    )
 
 
 def tool_words(name: str, given: dict[str, Any], tree: Path) -> str:

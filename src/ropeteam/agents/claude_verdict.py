@@ -19,6 +19,7 @@ OWN_LONGEST_WAIT: Final = 45.0
 
 _NOT_LOGGED_IN = re.compile(r"not logged in|/login\b|invalid api key|failed to authenticate|oauth token", re.IGNORECASE)
 _NO_CREDIT = re.compile(r"credit balance|billing|usage limit|hit your limit", re.IGNORECASE)
+_NO_CONVERSATION = re.compile(r"no conversation found", re.IGNORECASE)
 _FENCED = re.compile(r"```(?:json)?\s*\n(\{.*?\})\s*```", re.DOTALL)
 
 
@@ -123,6 +124,15 @@ def _unreliable(heard: Heard, kind: Kind) -> str:
     if heard.compacted and kind in ("unit", "contract"):
         return f"Its conversation was shortened {heard.compacted} times: what it knew is no longer certain."
     return ""
+
+
+def unforked(heard: Heard, outcome: Outcome) -> bool:
+    """Of one that was to go on from another conversation: it ended at once, because it does not find it, or because
+    this version does not know how."""
+    result = heard.result
+    if outcome == "crashed" and result is None and not heard.began:
+        return True
+    return result is not None and result.num_turns == 0 and bool(_NO_CONVERSATION.search(" ".join(result.errors or ())))
 
 
 def notices(heard: Heard, outcome: Outcome) -> tuple[str, ...]:

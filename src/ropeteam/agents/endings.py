@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from signal import Signals
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -55,6 +57,47 @@ def signal_name(number: int) -> str:
 def whole_prompt(task: Task) -> str:
     """Both parts of the prompt, the shared one first, as they stand in the prompt file."""
     return task.shared_prompt + task.own_prompt
+
+
+def conversation_id(task: Task) -> str:
+    """The id we give a conversation: the same whenever it is asked for, and no other attempt's."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"ropeteam:{task.run}/{task.unit}/{task.attempt}"))
+
+
+def both_outputs(argv: Sequence[str]) -> tuple[str, ...]:
+    """The command line with what it writes to standard error led to standard output, where we hear it: of programs that
+    say only there that they wait and try again."""
+    return ("/bin/sh", "-c", 'exec "$0" "$@" 2>&1', *argv)
+
+
+def programs(*names: str) -> tuple[str, ...]:
+    """What must be readable for programs named by their paths, which may lie anywhere in the home folder: themselves,
+    and the packages of npm beside them."""
+    found = []
+    for name in names:
+        if name.startswith("/"):
+            packages = [str(above) for above in Path(name).resolve().parents if above.name == "node_modules"]
+            found += [name, *packages[:1]]
+    return tuple(dict.fromkeys(found))
+
+
+SHOWN: Final = 160
+"""Characters of a text or a command that are shown to people."""
+
+
+def tool_words(name: str, given: Mapping[str, Any], tree: Path) -> str:
+    """What a tool call does, for people: `write_file app/models.py`, `bash pytest -q`."""
+    for key in ("file_path", "filePath", "path", "command", "pattern", "description", "query", "url", "thought"):
+        value = given.get(key)
+        if isinstance(value, str) and value:
+            return shortened(f"{name} {value.removeprefix(f'{tree}/')}")
+    return name
+
+
+def shortened(text: str) -> str:
+    """The first line, not longer than is shown."""
+    line = text.strip().splitlines()[0] if text.strip() else ""
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
 
 
 def inside(report: AgentReport, tree: Path) -> AgentReport:

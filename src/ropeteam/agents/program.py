@@ -11,7 +11,16 @@ from typing import Final
 import msgspec
 
 from ropeteam.agents import endings
-from ropeteam.core.agent_files import EndLine, ProgressLine, ReportFile, RetryLine, TaskFile, UsageLine
+from ropeteam.core.agent_files import (
+    DeniedLine,
+    EndLine,
+    ProgressLine,
+    ReportFile,
+    RetryLine,
+    SessionLine,
+    TaskFile,
+    UsageLine,
+)
 from ropeteam.core.model import AgentReport, Outcome, Usage
 from ropeteam.ports import Exit, Finish, Launch, Said, Task
 
@@ -27,6 +36,8 @@ _event_name = msgspec.json.Decoder(_EventName)
 _progress = msgspec.json.Decoder(ProgressLine)
 _usage = msgspec.json.Decoder(UsageLine)
 _retry = msgspec.json.Decoder(RetryLine)
+_session = msgspec.json.Decoder(SessionLine)
+_denied = msgspec.json.Decoder(DeniedLine)
 _end = msgspec.json.Decoder(EndLine)
 _report = msgspec.json.Decoder(ReportFile)
 
@@ -80,6 +91,8 @@ class ProgramConversation:
         self._garbled = ""
         self._retry_at: float | None = None
         self._end: EndLine | None = None
+        self._session = ""
+        self._denials = 0
 
     def parse(self, line: bytes) -> Sequence[Said]:
         try:
@@ -103,6 +116,13 @@ class ProgramConversation:
                 retry = _retry.decode(line)
                 self._retry_at = retry.retry_at
                 return (Said(kind="retry", text=retry.text, status=retry.status),)
+            case "session":
+                self._session = _session.decode(line).id
+                return (Said(kind="session", text=self._session),)
+            case "denied":
+                denied = _denied.decode(line)
+                self._denials += 1
+                return (Said(kind="denied", text=denied.text),)
             case "end":
                 self._end = _end.decode(line)
                 return (Said(kind="end", text=self._end.text),)
@@ -118,8 +138,9 @@ class ProgramConversation:
             outcome=outcome,
             usage=report.usage or self._usage,
             report=endings.inside(report, self._task.tree),
+            session=self._session,
             evidence=evidence,
-            notices=notices,
+            notices=(*self._refused(), *notices),
             retry_at=self._can_go_on_at() if outcome in ("rate", "overload") else None,
         )
 
@@ -127,6 +148,9 @@ class ProgramConversation:
         """When the provider says it can go on; None when it does not say."""
         end = self._end
         return end.retry_at if end is not None and end.retry_at is not None else self._retry_at
+
+    def _refused(self) -> tuple[str, ...]:
+        return (f"It was not allowed {self._denials} things it tried.",) if self._denials else ()
 
     def _verdict(self, exit: Exit, problem: str) -> tuple[Outcome, str, tuple[str, ...]]:
         ended = endings.stopped(exit)
@@ -146,6 +170,11 @@ _REASONS: Final = {
     "rate": "its provider grants no more requests for now",
     "overload": "its provider does not answer",
     "auth": "its provider refused its log-in",
+    "context": "its conversation no longer fits the model",
+    "turns": "it reached its limit of turns",
+    "budget": "it reached its limit of money",
+    "denied": "it was not allowed what it needed",
+    "crashed": "it could not go on",
 }
 
 

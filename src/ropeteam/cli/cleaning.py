@@ -60,7 +60,7 @@ def clean(run: str | None, repo: Path, every: bool, purge: bool, as_json: bool, 
 def _clean(
     repository: app.Repository, state: RunState, purge: bool, yes: bool, as_json: bool, *, every: bool
 ) -> Cleaned:
-    from ropeteam import app, git
+    from ropeteam import app, git, hosted
     from ropeteam.errors import RunBusy
 
     run = state.begun.run
@@ -75,7 +75,8 @@ def _clean(
     with lock:
         lost = _to_purge(repository, state, yes=yes, as_json=as_json) if purge else []
         done.trees = [str(path) for path in app.remove_trees(repository, state)]
-        if not done.trees and _has_trees(state):
+        unheard = hosted.taken_unheard(repository.home / "journal.sqlite", state)
+        if not done.trees and (unheard or _has_trees(state)):
             done.kept = (
                 "a tree may hold work that is under no ref yet: `ropeteam resume` or `ropeteam cancel` keeps it first"
             )

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 from ropeteam.cli.page_parts import Page, Row, Section
 from ropeteam.cli.page_plan import in_short
 from ropeteam.cli.plain import escaped, money, plain, whole
-from ropeteam.core.settings import Plan
+from ropeteam.core.choosing import read
+from ropeteam.core.settings import AgentSettings, Plan
 
 if TYPE_CHECKING:
     from ropeteam import app
-    from ropeteam.core.settings import CheckCommand
+    from ropeteam.core.settings import CheckCommand, Settings
+    from ropeteam.ports import Probe
 
 PERMISSIONS = {
     "claude": "runs without asking for permission: it reads, writes and starts programs in its work tree. Hooks of the"
     " project's own .claude/settings.json run as they do for you",
     "command": "is your own program, started in its work tree",
+    "host": "is none that ropeteam starts: it hands units out (`ropeteam take`), and your host's own subagents do them,"
+    " with the permissions and the subscription of your host",
     "scripted": "plays a recording: no model, no network",
 }
 PROTECTED = (
@@ -25,6 +29,11 @@ PROTECTED = (
     " hidden from it, but for its own log-in."
 )
 NETWORK = {True: "The network is open.", False: "The network is closed."}
+HOSTED = (
+    "There can be none around them: your host starts them, and they can do whatever you let it do. Each has a work tree"
+    " of its own, which it is told to stay in, and your checkout is watched for changes."
+)
+CHECKS_CONFINED = "They can write the tree that they run in and nothing else of yours."
 UNPROTECTED = (
     "It runs with your rights: it can read and change whatever you can. Its work tree is separate and your checkout is"
     " watched for changes, but nothing stops it."
@@ -38,7 +47,7 @@ def consent_page(prepared: app.Prepared) -> Page:
     sections = (
         Section("Agent", _agent(prepared)),
         Section("The decision", _predicted(prepared)),
-        Section("Sandbox", (Row(sandbox_row(prepared.sandboxed, prepared.sandbox.why, s.sandbox.network)),)),
+        Section("Sandbox", _sandbox(prepared)),
         Section("Checks that will run", tuple(check_row(c) for c in prepared.checks) or (Row(("none found",)),)),
         Section("Set-up, once in every work tree", tuple(Row((plain(line),), code=True) for line in s.checks.setup)),
         Section(
@@ -63,15 +72,41 @@ def consent_page(prepared: app.Prepared) -> Page:
     )
 
 
+def _sandbox(prepared: app.Prepared) -> tuple[Row, ...]:
+    on, means = sandbox_row(prepared.sandboxed, prepared.sandbox.why, prepared.settings.sandbox.network)
+    if not prepared.hosted:
+        return (Row((on, means)),)
+    checks = CHECKS_CONFINED if prepared.sandboxed else means
+    return Row(("your host's subagents", HOSTED)), Row((f"the checks: {on}", checks))
+
+
 def _agent(prepared: app.Prepared) -> tuple[Row, ...]:
-    name = plain(f"{prepared.agent} {prepared.probe.version}".strip())
-    own = prepared.settings.agents.get(prepared.agent)
-    words = [PERMISSIONS.get(prepared.agent, "")]
+    rows = [row for probe in (prepared.probe, *prepared.others) for row in _one_agent(prepared, probe)]
+    told = [Row((escaped(why),)) for why in prepared.left_out]
+    return (*rows, *told, Row(("at once", _at_once(prepared))))
+
+
+def _one_agent(prepared: app.Prepared, probe: Probe) -> list[Row]:
+    own = prepared.settings.agents.get(probe.name)
+    words = [PERMISSIONS.get(probe.name, "")]
     words += [f"model {plain(own.model)}"] if own and own.model else []
-    rows = [Row((name, "; ".join(w for w in words if w)))]
-    program = shlex.join(own.argv) if own and own.argv else prepared.probe.path
-    rows += [Row((escaped(program),), code=True)] if program else []
-    return (*rows, Row(("at once", _at_once(prepared))))
+    words += [part for part in (_part(prepared.settings, probe.name),) if probe.name != prepared.agent]
+    rows = [Row((plain(f"{probe.name} {probe.version}".strip()), "; ".join(w for w in words if w)))]
+    program = shlex.join(own.argv) if own and own.argv else probe.path
+    return rows + ([Row((escaped(program),), code=True)] if program else [])
+
+
+def _part(settings: Settings, name: str) -> str:
+    """What an agent beside the run's own is there for."""
+    f = settings.agent_for
+    kinds = {"contract": f.contract, "units": f.unit, "planning": f.plan, "one agent's work": f.single}
+    kinds |= {"what is left after a fall": f.rest, "the belay": f.belay}
+    kinds |= {f"the layer {layer}": named for layer, named in f.layers.items()}
+    kinds |= f.patterns
+    does = [what for what, named in kinds.items() if named and read(named).agent == name]
+    stands_in = any(read(one).agent == name for one in settings.instead)
+    words = [f"for {plain(', '.join(does))}"] if does else []
+    return "; ".join([*words, *(["goes on when another's quota is used up"] if stands_in else [])])
 
 
 def _at_once(prepared: app.Prepared) -> str:
@@ -103,12 +138,12 @@ def check_row(c: CheckCommand) -> Row:
 def _opened(prepared: app.Prepared) -> tuple[Row, ...]:
     """What the settings add to what agents and checks can reach. Values of variables may be secret: names only."""
     s = prepared.settings
-    own = s.agents.get(prepared.agent)
+    own = {name for p in (prepared.probe, *prepared.others) for name in s.agents.get(p.name, AgentSettings()).env}
     rows = (
         ("may be written", s.sandbox.writable),
         ("a planning agent thinks with", s.plan.thinking_argv if s.plan.thinking_argv != Plan().thinking_argv else ()),
         ("your variables passed on", s.trees.pass_env),
-        ("variables set", (*s.trees.env, *(own.env if own else ()))),
+        ("variables set", (*s.trees.env, *sorted(own))),
     )
     return tuple(Row((what, ", ".join(escaped(name) for name in names))) for what, names in rows if names)
 
@@ -122,9 +157,18 @@ def _limits(prepared: app.Prepared) -> tuple[Row, ...]:
     rows = [
         Row(("money", cost)),
         Row(("tokens", tokens)),
-        Row(("time", f"{time}; {limits.attempt_seconds / 60:,.0f} min an attempt")),
+        Row(("time", f"{time}; {_longest(prepared)}")),
     ]
+    if prepared.hosted:
+        rows.append(Row(("counted", "of money and tokens only what your host's subagents report")))
     return tuple(rows)
+
+
+def _longest(prepared: app.Prepared) -> str:
+    limits = prepared.settings.limits
+    if prepared.hosted:
+        return f"{limits.host_seconds / 60:,.0f} min without a change in its tree, then a unit may be given to another"
+    return f"{limits.attempt_seconds / 60:,.0f} min an attempt"
 
 
 def _predicted(prepared: app.Prepared) -> tuple[Row, ...]:

@@ -183,7 +183,8 @@ def rows(state: RunState, doing: dict[str, str], now: float) -> list[tuple[str, 
             case ev.RunAgent():
                 running = [a for a in state.attempts if a.id == command.attempt]
                 what = doing.get(command.attempt) or "preparing its work tree"
-                found.append((command.attempt, what, _figures(state, running[0], now) if running else ""))
+                figures = _figures(state, running[0], now) if running else live_together.waited(state, command, now)
+                found.append((command.attempt, what, figures))
             case ev.MeasureBaseline():
                 found.append(("checks", "running on the code as it was, to compare with", ""))
             case ev.Validate():
@@ -221,4 +222,6 @@ def footer(state: RunState, now: float) -> str:
     label = f" of a scripted agent, {scale:g}-fold" if scale != 1.0 else ""
     worked_for = f"{duration(worked * scale)}{label}"
     spent_so_far = f"{tokens:,} tokens · {money(cost)}{limit}"
+    if live_together.unmeasured(state):
+        spent_so_far = live_together.UNKNOWN_USE
     return " · ".join([escaped(begun.feature.name), state.phase, spent_so_far, worked_for])  # the longest comes last

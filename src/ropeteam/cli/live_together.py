@@ -59,7 +59,13 @@ def _agent(state: RunState, c: ev.RunAgent, doing: dict[str, str], now: float) -
     what = doing.get(c.attempt) or ("at work" if a is not None else _before(c, now))
     if f"stop:{c.key}" in state.open:
         what = "being stopped"
-    return label(c.attempt), what, _figures(state, a, now) if a is not None else ""
+    return label(c.attempt), what, _figures(state, a, now) if a is not None else waited(state, c, now)
+
+
+def waited(state: RunState, c: ev.RunAgent, now: float) -> str:
+    """Since when an attempt waits for somebody to take it; empty for one that does not."""
+    since = state.offered.get(c.attempt)
+    return f"for {duration(max(0.0, now - since))}" if since is not None else ""
 
 
 def _before(c: ev.RunAgent, now: float) -> str:
@@ -184,6 +190,15 @@ def ahead(state: RunState, now: float) -> Text:
     return text
 
 
+UNKNOWN_USE: Final = "tokens not known"
+
+
+def unmeasured(state: RunState) -> bool:
+    """Nobody said what any agent used, or there is none that could be asked."""
+    cost, used, _ = spent(state.attempts)
+    return not cost and not used and any(a.hosted for a in state.attempts)
+
+
 def footer(state: RunState, now: float) -> str:
     """The run as a whole: its feature, what it cost so far, how long it goes on."""
     cost, used, _ = spent(state.attempts)
@@ -196,5 +211,10 @@ def footer(state: RunState, now: float) -> str:
     if state.fallen and state.phase == "running":
         phase = "one agent goes on"
     return " · ".join(
-        [name, phase, f"{tokens(used)} · {money(cost)}{limit}", f"{duration(covered(spans) * scale)}{label}"]
+        [
+            name,
+            phase,
+            UNKNOWN_USE if unmeasured(state) else f"{tokens(used)} · {money(cost)}{limit}",
+            f"{duration(covered(spans) * scale)}{label}",
+        ]
     )

@@ -45,6 +45,13 @@ def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
             return ("Tried with broken code: " + "; ".join(blind) + ".", "calm") if blind else None
         case ev.BaselineMeasured():
             return _baseline(event.checks)
+        case ev.AttemptOffered():
+            run = state.begun.run
+            return f"{event.attempt}: ready. `ropeteam take --run {run}` hands it out.", ""
+        case ev.HandedInLate():
+            return f"{event.attempt}: handed in when it was over; its tree is kept under {event.ref}.", "calm"
+        case ev.AttemptStarted() if event.by or state.attempt(event.attempt).hosted:
+            return f"{event.attempt}: taken{f' by {plain(event.by)}' if event.by else ''}.", ""
         case ev.AttemptStarted() if event.attempt.startswith("plan/"):
             why = state.begun.outlook.ask_agent if state.begun.outlook is not None else ""
             first = event.attempt == "plan/1"
@@ -56,6 +63,8 @@ def sentence(state: RunState, event: ev.AnyEvent) -> Said | None:
             return f"{event.attempt}: proposed a plan in {_took(state, event.result)}.", "good"
         case ev.AttemptSucceeded():
             return f"{event.attempt}: done in {_took(state, event.result)}, {_changed(event.result)}.", "good"
+        case ev.AttemptFailed() if state.attempt(event.attempt).stage == "lost":  # overdue
+            return f"{event.attempt}: {_evidence(event)}", "calm"
         case ev.AttemptFailed():
             return f"{event.attempt}: {event.outcome} after {_took(state, event.result)}. {_evidence(event)}", "calm"
         case ev.AttemptLost():

@@ -25,12 +25,16 @@ AsUsual = Literal["as usual"]
 def sentence(state: RunState, event: ev.AnyEvent) -> Said | AsUsual | None:
     """What is told of an event of several agents; `as usual` where it is told as for one agent."""
     match event:
+        case ev.AttemptStarted() if state.attempt(event.attempt).hosted:
+            return "as usual"
         case ev.AttemptStarted():
             return _begun(state, state.attempt(event.attempt))
         case ev.AttemptSucceeded():
             a = state.attempt(event.attempt)
             took = duration(event.result.seconds * time_scale(state))
             return f"{label(a.id)}: done in {took}, {count(len(event.result.changes), 'file')} changed.", "good"
+        case ev.AttemptFailed() if state.attempt(event.attempt).stage == "lost":  # overdue
+            return f"{label(event.attempt)}: {whole(event.result.evidence)}", "calm"
         case ev.AttemptFailed() if state.attempt(event.attempt).stage == "stopped":
             return f"{label(event.attempt)}: stopped; what it made is kept.", "dim"
         case ev.AttemptFailed():

@@ -7,7 +7,7 @@ from typing import Final
 from ropeteam.cli import page_together
 from ropeteam.cli.page_parts import Page, Row, Section, Tone
 from ropeteam.cli.page_plan import way_in_words
-from ropeteam.cli.plain import count, duration, escaped, money, plain, whole
+from ropeteam.cli.plain import count, duration, escaped, money, number, plain, whole
 from ropeteam.core.model import LandedReason, SideEstimate
 from ropeteam.core.report import AttemptLine, CheckLine, FileLine, Report, TriggerLine
 from ropeteam.core.triggers import SENTENCES
@@ -224,8 +224,8 @@ def _trigger(t: TriggerLine, report: Report) -> Row:
 
 
 def _attempt(a: AttemptLine) -> Row:
-    tokens = a.tokens.input + a.tokens.cached + a.tokens.output
-    parts = [a.agent, a.outcome or "running", duration(a.seconds), count(tokens, "token"), money(a.cost_usd)]
+    used = [count(a.used or 0, "token"), money(a.cost_usd or 0)] if a.used is not None else ["tokens not known"]
+    parts = [a.agent, a.outcome or "running", duration(a.seconds), *used]
     return Row((a.id, ", ".join(p for p in parts if p), escaped(a.ref)), tone="" if a.outcome == "ok" else "calm")
 
 
@@ -239,7 +239,7 @@ def _figures(report: Report) -> Section:
         Row((f"time{label}", duration(seconds) if seconds is not None else none, duration(a.seconds))),
         Row(("of it orchestration", "", duration(a.orchestration_seconds))),
         *page_together.planning(report),
-        Row(("tokens", f"{tokens:,.0f}" if tokens is not None else none, f"{a.tokens:,}")),
+        Row(("tokens", f"{tokens:,.0f}" if tokens is not None else none, number(a.tokens))),
         Row(("cost", money(cost) if cost is not None else none, money(a.cost_usd))),
     ]
     if p.parallel_seconds_p50 is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ropeteam.cli.page_parts import Page, Row, Section, Tone
-from ropeteam.cli.plain import count, escaped, money, plain
+from ropeteam.cli.plain import UNKNOWN, count, escaped, money, plain
 from ropeteam.core.fitting import FEW
 from ropeteam.core.history_report import CalibrationLine, CostLine, HistoryReport, RunLine
 
@@ -155,7 +155,9 @@ def _range(low: float | None, middle: float | None) -> str:
     return "-".join(f"{x:.1f}" for x in (low, middle) if x is not None)
 
 
-def _figure(number: float) -> str:
+def _figure(number: float | None) -> str:
+    if number is None:
+        return UNKNOWN
     if number < 1_000:
         return f"{number:,.0f}"
     return f"{number / 1_000:,.0f}k" if number < 999_500 else f"{number / 1_000_000:,.1f}M"

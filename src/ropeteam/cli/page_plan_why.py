@@ -115,6 +115,7 @@ def costs(c: Costs) -> Section:
         title += f"{plain(c.source)}; no run of this repository yet"
     rows = (
         Row(("an agent reads itself in", f"{_seconds(c.reading_seconds)}, {c.reading_tokens:,.0f} tokens")),
+        *([Row(("going on from another's reading", _seconds(c.fork_reading)))] if c.fork_reading is not None else []),
         Row(("an added line, re-work included", f"{_seconds(c.line_seconds)}, {c.line_tokens:,.0f} tokens")),
         Row(("on top, each file", _seconds(c.file_seconds))),
         Row(("the project's checks, once", _seconds(c.validation_seconds))),

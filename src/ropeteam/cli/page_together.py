@@ -6,7 +6,7 @@ from typing import Final
 
 from ropeteam.cli.falls import fell
 from ropeteam.cli.page_parts import Row, Section, Tone
-from ropeteam.cli.plain import count, duration, escaped, money, plain
+from ropeteam.cli.plain import count, duration, escaped, money, number, plain
 from ropeteam.core.report import Report, RequestLine, TriggerLine, UnitLine
 
 ALIKE: Final = 0.02
@@ -97,16 +97,22 @@ def units(report: Report) -> Section:
 
 
 def _unit(u: UnitLine) -> Row:
-    tokens = sum(a.tokens.input + a.tokens.cached + a.tokens.output for a in u.attempts)
+    measured = [a for a in u.attempts if a.used is not None]
+    tokens, cost = sum(a.used or 0 for a in measured), sum(a.cost_usd or 0.0 for a in measured)
+    known = bool(measured) or not u.attempts
     tones: dict[str, Tone] = {"validated": "good", "ejected": "calm", "failed": "calm", "superseded": "calm"}
-    seconds, cost = sum(a.seconds for a in u.attempts), sum(a.cost_usd for a in u.attempts)
+    seconds = sum(a.seconds for a in u.attempts)
     titles = {
         "rest": "what was left",
         "belay": "the whole feature, as insurance",
         "single": "the whole feature",
         "plan": "the plan",
     }
-    figures = (duration(seconds), f"{tokens:,}", money(cost)) if u.attempts else ("", "", "")
+    figures = (
+        (duration(seconds), number(tokens if known else None), money(cost if known else None))
+        if u.attempts
+        else ("", "", "")
+    )
     title = plain(u.title or titles.get(u.id, ""))
     return Row((u.id, title, u.state, str(len(u.attempts)), *figures), tone=tones.get(u.state, ""))
 
@@ -184,7 +190,7 @@ def figures(report: Report) -> Section:
         Row(("the last validation", "", duration(a.validation_seconds))),
         *planning(report),
         Row(
-            ("tokens", f"{p.parallel_tokens_p50:,.0f}" if p.parallel_tokens_p50 is not None else none, f"{a.tokens:,}")
+            ("tokens", f"{p.parallel_tokens_p50:,.0f}" if p.parallel_tokens_p50 is not None else none, number(a.tokens))
         ),
         Row(
             ("cost", money(p.parallel_cost_usd_p50) if p.parallel_cost_usd_p50 is not None else none, money(a.cost_usd))

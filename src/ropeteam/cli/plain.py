@@ -70,8 +70,19 @@ def clock_time(at: float, *, seconds: bool = False) -> str:
     return time.strftime("%H:%M:%S" if seconds else "%H:%M", time.localtime(at))
 
 
-def money(dollars: float) -> str:
+UNKNOWN = "not known"
+"""What nobody said: never shown as nothing."""
+
+
+def number(value: int | None) -> str:
+    """`1,234`."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def money(dollars: float | None) -> str:
     """`$1.23`; under ten cents with what can still be told apart."""
+    if dollars is None:
+        return UNKNOWN
     return f"${dollars:.2f}" if dollars >= 0.1 or dollars == 0 else f"${dollars:.4f}"
 
 

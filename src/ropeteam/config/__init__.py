@@ -81,9 +81,7 @@ def load(
 def _settings(chosen: Mapping[str, Given]) -> Settings:
     tree: dict[str, Any] = {}
     for one in chosen.values():
-        parts = (
-            ("agents", *one.key.parts[1:]) if len(one.key.parts) > 1 and one.key.parts[0] == "agent" else one.key.parts
-        )
+        parts = keys.place(one.key.parts)
         table = tree
         for part in parts[:-1]:
             table = table.setdefault(part, {})
@@ -121,8 +119,6 @@ def needs_consent(loaded: Loaded) -> list[tuple[str, object, str]]:
 
 
 def _at(tree: Any, parts: tuple[str, ...]) -> object:
-    if len(parts) > 1 and parts[0] == "agent":
-        parts = ("agents", *parts[1:])
-    for part in parts:
+    for part in keys.place(parts):
         tree = tree[part]
     return tree

@@ -17,7 +17,7 @@ import msgspec
 
 from ropeteam.core.settings import AgentSettings, Settings
 
-AGENTS = ("claude", "command", "host", "scripted")
+AGENTS = ("acp", "aider", "claude", "codex", "command", "gemini", "host", "mini-swe-agent", "opencode", "scripted")
 
 LONGEST_SECONDS = 100_000_000.0  # about three years: what dates can be made of
 
@@ -97,6 +97,20 @@ class Unknown(Exception):
         self.hint = hint
 
 
+_SPELLED = {"agent_for": "agent.for", "instead": "agent.instead"}
+"""Fields of `Settings` that stand in the table `agent` beside the agents themselves."""
+_BESIDE = ("for", "instead", "name")
+"""Names in the table `agent` that are no agents."""
+
+
+def place(parts: Sequence[str]) -> tuple[str, ...]:
+    """Where in `Settings`, as plain data, a setting stands."""
+    if len(parts) < 2 or parts[0] != "agent":
+        return tuple(parts)
+    beside = {"for": "agent_for", "instead": "instead"}
+    return (beside[parts[1]], *parts[2:]) if parts[1] in beside else ("agents", *parts[1:])
+
+
 @functools.cache
 def names() -> dict[str, Any]:
     """Dotted name -> type of every setting but those of single agents."""
@@ -104,10 +118,11 @@ def names() -> dict[str, Any]:
 
     def walk(prefix: str, struct: type) -> None:
         for name, kind in get_type_hints(struct).items():
+            spelled = _SPELLED.get(prefix + name, prefix + name)
             if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-                walk(f"{prefix}{name}.", kind)
+                walk(f"{spelled}.", kind)
             elif name != "agents":
-                found[prefix + name] = kind
+                found[spelled] = kind
 
     walk("", Settings)
     return found
@@ -121,13 +136,13 @@ def agent_fields() -> dict[str, Any]:
 def is_group(parts: tuple[str, ...]) -> bool:
     """Whether the name stands for a table of settings, not for one."""
     if parts[0] in ("agent", "agents"):
-        return len(parts) <= 2 and parts != ("agent", "name")
+        return len(parts) <= 2 and (len(parts) < 2 or parts[1] not in ("instead", "name"))
     return any(name.startswith(".".join(parts) + ".") for name in names())
 
 
 def is_agent(parts: tuple[str, ...]) -> bool:
     """Whether the name stands for the table of one agent."""
-    return len(parts) == 2 and parts[0] in ("agent", "agents") and parts != ("agent", "name")
+    return len(parts) == 2 and parts[0] in ("agent", "agents") and parts[1] not in _BESIDE
 
 
 def is_table(kind: Any) -> bool:
@@ -139,7 +154,7 @@ def resolve(name: str | Sequence[str], agents: Sequence[str], *, known_agents_on
     parts = tuple(name.split(".")) if isinstance(name, str) else tuple(name)
     if parts in (("agent",), ("agent", "name")):
         return Key(("agent",), names()["agent"], "agent")
-    if parts[0] in ("agent", "agents"):
+    if parts[0] in ("agent", "agents") and parts[1:2] not in (("for",), ("instead",)):
         return _of_agent(parts, agents, known_agents_only)
     for length in range(len(parts), 0, -1):
         kind = names().get(".".join(parts[:length]))

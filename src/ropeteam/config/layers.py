@@ -14,6 +14,7 @@ from ropeteam.config import keys, values
 from ropeteam.config.keys import Key, Unknown
 from ropeteam.config.lines import line_of
 from ropeteam.config.values import Wrong
+from ropeteam.core.layers import LAYERS
 from ropeteam.errors import BadInput
 
 Origin = Literal["default", "user", "repository", "environment", "set", "flag"]
@@ -223,15 +224,34 @@ def _of_table(
         key = _key(parts, place, agents)
         if keys.is_table(key.type) and isinstance(value, dict):
             for entry, content in value.items():
-                yield _given(_key((*parts, entry), place, agents), (*parts, entry), content, place)
+                given = _given(_key((*parts, entry), place, agents), (*parts, entry), content, place)
+                _known(given, (*parts, entry), place, agents)
+                yield given
         else:
-            yield _given(key, parts, value, place)
+            given = _given(key, parts, value, place)
+            _known(given, parts, place, agents)
+            yield given
             if key.parts == ("agent",) and value not in agents:
                 raise BadInput(
                     f"There is no agent {value!r}.",
                     where=place.at(parts),
                     hint=f"{keys.closest(str(value), agents)}Agents: {', '.join(agents)}.{place.advice}",
                 )
+
+
+def _known(given: Given, parts: tuple[str, ...], place: _Place, agents: Sequence[str]) -> None:
+    """Agents that are named for something must be there, and so must the layers."""
+    if given.key.parts[:2] not in (("agent", "for"), ("agent", "instead")):
+        return
+    for named in (given.value,) if isinstance(given.value, str) else given.value or ():  # type: ignore[attr-defined]
+        name = str(named).partition(":")[0]
+        if name not in agents:
+            hint = f"{keys.closest(name, agents)}Agents: {', '.join(agents)}; a model stands behind a colon."
+            raise BadInput(f"There is no agent {name!r}.", where=place.at(parts), hint=f"{hint}{place.advice}")
+    layer = given.key.parts[-1]
+    if given.key.parts[:3] == ("agent", "for", "layers") and layer not in LAYERS:
+        hint = f"{keys.closest(layer, LAYERS)}Layers: {', '.join(LAYERS)}."
+        raise BadInput(f"There is no layer {layer!r}.", where=place.at(parts), hint=f"{hint}{place.advice}")
 
 
 def _key(parts: tuple[str, ...], place: _Place, agents: Sequence[str]) -> Key:

@@ -48,13 +48,14 @@ def _bound(schema: dict[str, Any], bounds: keys.Range) -> None:
 def _with_agents(made: dict[str, Any]) -> None:
     """`agent = "claude"`, or a table `[agent]` with its name and one table for each agent."""
     of_agents = made["properties"]["agents"]
+    beside = {"for": made["properties"].pop("agent_for"), "instead": made["properties"].pop("instead")}
     of_agents["propertyNames"] = {"enum": list(keys.AGENTS)}
     made["properties"]["agent"] = {
         "anyOf": [
             {"type": "string"},
             {
                 "type": "object",
-                "properties": {"name": {"type": "string"}}
+                "properties": {"name": {"type": "string"}, **beside}
                 | {agent: {"$ref": "#/$defs/AgentSettings"} for agent in keys.AGENTS},
                 "additionalProperties": False,
             },

@@ -80,14 +80,28 @@ class RetryLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", ta
     text: str = ""
 
 
-class EndLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="end"):
-    """The last line on standard output of a program that gives up because its provider does not serve it.
+class SessionLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="session"):
+    """A line on standard output with the id of the program's conversation, for people who want to look at it."""
 
-    outcome: `rate` (too many requests, quota or credit used up), `overload` (the provider's own trouble, or no
-    connection), `auth` (not logged in, key refused). It counts before the exit code. retry_at: as in `RetryLine`.
+    id: str = ""
+
+
+class DeniedLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="denied"):
+    """A line on standard output: the program was refused a permission, for what `text` says, and went on without."""
+
+    text: str = ""
+
+
+class EndLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="end"):
+    """The last line on standard output of a program that gives up. It counts before the exit code.
+
+    outcome: because its provider does not serve it: `rate` (too many requests, quota or credit used up), `overload`
+    (the provider's own trouble, or no connection), `auth` (not logged in, key refused); at a limit: `context` (the
+    conversation no longer fits the model), `turns`, `budget`; `denied`: it cannot go on without a permission;
+    `crashed`: anything else. retry_at: as in `RetryLine`.
     """
 
-    outcome: Literal["rate", "overload", "auth"]
+    outcome: Literal["rate", "overload", "auth", "context", "turns", "budget", "denied", "crashed"]
     retry_at: float | None = None
     text: str = ""
 

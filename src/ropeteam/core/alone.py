@@ -13,7 +13,7 @@ from ropeteam.core.state import AttemptState, RunState
 def work(state: RunState) -> list[ev.AnyCommand]:
     """The one agent, one try after the other."""
     commands: list[ev.AnyCommand] = []
-    if not state.gauged and state.attempts:  # once an agent is at work: its tree is made first
+    if not state.gauged and (state.attempts or state.offered):  # once an agent can be at work: its tree is made first
         commands.append(ev.MeasureBaseline(commit=state.base))
     a = state.newest(state.solo)
     if a is None or a.stage in ("failed", "lost", "stopped"):

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from ropeteam.core import events as ev
 from ropeteam.core.budget import exhausted, overspent
+from ropeteam.core.choosing import in_place
 from ropeteam.core.decide import decide, decide_made
 from ropeteam.core.model import Action, Kind, Outcome, Trigger
 from ropeteam.core.next_attempt import next_attempt
@@ -107,8 +108,9 @@ def failed(state: RunState, a: AttemptState, outcome: Outcome, at: float) -> Run
         passed_before=passed,
         retry_seconds=state.begun.settings.limits.retry_seconds,
     )
+    state, aftermath, other = in_place(state, a, aftermath)
     a = replace(a, stage="failed", counted=aftermath.counted, not_before=aftermath.not_before)
     state = replace(state.with_attempt(a), resume_at=aftermath.not_before if aftermath.action == "park" else None)
     action: Action = "notice" if aftermath.action == "stop" else aftermath.action
-    evidence = a.result.evidence or f"{a.id} ended as {outcome}."
+    evidence = (a.result.evidence or f"{a.id} ended as {outcome}.") + other
     return state.pend(Trigger(id=aftermath.trigger, unit=PLAN, attempt=a.id, at=at, evidence=evidence, action=action))

@@ -138,7 +138,7 @@ class _Clock:
     def __init__(self, state: RunState) -> None:
         scale = time_scale(state)
         agents = [(a.started_at, _ended(state, a)) for a in state.attempts]
-        busy = [*agents, *((s.began, s.ended) for s in state.spans)]
+        busy = [*agents, *((s.began, s.ended) for s in state.spans if s.kind != "offer")]
         edges = sorted({state.begun.at, *(at for span in busy for at in span)})
         self._edges, self._times = edges, [0.0]
         self.gaps: list[tuple[float, float]] = []

@@ -6,7 +6,15 @@ journal measured, the more the more there is of it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from ropeteam.core.model import Value
+
+FORK_READING: Final = 45.0
+"""Seconds from the start of an agent that goes on from a conversation that has read the project to its first change:
+`Costs.fork_reading` where nothing was measured. The studies behind `docs/design/0017` take 30 s for a shared reading
+instead of 75 s, and 10 s for a fork that reads nothing more. That was assumed, not measured with a real model, and such
+an agent still reads what is its own: of the 45 s that would be saved 30 are believed (`docs/design/0029`)."""
 
 
 class Costs(Value, frozen=True, kw_only=True):
@@ -23,8 +31,9 @@ class Costs(Value, frozen=True, kw_only=True):
     agents are multiplied by it, since so many times as long as predicted, beside one agent, runs of several took here
     (1: nothing is known of that). contract_share: of the work on a file, what declaring its interface takes;
     contract_misses: how often what is declared is not what is needed; contract_reading: seconds its agent reads itself
-    in (None: as any other). wait_share: of a validation, what a unit waits for the checkpoint that it builds on. runs:
-    how many runs of this repository are in it (0: priors alone).
+    in (None: as any other); fork_reading: the same of one that goes on from the conversation that wrote the contract
+    (None: nobody can). wait_share: of a validation, what a unit waits for the checkpoint that it builds on. runs: how
+    many runs of this repository are in it (0: priors alone).
     """
 
     reading_seconds: float = 75.0
@@ -45,6 +54,7 @@ class Costs(Value, frozen=True, kw_only=True):
     contract_share: float = 0.08
     contract_misses: float = 0.05
     contract_reading: float | None = None
+    fork_reading: float | None = None
     wait_share: float = 1.0
     reading_tokens: float = 40_000.0
     line_tokens: float = 36.0

@@ -18,7 +18,7 @@ from ropeteam.core.fitting import work_tokens
 from ropeteam.core.layers import rank_of
 from ropeteam.core.model import Confidence, Plan, PlanEstimate, SideEstimate, Unit, UnitEstimate
 from ropeteam.core.patterns import owns
-from ropeteam.core.simulate import Layout, Outcomes, Piece, Work, quantile, simulate, weathers
+from ropeteam.core.simulate import Layout, Outcomes, Piece, Work, quantile, reading_of, simulate, weathers
 from ropeteam.core.sizes import lines_of
 from ropeteam.core.survey import PlannedFile, Survey
 from ropeteam.core.trials import draws_for, work_of
@@ -72,7 +72,7 @@ def estimated(
 def play(plan: Plan, survey: Survey, costs: Costs, *, workers: int, seed: int, draws: int = DRAWS) -> Played:
     """Both ways, so many times."""
     survey = _with_all(plan, survey)
-    work, layout = work_of(survey, costs), _layout(plan, survey)
+    work, layout = work_of(survey, costs), _layout(plan, survey, costs)
     work, layout = _as_stated(plan, work, layout, costs)
     drawn = weathers(work, costs, draws=draws_for(len(work.seconds), draws), seed=seed)
     found = simulate(layout, work, costs, drawn, workers=workers)
@@ -121,13 +121,17 @@ def declared(plan: Plan, survey: Survey, owner: Sequence[int]) -> frozenset[int]
     )
 
 
-def _layout(plan: Plan, survey: Survey) -> Layout:
+def _layout(plan: Plan, survey: Survey, costs: Costs) -> Layout:
     owner = owners(plan, survey)
     spoken_for = declared(plan, survey, owner)
     number = {unit.id: n for n, unit in enumerate(plan.units)}
-    needs = graph.needs(plan)
+    needs, before = graph.needs(plan), graph.ancestors(plan)
     pieces = tuple(
-        Piece(tuple(f for f, o in enumerate(owner) if o == n), needs=tuple(number[i] for i in needs[unit.id]))
+        Piece(
+            tuple(f for f, o in enumerate(owner) if o == n),
+            needs=tuple(number[i] for i in needs[unit.id]),
+            reading=costs.fork_reading if plan.contract in before[unit.id] else None,
+        )
         for n, unit in enumerate(plan.units)
     )
     return Layout(pieces, spoken_for)
@@ -175,7 +179,7 @@ def _wider(unit: Unit, files: Sequence[tuple[float, float]], costs: Costs) -> fl
 def _unit(played: Played, n: int, costs: Costs) -> Unit:
     unit, piece = played.plan.units[n], played.layout.pieces[n]
     stated = unit.estimate
-    reading = costs.reading_seconds if piece.reading is None else piece.reading
+    reading = reading_of(piece, costs)
     seconds = [played.work.seconds[f] for f in piece.files]
     work = sum(seconds) + piece.extra
     sizes = sum((s * played.work.sigmas[f]) ** 2 for s, f in zip(seconds, piece.files, strict=True))

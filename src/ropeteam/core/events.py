@@ -158,7 +158,11 @@ class AttemptOffered(Event, frozen=True, kw_only=True):
 
 class AttemptStarted(Event, frozen=True, kw_only=True):
     """Journalled before the process is started. tree, folder: absolute; slot: small number, free for this attempt.
-    since: of one that was offered, when it was taken; by: by whom."""
+
+    since: of one that was offered, when it was taken; by: by whom. at_path: where its agent sees the tree, where that
+    is another place (in the sandbox). forks: whether others can go on from a copy of its conversation. fork: the
+    attempt whose conversation it does go on from.
+    """
 
     attempt: str
     tree: str
@@ -168,6 +172,9 @@ class AttemptStarted(Event, frozen=True, kw_only=True):
     slot: int = 0
     since: float = 0.0
     by: str = ""
+    at_path: str = ""
+    forks: bool = False
+    fork: str = ""
 
 
 class UsageReported(Event, frozen=True, kw_only=True):

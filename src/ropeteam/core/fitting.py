@@ -80,9 +80,11 @@ def fitted(priors: Costs, runs: Sequence[PastRun], agent: str, model: str = "") 
     seen = [o for r in runs for o in r.observations]
     good = [o for o in seen if o.good and o.seconds >= INSTANT]
     worth = _worth(good, agent, model)
-    reading = _near(
-        priors.reading_seconds, [(math.log(o.reading_seconds), w) for o, w in worth if o.reading_seconds >= INSTANT]
-    )
+    read = [(math.log(o.reading_seconds), w, o.forked) for o, w in worth if o.reading_seconds >= INSTANT]
+    reading = _near(priors.reading_seconds, [(log, w) for log, w, forked in read if not forked])
+    fork = priors.fork_reading
+    if fork is not None:
+        fork = _near(fork, [(log, w) for log, w, forked in read if forked])
     paces = [(pace, w) for o, w in worth if (pace := _pace(priors, o, reading)) is not None]
     pace = math.exp(_middle(paces, PRIOR))
     spread = _spread(priors, paces)
@@ -92,6 +94,7 @@ def fitted(priors: Costs, runs: Sequence[PastRun], agent: str, model: str = "") 
     costs = replace(
         priors,
         reading_seconds=reading,
+        fork_reading=fork,
         line_seconds=priors.line_seconds * _bounded(pace),
         file_seconds=priors.file_seconds * _bounded(pace),
         sigma=priors.sigma * spread,

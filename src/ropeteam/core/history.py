@@ -33,7 +33,7 @@ class Observation(Value, frozen=True, kw_only=True):
     files, lines: its size as it was predicted from what was planned (files: as they were changed, where no plan says
     any; 0 and None: not known). planned_seconds, planned_tokens: medians that its plan stated. seconds,
     reading_seconds (0: not known): as measured, in feature time; tokens: all of them. failed: it came to nothing by
-    itself.
+    itself. forked: it went on from another's conversation, so that it had less to read.
     """
 
     agent: str
@@ -51,6 +51,7 @@ class Observation(Value, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     good: bool = False
     failed: bool = False
+    forked: bool = False
 
     @property
     def scripted(self) -> bool:
@@ -96,8 +97,8 @@ class PastRun(Value, frozen=True, kw_only=True):
     single_seconds: float | None = None
     single_measured: bool = False
     speedup: float | None = None
-    tokens: int = 0
-    cost_usd: float = 0.0
+    tokens: int | None = 0
+    cost_usd: float | None = 0.0
     observations: tuple[Observation, ...] = ()
     validations: tuple[float, ...] = ()
     merges: tuple[float, ...] = ()
@@ -166,7 +167,7 @@ def past(state: RunState) -> PastRun | None:
         observations=observations,
         validations=_lengths(state, "validate", scale) or _baseline(state),
         merges=_lengths(state, "merge", scale),
-        trees=tuple(round(max(0.0, a.started_at - a.asked_at), 3) for a in state.attempts if a.asked_at),
+        trees=tuple(round(max(0.0, a.ready_at - a.asked_at), 3) for a in state.attempts if a.asked_at),
         merged=sum(bool(a.merged) for a in pieces(state)) if state.together else 0,
         conflicts=len(conflicts) if state.together else 0,
         broken=len(broken) if state.together else 0,
@@ -213,6 +214,7 @@ def _observed(state: RunState, a: AttemptState, scale: float) -> Observation:
         outcome=a.outcome,
         good=a.outcome == "ok" and a.stage == "validated" and a.kind != "plan",
         failed=a.stage == "failed" and a.outcome in TOLD and a.kind != "plan",
+        forked=bool(a.fork),
     )
 
 

@@ -52,8 +52,8 @@ class RunActual(Value, frozen=True, kw_only=True, omit_defaults=False):
     single_seconds: float | None
     single_measured: bool
     speedup: float | None
-    tokens: int
-    cost_usd: float
+    tokens: int | None
+    cost_usd: float | None
 
 
 class RunLine(Value, frozen=True, kw_only=True, omit_defaults=False):

@@ -12,7 +12,7 @@ from textwrap import shorten
 from typing import Literal
 
 from ropeteam.core import events as ev
-from ropeteam.core.model import Kind, Phase, RunOutcome, Unit, Value
+from ropeteam.core.model import Kind, LandedReason, Phase, RunOutcome, Unit, Value
 from ropeteam.core.state import RunState
 
 SOON_SECONDS = 2.0
@@ -61,7 +61,8 @@ class Taken(Value, frozen=True, kw_only=True):
 
     unit: to be done. wait_seconds: ask again after so long; out: attempts that subagents have. done: there is nothing
     to be done any more, because the run ended (`outcome`) or stands still (`state`: `parked`, `interrupted`; only
-    `ropeteam resume` goes on with it then). why: of waiting, of standing still or of not being delivered, in words.
+    `ropeteam resume` goes on with it then). landed_reason: why a result that was delivered is not on the branch.
+    why: of waiting, of standing still or of not being delivered, in words.
     """
 
     run: str
@@ -72,6 +73,7 @@ class Taken(Value, frozen=True, kw_only=True):
     state: Phase | None = None
     outcome: RunOutcome | None = None
     landed: bool = False
+    landed_reason: LandedReason | None = None
     branch: str = ""
     why: str = ""
 
@@ -117,7 +119,7 @@ class Offer(Value, frozen=True, kw_only=True):
 
     @property
     def out(self) -> bool:
-        """With a subagent, or back from it and not ended yet."""
+        """It was taken, and has not been stopped: with a subagent, or back from it."""
         return self.state in ("taken", "handed")
 
 
@@ -153,10 +155,10 @@ def answer(state: RunState, offers: Sequence[Offer], now: float) -> Give | Begin
     """What somebody who asks for a unit gets. offers: of the run, in any order."""
     if stands_still(state):
         return NoMore()
-    free = sorted((o for o in offers if o.state == "offered"), key=lambda o: o.at)
+    free = sorted((o for o in offers if o.state == "offered"), key=lambda o: (o.unit.kind == "belay", o.at))
     if free and not state.stop:
         return Give(attempt=free[0].attempt)
-    out = [o for o in offers if o.out]
+    out = out_now(state, offers)
     coming = _coming(state, out)
     late = sorted((o for o in out if overdue(o, now) and not o.wanted), key=lambda o: o.deadline)
     if late and not coming:
@@ -164,14 +166,26 @@ def answer(state: RunState, offers: Sequence[Offer], now: float) -> Give | Begin
     if coming or any(o.wanted for o in out):
         return Wait(seconds=SOON_SECONDS, why=coming or "a successor of an overdue attempt is being made ready")
     many = f"{len(out)} units are" if len(out) != 1 else "1 unit is"
-    return Wait(seconds=LATER_SECONDS, why=f"{many} with subagents; nothing else can begin until one is handed in")
+    ours = len(state.under_way()) - len(out)
+    beside = f" and {ours} with agents that ropeteam started" if ours else ""
+    why = f"{many} with subagents{beside}; nothing else can begin until one of them is done"
+    return Wait(seconds=LATER_SECONDS, why=why)
+
+
+def out_now(state: RunState, offers: Sequence[Offer]) -> list[Offer]:
+    """Those with subagents, and those that were handed in and have not ended yet."""
+    under_way = {c.attempt for c in state.under_way()}
+    return [o for o in offers if o.out and o.attempt in under_way]
 
 
 def _coming(state: RunState, out: Sequence[Offer]) -> str:
     """What is under way that may lead to another unit, in words; empty for nothing."""
-    have = {o.attempt for o in out}
-    if any(c.attempt not in have for c in state.under_way()):
+    have, begun = {o.attempt for o in out}, {a.id: a for a in state.attempts}
+    others = [c for c in state.under_way() if c.attempt not in have]
+    if any(c.attempt not in begun for c in others):
         return "a unit is being made ready"
+    if any(begun[c.attempt].hosted for c in others):
+        return "the work of one that is over is being kept"
     if any(o.state == "handed" for o in out):
         return "what was handed in is being looked at"
     if any(isinstance(c, ev.Merge | ev.Validate | ev.Assess | ev.MeasureBaseline) for c in state.open.values()):
@@ -242,6 +256,8 @@ def brief(state: RunState, command: ev.RunAgent, unit: Unit | None, goal: str) -
     if unit is not None:
         lines.append(shorten(goal, BRIEF_CHARACTERS, placeholder="…"))
         lines.append("Writes " + shorten(", ".join(unit.writes), BRIEF_CHARACTERS, placeholder="…") + ".")
-    if command.earlier:
+    if command.earlier and command.kind == "plan":
+        lines.append("An earlier plan was refused; the prompt says why.")
+    elif command.earlier:
         lines.append(f"Earlier tries: {len(command.earlier)}; the last one's work is in the tree.")
     return "\n".join(lines)

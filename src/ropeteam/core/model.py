@@ -378,7 +378,8 @@ class AttemptResult(Value, frozen=True, kw_only=True):
     stashes). ignored: paths that the agent wrote and the repository ignores (in the tree, in no snapshot).
     retry_at: when the provider says it can go on. log: absolute path of the attempt's folder. checkout: what changed in
     the user's own checkout while it ran, a sentence each. reading_seconds: from its start to the first
-    change of a file that is in the snapshot (0: not known).
+    change of a file that is in the snapshot (0: not known). compacted: its conversation was shortened, so that it no
+    longer holds what was read. unforked: it could not begin, because there was no conversation to go on from.
     """
 
     seconds: float = 0.0
@@ -397,6 +398,8 @@ class AttemptResult(Value, frozen=True, kw_only=True):
     retry_at: float | None = None
     log: str = ""
     checkout: tuple[str, ...] = ()
+    compacted: bool = False
+    unforked: bool = False
 
 
 # ---- what the checks said

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ropeteam.core import events as ev
 from ropeteam.core.budget import left_of_limits
+from ropeteam.core.choosing import chosen
 from ropeteam.core.model import Asked, Kind
+from ropeteam.core.reading import scout_of
 from ropeteam.core.state import RunState
 
 
@@ -24,6 +26,9 @@ def next_attempt(
     last = before[-1] if before else None
     kept = next((a for a in reversed(before) if a.result.commit), None)
     usd, tokens, seconds = left_of_limits(state)
+    piece = state.plan_unit(unit) if kind in ("contract", "unit") and state.plan is not None else None
+    who = chosen(state, kind, piece)
+    own = state.begun.answers.agent
     longest = state.begun.settings.limits.attempt_seconds
     return ev.RunAgent(
         attempt=f"{unit}/{last.n + 1 if last else 1}",
@@ -38,6 +43,9 @@ def next_attempt(
         asked=last.asked if last else asked,
         budget_usd=usd,
         budget_tokens=tokens,
+        agent="" if who.agent == own else who.agent,
+        model=who.model,
+        fork=scout_of(state, unit, kind, who.agent, who.model),
     )
 
 

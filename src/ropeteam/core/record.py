@@ -247,6 +247,7 @@ def _resumed(state: RunState, event: ev.Resumed) -> RunState:
         clockwork=replace(state.clockwork, since=event.at),
         resume_at=None,
         parking=False,
+        used_up=(),
     )
     state = _new_limits(state, event)
     for a in state.attempts:

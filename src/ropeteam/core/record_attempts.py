@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from ropeteam.core import asking
 from ropeteam.core import events as ev
 from ropeteam.core.budget import exhausted, raised, watch_budget, watch_context
+from ropeteam.core.choosing import in_place
 from ropeteam.core.falling import drop, eject, fall, let_go
-from ropeteam.core.model import Outcome, Trigger
+from ropeteam.core.model import Action, Outcome, Trigger
 from ropeteam.core.progress import ALONE, outside, pieces, top
 from ropeteam.core.record_checks import reject
 from ropeteam.core.state import AttemptState, RunState
@@ -39,8 +40,12 @@ def attempt_started(state: RunState, event: ev.AttemptStarted) -> RunState:
         start=event.start,
         base=command.base,
         agent=event.agent,
+        model=command.model,
         tree=event.tree,
         folder=event.folder,
+        at_path=event.at_path,
+        forks=event.forks,
+        fork=event.fork,
         slot=event.slot,
         asked_at=min(event.at, max(since, command.not_before)),
         offered_at=offered_at,
@@ -153,7 +158,10 @@ def _more(number: int) -> str:
 
 def _piece_failed(state: RunState, a: AttemptState, outcome: Outcome, at: float) -> RunState:
     """A unit or the belay failed of its own accord."""
+    if a.fork and a.result.unforked:
+        return _begins_anew(state, a, at)
     before = [x for x in state.attempts if x.unit == a.unit and x.id != a.id and x.outcome in MAY_PASS]
+    before = [x for x in before if x.agent == a.agent]
     before = [x for x in before if x.started_at >= _last_park(state)]
     next_step = after_unit_failure(
         outcome,
@@ -163,7 +171,8 @@ def _piece_failed(state: RunState, a: AttemptState, outcome: Outcome, at: float)
         retry_seconds=state.begun.settings.limits.retry_seconds,
         fallback=state.begun.settings.fallback,
     )
-    said = a.result.evidence or f"{a.id} ended as {outcome}."
+    state, next_step, other = in_place(state, a, next_step)
+    said = (a.result.evidence or f"{a.id} ended as {outcome}.") + other
     t = Trigger(id=next_step.trigger, unit=a.unit, attempt=a.id, at=at, evidence=said, action=next_step.action)
     if next_step.action in ("retry", "park"):
         return _again(state, a, next_step).pend(t)
@@ -177,6 +186,15 @@ def _piece_failed(state: RunState, a: AttemptState, outcome: Outcome, at: float)
         told = f"{a.unit} failed again after it was tried once more: {said}"
         state = fall(state, replace(t, id="unit_failed_twice", evidence=told))
     return state
+
+
+def _begins_anew(state: RunState, a: AttemptState, at: float) -> RunState:
+    """It found no conversation to go on from, and did nothing: the next one reads for itself."""
+    said = f"It could not go on from what {a.fork} had read: {a.result.evidence or 'the conversation is not there.'}"
+    a = replace(a, stage="failed", again=goes_on(state, a))
+    action: Action = "retry" if a.again else "notice"
+    t = Trigger(id="agent_crashed", unit=a.unit, attempt=a.id, at=at, evidence=said, action=action)
+    return state.with_attempt(a).pend(t)
 
 
 def _again(state: RunState, a: AttemptState, next_step: Aftermath) -> RunState:
@@ -195,6 +213,8 @@ def _attempt_failed(state: RunState, a: AttemptState, outcome: Outcome, at: floa
     for earlier in reversed(tries[:-1]):
         if earlier.outcome not in MAY_PASS or earlier.counted or earlier.started_at < _last_park(state):
             break
+        if earlier.agent != a.agent:
+            break
         before += 1
     counted, nothing_left = sum(x.counted for x in tries), exhausted(state)
     next_step = after_failure(
@@ -205,6 +225,7 @@ def _attempt_failed(state: RunState, a: AttemptState, outcome: Outcome, at: floa
         passed_before=before,
         retry_seconds=state.begun.settings.limits.retry_seconds,
     )
+    state, next_step, other = in_place(state, a, next_step)
     if nothing_left:
         next_step = replace(next_step, action="stop")
     a = replace(a, stage="failed", counted=next_step.counted, not_before=next_step.not_before)
@@ -216,7 +237,7 @@ def _attempt_failed(state: RunState, a: AttemptState, outcome: Outcome, at: floa
             unit=a.unit,
             attempt=a.id,
             at=at,
-            evidence=a.result.evidence or f"{a.id} ended as {outcome}.",
+            evidence=(a.result.evidence or f"{a.id} ended as {outcome}.") + other,
             action=next_step.action,
         ),
     )

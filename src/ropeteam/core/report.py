@@ -38,13 +38,20 @@ class Tokens(Value, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class AttemptLine(Value, frozen=True, kw_only=True, omit_defaults=False):
+    """tokens, cost_usd: null where nobody said what it used (host mode)."""
+
     id: str
     agent: str
     outcome: Outcome | None
     seconds: float
-    tokens: Tokens
-    cost_usd: float
+    tokens: Tokens | None
+    cost_usd: float | None
     ref: str
+
+    @property
+    def used(self) -> int | None:
+        """All its tokens."""
+        return None if self.tokens is None else self.tokens.input + self.tokens.cached + self.tokens.output
 
 
 class UnitLine(Value, frozen=True, kw_only=True, omit_defaults=False):
@@ -330,8 +337,8 @@ def _attempt(a: AttemptState, scale: float) -> AttemptLine:
         agent=a.agent,
         outcome=a.outcome,
         seconds=round(a.result.seconds * scale, 1),
-        tokens=Tokens(input=a.usage.input, cached=a.usage.cached, output=a.usage.output),
-        cost_usd=round(a.usage.cost_usd, 4),
+        tokens=None if a.unmeasured else Tokens(input=a.usage.input, cached=a.usage.cached, output=a.usage.output),
+        cost_usd=None if a.unmeasured else round(a.usage.cost_usd, 4),
         ref=a.result.ref,
     )
 
@@ -429,9 +436,23 @@ def _notices(state: RunState) -> tuple[str, ...]:
         if ignored := [p for p in a.result.ignored if not is_cache(p)]:
             shown = ", ".join(ignored[:5]) + (f" and {len(ignored) - 5} more" if len(ignored) > 5 else "")
             notices.append(f"{a.id}: wrote files that the repository ignores, which are in no commit: {shown}")
+    notices += _unmeasured(state)
     if state.documents_problem:
         notices.append(f"The run's documents could not be written: {state.documents_problem}")
     return tuple(dict.fromkeys(notices))
+
+
+def _unmeasured(state: RunState) -> list[str]:
+    """What is not known of what a host's subagents did."""
+    ended = [a for a in state.attempts if a.hosted and a.stage != "running"]
+    if not ended:
+        return []
+    told = ["How full the context of a host's subagents was is not measured."]
+    silent = [a.id for a in ended if a.unmeasured]
+    if silent:
+        shown = ", ".join(silent[:5]) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
+        told.append(f"Their host did not say what these used, so that it is in no sum: {shown}.")
+    return told
 
 
 def _iso(at: float) -> str:

@@ -168,6 +168,21 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     time_scale: float = 1.0
 
 
+class AgentFor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who does what, where it is not the run's own agent: a name of an agent, or `name:model`. By kind of attempt, by
+    the layer of a unit (`core.layers.LAYERS`), and by gitignore-style patterns of what it writes (all of it must fit
+    one). A pattern goes before a layer, a layer before a kind."""
+
+    contract: str | None = None
+    unit: str | None = None
+    plan: str | None = None
+    single: str | None = None
+    rest: str | None = None
+    belay: str | None = None
+    layers: dict[str, str] = {}
+    patterns: dict[str, str] = {}
+
+
 class Reading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What units read before their first edit. share: fork: each goes on from a copy of the conversation that wrote the
     contract, where its agent can; pack: each is given a context pack instead; auto: fork where it can be, else pack;
@@ -187,10 +202,13 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that can be set, as it holds for one run."""
+    """Everything that can be set, as it holds for one run. agents: `agent.NAME` in the settings' files; agent_for:
+    `agent.for`; instead: `agent.instead`, who goes on when the quota of another is used up, in this order."""
 
     agent: str | None = None
     agents: dict[str, AgentSettings] = {}
+    agent_for: AgentFor = AgentFor()
+    instead: tuple[str, ...] = ()
     land: Literal["ask", "yes", "no"] = "ask"
     workers: int = 4
     fallback: Literal["salvage", "strict"] = "salvage"

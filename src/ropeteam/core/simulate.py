@@ -245,6 +245,11 @@ def together(way: Course, here: Weather, costs: Costs, workers: int) -> tuple[fl
     return (costs.planning_seconds + end) * costs.optimism, mended
 
 
+def reading_of(piece: Piece, costs: Costs) -> float:
+    """Seconds its agent reads itself in: at most what any other does."""
+    return costs.reading_seconds if piece.reading is None else min(piece.reading, costs.reading_seconds)
+
+
 def lengths(way: Course, here: Weather, costs: Costs) -> tuple[list[float], list[float]]:
     """Of each unit the seconds of its work, and those of its attempts with all that is around the work."""
     doing, taken = [], []
@@ -252,7 +257,7 @@ def lengths(way: Course, here: Weather, costs: Costs) -> tuple[list[float], list
     for piece, lead in zip(way.layout.pieces, way.leads, strict=True):
         pace = common * (here.own[lead] if lead >= 0 else here.alone)
         work = (piece.extra + sum([sizes[f] for f in piece.files])) * pace
-        whole = work + pace * (costs.reading_seconds if piece.reading is None else piece.reading)
+        whole = work + pace * reading_of(piece, costs)
         if (here.luck[lead] if lead >= 0 else 1.0) < costs.failed:
             whole += _mending(work, costs, 1)
         doing.append(work)

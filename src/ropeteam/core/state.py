@@ -41,7 +41,8 @@ class AttemptState(Value, frozen=True, kw_only=True):
     merged: the commit that holds its work on the integration. not_before: when a next attempt may start. unkept: it
     has no snapshot and cannot have one: its work is in its tree alone. told_to_stop: by an orchestrator that went away
     before it saw the end. asked_at: since when it was being made ready (its tree, its task). offered_at: since when a
-    host could take it, 0 for an agent that we start; by: who took it.
+    host could take it, 0 for an agent that we start; by: who took it. model: that was chosen for it, empty for its
+    agent's own. at_path, forks, fork: as `AttemptStarted` has them.
     """
 
     id: str
@@ -51,8 +52,12 @@ class AttemptState(Value, frozen=True, kw_only=True):
     start: str
     base: str
     agent: str = ""
+    model: str = ""
     tree: str = ""
     folder: str = ""
+    at_path: str = ""
+    forks: bool = False
+    fork: str = ""
     slot: int = 0
     stage: Stage = "running"
     asked_at: float = 0.0
@@ -144,6 +149,7 @@ class RunState(Value, frozen=True, kw_only=True):
     of merged attempts that wait on top of it, in order; suspects: how many of them, from the front, are known to fail
     together (0: nothing is known). complete: the checkpoint passed as the last one. complaint: why it did not.
     fresh: what happened last is that a candidate became the checkpoint, but for what was told or planned anew of that.
+    used_up: agents that cannot go on (quota, log-in) since the run was begun or resumed last, where others may.
     offered: attempts that wait for somebody to take them, and since when.
     fallen: how the run fell back, once it has. parking: it parks once the attempts under way have ended.
     """
@@ -163,6 +169,7 @@ class RunState(Value, frozen=True, kw_only=True):
     complaint: str = ""
     fallen: Literal["", "salvage", "strict"] = ""
     parking: bool = False
+    used_up: tuple[str, ...] = ()
     foreseen: tuple[ConflictForeseen, ...] = ()
     spans: tuple[Span, ...] = ()
     baseline: tuple[Baseline, ...] | None = None

@@ -14,8 +14,8 @@ from ropeteam.core.state import AttemptState, RunState, spent
 
 
 class SpanLine(Value, frozen=True, kw_only=True, omit_defaults=False):
-    """A stretch of time in seconds from the beginning of the run. kind: `attempt`, `baseline`, `validate`, `merge` or
-    `land`; of: the attempt or the commit; critical: the run's end hung on it."""
+    """A stretch of time in seconds from the beginning of the run. kind: `attempt`, `baseline`, `validate`, `merge`,
+    `land` or `offer`; of: the attempt or the commit; critical: the run's end hung on it."""
 
     kind: str
     of: str
@@ -27,19 +27,21 @@ class SpanLine(Value, frozen=True, kw_only=True, omit_defaults=False):
 
 class Actual(Value, frozen=True, kw_only=True, omit_defaults=False):
     """seconds: wall time in which the run was driven, without waiting for the user. orchestration_seconds: of it, what
-    was neither an agent at work, nor a check that everything waited for, nor waiting for a provider.
+    was neither an agent at work, nor a check that everything waited for, nor waiting for a provider or, in host mode,
+    for somebody to take a unit.
     single_seconds_estimated: for several agents one reading-in, what the units took without their own reading-in, and
     one validation; with a belay that ended, what that took. validation_seconds: a last look at the whole, as measured.
-    insurance_usd: what the belay cost. planning_seconds: until it was decided how to work."""
+    insurance_usd: what the belay cost. planning_seconds: until it was decided how to work. tokens, cost_usd: null where
+    nobody said what any agent used (host mode)."""
 
     seconds: float = 0.0
     single_seconds_estimated: float | None = None
     speedup_estimated: float | None = None
-    tokens: int = 0
-    cost_usd: float = 0.0
+    tokens: int | None = 0
+    cost_usd: float | None = 0.0
     orchestration_seconds: float = 0.0
     validation_seconds: float = 0.0
-    insurance_usd: float = 0.0
+    insurance_usd: float | None = 0.0
     planning_seconds: float = 0.0
 
 
@@ -56,22 +58,24 @@ def actual(state: RunState, scale: float) -> Actual:
     c = state.clockwork
     wall = max(0.0, c.driven - c.asked)
     if not state.together:
-        total, idle = wall + agents * (scale - 1.0), max(0.0, wall - agents - c.checks - c.waited)
+        total = wall + agents * (scale - 1.0)
+        idle = max(0.0, wall - agents - c.checks - c.waited - covered(_offered(state)))
     else:
         busy = covered(_agents(state))
         total = wall + busy * (scale - 1.0)
-        idle = max(0.0, wall - covered([*_agents(state), *_checks(state)]) - c.waited)
+        idle = max(0.0, wall - covered([*_agents(state), *_checks(state), *_offered(state)]) - c.waited)
     ended = state.outcome is not None
     alone = one_agent(state, scale) if state.together else total
+    unknown = not tokens and not money and any(a.unmeasured for a in state.attempts)
     return Actual(
         seconds=round(total, 1),
         single_seconds_estimated=round(alone, 1) if ended and alone is not None else None,
         speedup_estimated=round(alone / total, 2) if ended and total and alone is not None else None,
-        tokens=tokens,
-        cost_usd=round(money, 4),
+        tokens=None if unknown else tokens,
+        cost_usd=None if unknown else round(money, 4),
         orchestration_seconds=round(idle, 1),
         validation_seconds=round(_validation(state), 1),
-        insurance_usd=round(sum(a.usage.cost_usd for a in state.attempts if a.unit == "belay"), 4),
+        insurance_usd=_insurance(state),
         planning_seconds=round(_planning(state, scale), 1),
     )
 
@@ -88,6 +92,13 @@ def one_agent(state: RunState, scale: float) -> float | None:
     reading = max(a.result.reading_seconds for a in done)
     work = sum(a.result.seconds - a.result.reading_seconds for a in done)
     return (reading + work) * scale + _validation(state)
+
+
+def _insurance(state: RunState) -> float | None:
+    """What the belay cost; None where nobody said so."""
+    tries = [a for a in state.attempts if a.unit == "belay"]
+    cost = sum(a.usage.cost_usd for a in tries)
+    return None if not cost and any(a.unmeasured for a in tries) else round(cost, 4)
 
 
 def _validation(state: RunState) -> float:
@@ -110,6 +121,13 @@ def _agents(state: RunState) -> list[tuple[float, float]]:
 
 def _checks(state: RunState) -> list[tuple[float, float]]:
     return [(s.began, s.ended) for s in state.spans if s.kind in ("validate", "baseline")]
+
+
+def _offered(state: RunState) -> list[tuple[float, float]]:
+    """When something was ready and nobody had taken it. What still waits does so to the last event."""
+    waits = [(s.began, s.ended) for s in state.spans if s.kind == "offer"]
+    c = state.clockwork
+    return [*waits, *((max(since, c.since), c.last) for since in state.offered.values() if c.last > since)]
 
 
 def covered(spans: Iterable[tuple[float, float]]) -> float:
@@ -143,7 +161,7 @@ def spans(state: RunState) -> tuple[SpanLine, ...]:
         for a in state.attempts
     ]
     for s in state.spans:
-        unit = s.of.partition("/")[0] if s.kind == "merge" else merged[s.of].unit if s.of in merged else ""
+        unit = s.of.partition("/")[0] if s.kind in ("merge", "offer") else merged[s.of].unit if s.of in merged else ""
         began, ended = round(s.began - since, 2), round(s.ended - since, 2)
         lines.append(SpanLine(kind=s.kind, of=s.of, unit=unit, began=began, ended=ended))
     return tuple(sorted(lines, key=lambda line: (line.began, line.ended)))

@@ -40,8 +40,9 @@ def work(state: RunState) -> list[ev.AnyCommand]:
 
 
 def _baseline(state: RunState) -> list[ev.AnyCommand]:
-    """Once an agent is at work: its tree is made first. When it failed twice, only once something waits for it."""
-    if state.gauged or not state.attempts:
+    """Once an agent is at work, or could be: its tree is made first. When it failed twice, only once something waits
+    for it."""
+    if state.gauged or not (state.attempts or state.offered):
         return []
     known, belay = {u.id for u in units(state)}, state.newest("belay")
     alone = state.newest("rest") is not None or (belay is not None and belay.stage == "merged")

@@ -91,7 +91,7 @@ def contracted(name: str, shares: Shares, declared: frozenset[int]) -> Way:
     declaring = shares.costs.contract_share * sum(shares.work.seconds[f] for f in declared)
     pieces = (
         Piece((), extra=declaring, reading=shares.costs.contract_reading),
-        *(Piece(group, needs=(0,)) for group in groups),
+        *(Piece(group, needs=(0,), reading=shares.costs.fork_reading) for group in groups),
     )
     why = f"the interfaces of {len(declared)} files are declared first, then all work side by side"
     return Way(name, why, groups, Layout(pieces, declared), contract=True)

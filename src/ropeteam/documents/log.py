@@ -136,14 +136,19 @@ def _time_and_cost(report: Report) -> str:
     tokens = p.parallel_tokens_p50 if several else p.single_tokens_p50
     cost = p.parallel_cost_usd_p50 if several else p.single_cost_usd_p50
     lines += [
-        f"Tokens: {actual.tokens:,}" + ("" if tokens is None else f" (predicted: {tokens:,.0f})"),
-        f"Cost: {actual.cost_usd:.2f} USD" + ("" if cost is None else f" (predicted: {cost:.2f} USD)"),
+        f"Tokens: {'not known' if actual.tokens is None else f'{actual.tokens:,}'}"
+        + ("" if tokens is None else f" (predicted: {tokens:,.0f})"),
+        f"Cost: {_usd(actual.cost_usd)}" + ("" if cost is None else f" (predicted: {cost:.2f} USD)"),
     ]
     if any(u.id == "belay" for u in report.units):
-        lines.append(f"Of it the belay, as insurance: {actual.insurance_usd:.2f} USD")
+        lines.append(f"Of it the belay, as insurance: {_usd(actual.insurance_usd)}")
     if report.clock:
         lines.append(f"Clock: {one_line(report.clock)}")
     return _list("Time and Cost", lines)
+
+
+def _usd(dollars: float | None) -> str:
+    return "not known" if dollars is None else f"{dollars:.2f} USD"
 
 
 def _one_way(report: Report) -> list[str]:

@@ -39,6 +39,7 @@ from ropeteam.git.repository import (
 )
 from ropeteam.git.resolving import matching
 from ropeteam.git.snapshots import Snapshot, snapshot
+from ropeteam.git.standins import bring_back, take_away
 from ropeteam.git.store import Store, changes, keep, open_store
 from ropeteam.git.trees import Tree, content, create_tree, erase, open_tree, remove_tree
 
@@ -58,6 +59,7 @@ __all__ = [
     "Tree",
     "Work",
     "branch",
+    "bring_back",
     "changes",
     "commit_files",
     "compare_fingerprint",
@@ -97,6 +99,7 @@ __all__ = [
     "resolve",
     "snapshot",
     "snapshot_checkout",
+    "take_away",
     "untracked",
     "version",
 ]

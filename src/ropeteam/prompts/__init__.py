@@ -12,8 +12,9 @@ from typing import Literal
 from ropeteam.core.briefing import Briefing
 from ropeteam.core.events import Earlier
 from ropeteam.core.model import Document, Feature, Kind, Requirement, Unit
+from ropeteam.core.pack import Excerpt
 from ropeteam.core.plan import RESERVED
-from ropeteam.prompts import others, planning
+from ropeteam.prompts import others, packs, planning
 from ropeteam.prompts import parts as sections
 from ropeteam.prompts.markdown import fenced, fill, one_line, text, writable
 
@@ -32,6 +33,10 @@ _PARTS: tuple[tuple[str, str], ...] = (
     ("log", "Logs of other phases"),
 )
 _LOGS = ("implementation", "tests", "log")
+_DONE_TASKS: dict[str, str] = {
+    "plan": "Your planning",
+    "contract": "Your contract",
+}
 _DONE = ("✓", "done", "completed", "complete", "x")
 
 
@@ -40,11 +45,14 @@ def default_patterns() -> str:
     return text("patterns")
 
 
-def shared(feature: Feature, *, base_context: Sequence[tuple[str, str]], patterns: str) -> str:
+def shared(
+    feature: Feature, *, base_context: Sequence[tuple[str, str]], patterns: str, repository_map: str = ""
+) -> str:
     """What every attempt of a run reads first. The same arguments give the same bytes: no date, run or tree in it.
 
     base_context: path and text of the repository's own instructions for agents, from the base commit.
     patterns: `default_patterns()`, or the repository's `.ropeteam/patterns.md` from the base commit.
+    repository_map: of the base commit (`ropeteam.packing`), empty for none.
     """
     parts = [text("shared"), "# The project's own instructions"]
     parts += [_quoted(path, text) for path, text in base_context if text.strip()] or ["There are none."]
@@ -56,6 +64,8 @@ def shared(feature: Feature, *, base_context: Sequence[tuple[str, str]], pattern
             parts += [f"## {heading}", *(_document(document) for document in documents)]
     if due := sections.parts(feature):
         parts.append(due)
+    if drawn := packs.repository_map(repository_map):
+        parts.append(drawn)
     return writable("\n\n".join(part.strip("\n") for part in parts) + "\n")
 
 
@@ -69,6 +79,7 @@ def own(
     earlier: Sequence[Earlier],
     report_by: Literal["file", "structured"],
     briefing: Briefing | None = None,
+    excerpts: Sequence[Excerpt] = (),
     thinking: bool = False,
     hosted: bool = False,
 ) -> str:
@@ -77,6 +88,7 @@ def own(
     goal: in words; of a unit its own goal comes first, where it has one. tree, report_file: absolute. earlier: attempts
     before it, newest last. report_by: whether the agent writes its report to a file or gives it as structured output.
     briefing: what it is told of the plan and the others; for `contract` and `unit` with their own unit in it.
+    excerpts: what was read for it of the files that it needs, for `contract` and `unit` (`ropeteam.packing`).
     thinking: of who plans, whether it has an MCP server to think with. hosted: it is a host's subagent, whose own
     folder is another one than its tree.
     """
@@ -97,7 +109,7 @@ def own(
         case "single" | "rest" | "belay", _:
             prompt = _whole(kind, goal, feature, earlier, told, values)
         case "contract" | "unit", Unit() as unit:
-            prompt = _unit(kind, unit, goal, feature, earlier, told, values)
+            prompt = _unit(kind, unit, goal, feature, earlier, told, values, packs.excerpts(excerpts))
         case _:
             raise ValueError(f"there is no prompt for {kind} without its unit")
     return writable(f"{prompt}\n")
@@ -114,6 +126,14 @@ def to_subagent(prompt_file: str, tree: str, kind: Kind) -> str:
     host's own conversation."""
     what = "It plans and changes nothing." if kind == "plan" else f"Change files in {tree} and nowhere else."
     return fill("host", prompt_file=prompt_file, tree=tree, what=what).strip()
+
+
+def forked(own: str, *, done: Kind, tree: str, before: str) -> str:
+    """The prompt of an attempt that goes on from the conversation of another, which has read the project. own: what it
+    would be told otherwise. done: the other's task. tree, before: where its own work tree is and where the other's
+    was, as each saw it; the same in a sandbox."""
+    place = fill("fork-same" if tree == before else "fork-other", tree=tree, before=before)
+    return writable(f"{fill('fork', done=_DONE_TASKS.get(done, 'Your last task'), place=place)}\n\n{own}")
 
 
 def _whole(
@@ -145,8 +165,12 @@ def _unit(
     earlier: Sequence[Earlier],
     told: Briefing,
     values: dict[str, str],
+    read: str,
 ) -> str:
-    """The prompt of one that owns a part. What all units are told of the plan stands first: see `others.plan`."""
+    """The prompt of one that owns a part. What all units are told of the plan stands first: see `others.plan`.
+
+    read: what was read for it, as it is told.
+    """
     if kind == "unit":
         values["others"] = others.others(told)
     task = fill(
@@ -160,7 +184,7 @@ def _unit(
         before="\n\n".join(_earlier(earlier)),
         **values,
     )
-    return "\n\n".join([*others.plan(told), task])
+    return "\n\n".join([*others.plan(told), *([read] if read else []), task])
 
 
 def _plan(

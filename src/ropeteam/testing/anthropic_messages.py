@@ -1,23 +1,14 @@
-"""The Anthropic Messages format of the scripted model: requests read, answers written, usage with a simulated cache."""
+"""The Anthropic Messages format of the scripted model: requests read, answers written."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import json
-import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
-import msgspec
-
-from ropeteam.testing.model_script import AnyCall, Call, EditFile, Shell, StructuredReport, Turn, WriteFile
-
-BYTES_PER_TOKEN = 4
-CACHE_MINIMUM = 1024
-"""Prefixes under so many tokens are not cached, as the provider documents for most of its models."""
+from ropeteam.testing.model_script import Call, Refused, Status
+from ropeteam.testing.model_wire import Asked, Tool, canonical, event, fields_of, number, retry_after
+from ropeteam.testing.prompt_cache import Block, Breakpoints, Use, tokens
 
 ERROR_TYPES = {
     400: "invalid_request_error",
@@ -28,108 +19,86 @@ ERROR_TYPES = {
     429: "rate_limit_error",
     529: "overloaded_error",
 }
-STRUCTURED_OUTPUT = "StructuredOutput"
-"""The tool by which Claude Code asks for an answer in a JSON schema."""
 
-_WORKING_DIRECTORY = re.compile(r"working directory: *(/[^\n]*)", re.IGNORECASE)
-_numbers = itertools.count(1)
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A request. main: it offers tools, so it belongs to the main loop; others (titles, summaries) use up no turn."""
-
-    model: str
-    stream: bool
-    main: bool
-    tools: frozenset[str]
-    directory: str
-    blocks: tuple[tuple[str, dict[str, Any]], ...]
-
-    @property
-    def text(self) -> str:
-        """All text of system prompt and messages."""
-        return "\n".join(str(block["text"]) for _, block in self.blocks if "text" in block)
-
-
-class PromptCache:
-    """Which prefixes a provider would have in its cache. Shared by all runs of a server; safe between threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: set[str] = set()
-
-    def usage(self, asked: Asked) -> dict[str, int]:
-        """Every block marked `cache_control` stores the prefix up to it; the longest stored prefix is read."""
-        digest = hashlib.sha256(asked.model.encode())
-        total, read, marked = 0, 0, 0
-        new: list[str] = []
-        with self._lock:
-            for place, block in asked.blocks:
-                bare = {key: value for key, value in block.items() if key != "cache_control"}
-                text = json.dumps([place, bare], sort_keys=True)
-                digest.update(text.encode())
-                total += tokens(text)
-                if digest.hexdigest() in self._known:
-                    read = total
-                if "cache_control" in block and total >= CACHE_MINIMUM:
-                    new.append(digest.hexdigest())
-                    marked = total
-            self._known.update(new)
-        marked = max(marked, read)
-        return {
-            "input_tokens": total - marked,
-            "cache_creation_input_tokens": marked - read,
-            "cache_read_input_tokens": read,
-        }
+_REFUSALS = {
+    "auth": (401, "invalid x-api-key"),
+    "forbidden": (403, "Your account does not have permission to use this model."),
+    "rate": (429, "This request would exceed your organization's rate limit."),
+    "quota": (400, "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."),
+    "window": (429, "This request would exceed your account's rate limit. Please try again later."),
+    "overload": (529, "Overloaded"),
+    "server": (500, "Internal server error"),
+    "context": (400, "prompt is too long: 210000 tokens > 200000 maximum"),
+    "model": (404, "model: no-such-model"),
+    "bad": (400, "messages: at least one message is required"),
+}
+_WINDOW = {
+    "anthropic-ratelimit-unified-status": "rejected",
+    "anthropic-ratelimit-unified-reset": "1900000000",
+    "anthropic-ratelimit-unified-representative-claim": "five_hour",
+}
+_HOUR, _FIVE_MINUTES = 3600.0, 300.0
 
 
 class AnthropicMessages:
-    """Reads and writes one wire format. Another format would be another class with these methods."""
+    """`/v1/messages` and `/v1/messages/count_tokens`: Claude Code."""
 
-    def __init__(self) -> None:
-        self.cache = PromptCache()
+    name = "anthropic"
+    rule = Breakpoints(provider="anthropic")
 
-    def read(self, body: Mapping[str, Any]) -> Asked:
-        blocks = tuple(_blocks(body))
-        offered = frozenset(str(tool.get("name", "")) for tool in body.get("tools") or ())
-        asked = Asked(
+    def serves(self, path: str) -> bool:
+        return path.endswith("/messages") or self.counts(path)
+
+    def counts(self, path: str) -> bool:
+        return path.endswith("/messages/count_tokens")
+
+    def count(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        return {"input_tokens": tokens(canonical(body))}
+
+    def read(self, body: Mapping[str, Any], path: str) -> Asked:  # noqa: ARG002
+        tools = {
+            name: Tool(name=name, fields=fields_of(tool.get("input_schema")))
+            for tool in body.get("tools") or ()
+            if (name := str(tool.get("name", "")))
+        }
+        return Asked(
             model=str(body.get("model", "")),
             stream=bool(body.get("stream")),
-            main=bool(offered),
-            tools=offered,
-            directory="",
-            blocks=blocks,
+            main=bool(tools),
+            tools=tools,
+            blocks=tuple(_blocks(body)),
         )
-        found = _WORKING_DIRECTORY.search(asked.text)
-        return msgspec.structs.replace(asked, directory=found[1].strip() if found else "")
 
-    def count(self, body: Mapping[str, Any]) -> dict[str, int]:
-        return {"input_tokens": tokens(json.dumps(body))}
-
-    def error(self, status: int) -> dict[str, Any]:
+    def error(self, status: int, message: str = "") -> dict[str, Any]:
         kind = ERROR_TYPES.get(status, "api_error")
-        return {"type": "error", "error": {"type": kind, "message": f"scripted {kind}"}}
+        return {"type": "error", "error": {"type": kind, "message": message or f"scripted {kind}"}}
 
-    def message(self, asked: Asked, turn: Turn, directory: str) -> dict[str, Any]:
-        """The answer as one document."""
-        content: list[dict[str, Any]] = [{"type": "text", "text": turn.text}] if turn.text else []
-        for call in turn.calls:
-            for concrete in own_calls(call, asked.tools, directory):
-                identity = f"toolu_{next(_numbers):024d}"
-                content.append({"type": "tool_use", "id": identity, "name": concrete.name, "input": concrete.input})
+    def refuse(self, asked: Asked, refused: Refused) -> Status:  # noqa: ARG002
+        status, message = _REFUSALS[refused.kind]
+        headers = {**retry_after(refused), **(_WINDOW if refused.kind == "window" else {})}
+        return Status(status=status, headers=headers, body=self.error(status, message))
+
+    def message(self, asked: Asked, text: str, calls: Sequence[Call], use: Use) -> dict[str, Any]:
+        content: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
+        for call in calls:
+            content.append({"type": "tool_use", "id": f"toolu_{number():024d}", "name": call.name, "input": call.input})
         return {
-            "id": f"msg_{next(_numbers):024d}",
+            "id": f"msg_{number():024d}",
             "type": "message",
             "role": "assistant",
             "model": asked.model,
             "content": content,
-            "stop_reason": "tool_use" if turn.calls else "end_turn",
+            "stop_reason": "tool_use" if calls else "end_turn",
             "stop_sequence": None,
-            "usage": {**self.cache.usage(asked), "output_tokens": tokens(json.dumps(content))},
+            "usage": {
+                "input_tokens": use.full,
+                "cache_creation_input_tokens": use.written,
+                "cache_read_input_tokens": use.cached,
+                "output_tokens": use.output,
+            },
         }
 
     def events(self, message: Mapping[str, Any]) -> Iterator[bytes]:
-        """The answer as server-sent events."""
         usage = dict(message["usage"])
         start = {**message, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
         yield event({"type": "message_start", "message": start})
@@ -151,51 +120,24 @@ class AnthropicMessages:
         return event(self.error(529))
 
 
-def tokens(text: str) -> int:
-    return max(1, len(text.encode()) // BYTES_PER_TOKEN)
-
-
-def event(value: Mapping[str, Any]) -> bytes:
-    return f"event: {value['type']}\ndata: {json.dumps(value)}\n\n".encode()
-
-
-def own_calls(call: AnyCall, offered: frozenset[str], directory: str) -> Sequence[Call]:
-    """A call in the names of the tools that the agent offers."""
-    match call:
-        case Call():
-            return (call,)
-        case WriteFile():
-            path = str(PurePosixPath(directory, call.path))
-            return (Call(name=_tool("Write", offered), input={"file_path": path, "content": call.content}),)
-        case EditFile():
-            path = str(PurePosixPath(directory, call.path))
-            change = {"file_path": path, "old_string": call.find, "new_string": call.replace}
-            return (
-                Call(name=_tool("Read", offered), input={"file_path": path}),
-                Call(name=_tool("Edit", offered), input=change),
-            )
-        case Shell():
-            description = "As the script says"
-            return (Call(name=_tool("Bash", offered), input={"command": call.command, "description": description}),)
-        case StructuredReport():
-            return (Call(name=_tool(STRUCTURED_OUTPUT, offered), input=call.content),)
-
-
-def _tool(name: str, offered: frozenset[str]) -> str:
-    if name not in offered:
-        raise LookupError(f"the agent offers no tool {name}, only {', '.join(sorted(offered))}")
-    return name
-
-
-def _blocks(body: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _blocks(body: Mapping[str, Any]) -> Iterator[Block]:
     """All that the model reads, in the order in which a prefix is cached, each with its place."""
     for tool in body.get("tools") or ():
-        yield f"tool:{tool.get('name')}", tool
+        yield _block(f"tool:{tool.get('name')}", tool)
     for block in _content(body.get("system")):
-        yield "system", block
+        yield _block("system", block)
     for index, message in enumerate(body.get("messages") or ()):
         for block in _content(message.get("content")):
-            yield f"{index}:{message.get('role')}", block
+            yield _block(f"{index}:{message.get('role')}", block)
+
+
+def _block(place: str, value: Mapping[str, Any]) -> Block:
+    bare = {key: part for key, part in value.items() if key != "cache_control"}
+    control = value.get("cache_control")
+    mark = 0.0
+    if control:
+        mark = _HOUR if isinstance(control, Mapping) and control.get("ttl") == "1h" else _FIVE_MINUTES
+    return Block(place=place, text=canonical(bare), words=str(value.get("text", "")), mark=mark)
 
 
 def _content(content: str | list[dict[str, Any]] | None) -> list[dict[str, Any]]:

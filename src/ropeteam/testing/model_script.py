@@ -8,10 +8,14 @@ import msgspec
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool call as the wire carries it: the tool's own name and input. The other calls are turned into this one."""
+    """A tool call as the wire carries it: the tool's own name and input. The other calls are turned into this one.
+
+    input: text for the tools of OpenAI that take free text. namespace: where codex offers the tool in one.
+    """
 
     name: str
-    input: dict[str, Any]
+    input: dict[str, Any] | str
+    namespace: str = ""
 
 
 class WriteFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +26,7 @@ class WriteFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EditFile(msgspec.Struct, frozen=True, kw_only=True):
-    """Replace a text that stands once in a file (which is read first, as agents insist on)."""
+    """Replace a text that stands once in a file (which is read first, as some agents insist on)."""
 
     path: str
     find: str
@@ -36,12 +40,20 @@ class Shell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StructuredReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer in the JSON schema the agent was asked for, by the tool it offers for that."""
+    """Answer in the JSON schema the agent was asked for: by the tool it offers for that, or else as its text."""
 
     content: dict[str, Any]
 
 
-AnyCall = Call | WriteFile | EditFile | Shell | StructuredReport
+class McpCall(msgspec.Struct, frozen=True, kw_only=True):
+    """Call a tool of an MCP server that the agent attached, whatever the agent calls it."""
+
+    server: str
+    tool: str
+    input: dict[str, Any] = {}
+
+
+AnyCall = Call | WriteFile | EditFile | Shell | StructuredReport | McpCall
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +72,19 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, Any] | None = None
 
 
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A refusal in the provider's own words, which differ in status, document and place.
+
+    auth: the key is not valid. forbidden: it may not do this. rate: too many requests. quota: nothing left that was
+    paid for, or of the day. window: a subscription's window is used up. overload: too much to do for the provider.
+    server: a fault of its own. context: the prompt is too long. model: no such model. bad: the request is not valid.
+    seconds: when it says one may come again, None: it says nothing.
+    """
+
+    kind: Literal["auth", "forbidden", "rate", "quota", "window", "overload", "server", "context", "model", "bad"]
+    seconds: float | None = None
+
+
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that is not one.
 
@@ -71,4 +96,4 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["garbage", "cut", "empty", "hang", "reset", "sse_error"]
 
 
-Fault = Status | Broken
+Fault = Status | Refused | Broken

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ropeteam.core.costs import Costs
+from ropeteam.core.costs import FORK_READING, Costs
 from ropeteam.core.fitting import FAR, MOST, OPTIMISM, PRIOR, calibrated, fitted, work_seconds, work_tokens
 from ropeteam.core.history import Foreseen, Observation, PastRun
 from ropeteam.core.model import SideEstimate
@@ -209,6 +209,18 @@ def test_what_has_no_planned_size_tells_only_how_long_reading_takes(kind: str) -
     reading, pace, talk = times(fitted(PRIORS, [run_of(slow)] * 50, "claude", "m"))
     assert reading == pytest.approx(2.0, rel=0.1)
     assert (pace, talk) == (1.0, 1.0)
+
+
+def test_who_goes_on_from_another_tells_how_long_that_takes_and_not_how_long_reading_does() -> None:
+    forked = Observation(agent="claude", seconds=100.0, reading_seconds=8.0, outcome="ok", good=True, forked=True)
+    runs = [run_of(*[forked] * 40)]
+    able, unable = Costs(fork_reading=FORK_READING), Costs()
+    assert fitted(able, runs, "claude").reading_seconds == unable.reading_seconds
+    assert fitted(unable, runs, "claude").fork_reading is None
+    assert 8.0 < (fitted(able, runs, "claude").fork_reading or 0.0) < FORK_READING
+    usual = fitted(able, [run_of(*[replace(forked, forked=False)] * 40)], "claude")
+    assert usual.reading_seconds < unable.reading_seconds
+    assert usual.fork_reading == FORK_READING
 
 
 def test_where_costs_come_from_is_said() -> None:

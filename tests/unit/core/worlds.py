@@ -82,6 +82,8 @@ class World:
 
     tick = 1.0
 
+    forks = False  # whether agents can go on from each other's conversations
+
     def __init__(self, first: ev.RunStarted | None = None, *, plan_at_once: bool = True) -> None:
         self.state = RunState()
         self.replayed = RunState()
@@ -152,7 +154,13 @@ class World:
         c = self.find(ev.RunAgent)
         self.happen(
             ev.AttemptStarted(
-                attempt=c.attempt, tree=f"/t/{c.attempt}", folder=f"/f/{c.attempt}", start=c.start, agent="command"
+                attempt=c.attempt,
+                tree=f"/t/{c.attempt}",
+                folder=f"/f/{c.attempt}",
+                start=c.start,
+                agent=c.agent or "command",
+                forks=self.forks,
+                fork=c.fork if self.forks else "",
             )
         )
         if usage:

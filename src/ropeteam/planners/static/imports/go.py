@@ -37,11 +37,17 @@ def imported(path: str, content: bytes, base: Base, wanted: frozenset[str]) -> s
         folder = other.rpartition("/")[0]
         if other.endswith("_test.go") and not (folder == here and path.endswith("_test.go")):
             continue
-        if (folder in folders and used & _defined(base.content(other))) or (
-            folder == here and own & _plain(base.content(other))
-        ):
+        if (folder in folders and used & _names(other, base)[0]) or (folder == here and own & _names(other, base)[1]):
             result.add(other)
     return result
+
+
+def _names(path: str, base: Base) -> tuple[set[str], set[str]]:
+    """What a file of the base commit defines, and what of it is used bare; looked at once."""
+    names: tuple[set[str], set[str]] = base.remembered(
+        f"go {path}", lambda: (_defined(base.content(path)), _plain(base.content(path)))
+    )
+    return names
 
 
 def _folder(name: str, base: Base) -> str | None:

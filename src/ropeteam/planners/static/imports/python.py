@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from collections import deque
 from collections.abc import Iterator
 
 from ropeteam.planners.static.base import Base
@@ -18,7 +19,7 @@ def imported(path: str, content: bytes, base: Base, wanted: frozenset[str]) -> s
     """Modules that it imports. A name taken from a package leads to the package and, where the package itself takes it
     from a module of its own, to that one too."""
     found: set[str] = set()
-    for level, module, names in _statements(content):
+    for level, module, names in _of(path, content, base):
         for folder in _folders(path, level, module, base):
             target = _module(folder, module, base)
             inner = {name: _module(_joined(folder, module), name, base) for name in names}
@@ -34,6 +35,12 @@ def imported(path: str, content: bytes, base: Base, wanted: frozenset[str]) -> s
     return found & wanted
 
 
+def _of(path: str, content: bytes, base: Base) -> list[tuple[int, str, list[str]]]:
+    """Of a file of the base commit, parsed once."""
+    found: list[tuple[int, str, list[str]]] = base.remembered(f"python {path}", lambda: list(_statements(content)))
+    return found
+
+
 def _statements(content: bytes) -> Iterator[tuple[int, str, list[str]]]:
     """(level, module, names) of each; `import a` has no names."""
     text = content.decode("utf-8", "replace")
@@ -44,12 +51,24 @@ def _statements(content: bytes) -> Iterator[tuple[int, str, list[str]]]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         yield from _loose(text)
         return
-    for node in ast.walk(tree):
+    for node in _inside(tree):
         if isinstance(node, ast.ImportFrom):
             yield node.level, node.module or "", [alias.name for alias in node.names]
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 yield 0, alias.name, []
+
+
+def _inside(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every statement, however deep. Expressions are passed over: no import stands in one, and they are most of it."""
+    left: deque[ast.AST] = deque([tree])
+    while left:
+        node = left.popleft()
+        yield node
+        for part in ("body", "handlers", "cases", "orelse", "finalbody"):
+            inner = getattr(node, part, None)
+            if isinstance(inner, list):  # a lambda's body is an expression
+                left.extend(inner)
 
 
 def _loose(text: str) -> Iterator[tuple[int, str, list[str]]]:
@@ -100,7 +119,7 @@ def _passed_on(package: str, names: set[str], base: Base, wanted: frozenset[str]
         return set()
     found = set()
     folder = package.rpartition("/")[0]
-    for level, module, taken in _statements(base.content(package)):
+    for level, module, taken in _of(package, base.content(package), base):
         if level == 1 and (names & set(taken) or "*" in taken) and (target := _module(folder, module, base)):
             found.add(target)
     return found

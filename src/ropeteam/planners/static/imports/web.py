@@ -70,13 +70,14 @@ def _behind(index: str, names: set[bytes], base: Base, wanted: frozenset[str]) -
 
 def _specifiers(path: str, content: bytes) -> Iterator[tuple[str, bool]]:
     """What stands behind `from`, in `import()` and `require()`; and whether it is handed on (`export ... from`)."""
-    for grammar, script in _scripts(path, content):
+    for grammar, script in scripts(path, content):
         found = captured(grammar, script, _QUERY if grammar == "javascript" else _TYPED)
         yield from ((name, False) for name in found.get("from", ()))
         yield from ((name, True) for name in found.get("again", ()))
 
 
-def _scripts(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+def scripts(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """What of a file is JavaScript or TypeScript, with the grammar for it."""
     ending = paths.suffix(path)
     if ending == "astro":
         if front := _FRONT.search(content):

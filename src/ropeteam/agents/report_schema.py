@@ -1,4 +1,4 @@
-"""What claude's report must look like, as the model is told by `--json-schema`: of work, and of a plan."""
+"""What a structured report must look like, as the model is told by its agent: of work, and of a plan."""
 
 from __future__ import annotations
 
@@ -57,16 +57,21 @@ _REQUIRED: Final = {
 }
 
 
-def report_schema(kind: Kind) -> dict[str, Any]:
+def report_schema(kind: Kind, *, as_planner: bool = False) -> dict[str, Any]:
     """The JSON Schema of the report, without references: some providers refuse them in a tool's input.
 
     Of an attempt that plans it is the plan document, and no more is asked of the files it may own than a text: what is
-    wrong with a plan we say ourselves, in words that help.
+    wrong with a plan we say ourselves, in words that help. as_planner: one for who plans and who works, with nothing
+    that must be there (alternatives at the top of a tool's input are refused by some providers): the prompt says what.
     """
-    if kind == "plan":
+    if kind == "plan" and not as_planner:
         return {"type": "object", "properties": {"plan": plan_schema()}, "required": ["plan"]}
     (reference,), definitions = msgspec.json.schema_components((Report,), ref_template="{name}")
-    return _inlined(reference, definitions)
+    report = _inlined(reference, definitions)
+    if not as_planner:
+        return report
+    plan = {**plan_schema(), "description": "The plan, of who was asked to plan; nobody else gives one."}
+    return {"type": "object", "properties": {"plan": plan, **report["properties"]}}
 
 
 def plan_schema() -> dict[str, Any]:
@@ -98,3 +103,33 @@ def _inlined(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
 
     found: dict[str, Any] = inlined(schema)
     return found
+
+
+# ---- OpenAI's strict mode
+
+
+def strict(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema as OpenAI's strict structured output takes it: objects without further properties, all properties
+    required. What may be absent may be null instead: see `without_nulls`."""
+    found = {key: value for key, value in schema.items() if key != "default"}
+    if "items" in found:
+        found["items"] = strict(found["items"])
+    if "enum" in found:
+        found.setdefault("type", "string")
+    properties: dict[str, dict[str, Any]] = found.get("properties", {})
+    if properties:
+        needed = found.get("required", ())
+        found["properties"] = {
+            name: strict(value) if name in needed else {"anyOf": [strict(value), {"type": "null"}]}
+            for name, value in properties.items()
+        }
+        found["required"] = list(properties)
+        found["additionalProperties"] = False
+    return found
+
+
+def without_nulls(value: Any) -> Any:
+    """What was answered in strict mode, with what is null left out."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,229 @@
+"""`--agent mini-swe-agent`: mini-swe-agent without a terminal; what counts stands in the trajectory file it leaves.
+
+As seen with 2.4.6 against the loopback model server: it ends with 0 or 1 and says why in the trajectory
+(`info.exit_status`: `Submitted`, `LimitsExceeded`, or the name of the error that ended it), which it writes after every
+step; tokens stand in each answer there, money in `info.model_stats`. Its work is done by shell commands only, so it
+writes the report file like any other file. It repeats a refused request with growing waits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from ropeteam.agents import endings, litellm_keys, preset, program
+from ropeteam.agents.provider_words import refusal
+from ropeteam.core.model import Outcome, Usage
+from ropeteam.core.settings import AgentSettings
+from ropeteam.ports import Abilities, Conversation, Exit, Finish, Launch, Probe, Said, Task
+
+ENVIRONMENT: Final = {
+    **litellm_keys.ENVIRONMENT,
+    "PYTHONUNBUFFERED": "1",
+    # Else its first start asks questions.
+    "MSWEA_CONFIGURED": "true",
+    "MSWEA_SILENT_STARTUP": "1",
+    # A model without a price is no error.
+    "MSWEA_COST_TRACKING": "ignore_errors",
+    # About half a minute of its own waiting; 10 tries, its default, are several minutes.
+    "MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "4",
+}
+
+SETTINGS: Final = ".config/mini-swe-agent"
+"""Below the home folder: its settings, with keys."""
+
+TASK: Final = "task.yaml"
+"""The prompt, as a part of its settings: an argument of a program may have 128 kB at most."""
+
+TRAJECTORY: Final = "trajectory.json"
+TRAJECTORY_BYTES: Final = 200_000_000
+"""It holds every answer twice, with all of a command's output; one past this size is not read."""
+
+_HINT = "Install it (pipx install mini-swe-agent), or say where it is with agent.mini-swe-agent.argv."
+_STEP = re.compile(r"^mini-swe-agent \(step (?P<step>\d+), \$(?P<cost>[\d.]+)\):")
+_RETRY = re.compile(r"^Retrying .{0,80} in (?P<seconds>[\d.]+) seconds as it raised (?P<why>.*)")
+
+
+class MiniSweAgent:
+    """Builds command lines for `mini`."""
+
+    name = "mini-swe-agent"
+    report_by: Literal["file", "structured"] = "file"
+    attaches = False
+    abilities = Abilities(budget=True, usage="cost")
+
+    def build(self, task: Task) -> Launch:
+        settings = task.settings
+        prompt = endings.whole_prompt(task)
+        argv = [*(settings.argv or ("mini-swe-agent",)), "-y", "--exit-immediately"]
+        argv += ["-c", "mini.yaml", "-c", str(task.folder / TASK), "-o", str(task.folder / TRAJECTORY)]
+        if settings.model:
+            argv += ["-m", settings.model]
+        if task.budget_usd is not None:
+            argv += ["-l", f"{max(task.budget_usd, 0.0001):.4f}"]  # 0 is no limit
+        env = {**ENVIRONMENT, **settings.env}
+        return Launch(
+            argv=tuple(argv),
+            env=env,
+            stdin=prompt,
+            files={str(task.prompt_file): prompt, str(task.folder / TASK): _task(prompt)},
+            pass_env=(*litellm_keys.passed(env), "MSWEA_MODEL_NAME"),
+            home_readonly=(SETTINGS,),
+            readable=preset.readable(argv),
+        )
+
+    def listen(self, task: Task) -> Conversation:
+        return MiniConversation(task)
+
+    def probe(self, settings: AgentSettings, env: Mapping[str, str], *, trusted: bool = True) -> Probe:  # noqa: ARG002
+        found = preset.probe(self.name, settings, env, _HINT, "mini-swe-agent")
+        file = Path(env.get("HOME", "/")) / SETTINGS / ".env"
+        if found.problem or file.exists() or litellm_keys.some_key({**env, **settings.env}):
+            return found
+        problem = f"mini-swe-agent has no key of a provider: none in the environment, no {file}."
+        hint = "Run `mini-extra config setup`, or set one, for example OPENAI_API_KEY."
+        return msgspec.structs.replace(found, log_in=True, problem=problem, hint=hint)
+
+
+def _task(prompt: str) -> str:
+    """Its settings, in JSON, which is YAML."""
+    return msgspec.json.encode({"run": {"task": prompt}}).decode()
+
+
+class _Extra(msgspec.Struct, frozen=True, kw_only=True):
+    response: Any = None
+    exception_str: Any = None
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True):
+    role: Any = None
+    content: Any = None
+    extra: _Extra = _Extra()
+
+
+class _Stats(msgspec.Struct, frozen=True, kw_only=True):
+    instance_cost: float = 0.0
+
+
+class _Info(msgspec.Struct, frozen=True, kw_only=True):
+    exit_status: str = ""
+    model_stats: _Stats = _Stats()
+
+
+class Trajectory(msgspec.Struct, frozen=True, kw_only=True):
+    """What it leaves, as far as it matters here."""
+
+    info: _Info = _Info()
+    messages: tuple[_Message, ...] = ()
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all answers together."""
+        counts = [_counts(message.extra.response) for message in self.messages]
+        spent = [(given, cached, output) for given, cached, output in counts if given or output]
+        return Usage(
+            input=sum(given - cached for given, cached, _ in spent),
+            cached=sum(cached for _, cached, _ in spent),
+            output=sum(output for _, _, output in spent),
+            context_used=sum(spent[-1][::2]) if spent else 0,
+            cost_usd=max(0.0, self.info.model_stats.instance_cost),
+        )
+
+    @property
+    def last_words(self) -> str:
+        """Of the error that ended it, or its last message."""
+        last = self.messages[-1] if self.messages else _Message()
+        words = last.extra.exception_str or last.content
+        return " ".join(words.split())[:400] if isinstance(words, str) else ""
+
+
+def _counts(response: Any) -> tuple[int, int, int]:
+    """Tokens of the prompt, of it those from the cache, and of the answer."""
+    usage = response.get("usage") if isinstance(response, dict) else None
+    usage = usage if isinstance(usage, dict) else {}
+    details = usage.get("prompt_tokens_details")
+    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
+    given = _count(usage.get("prompt_tokens"))
+    return given, min(cached, given), _count(usage.get("completion_tokens"))
+
+
+def _count(value: object) -> int:
+    return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def read_trajectory(path: Path) -> tuple[Trajectory | None, str]:
+    """The trajectory, and why it cannot be read. Without a file: None, and no problem."""
+    try:
+        if path.is_symlink() or not path.is_file():
+            return None, ""
+        if path.stat().st_size > TRAJECTORY_BYTES:
+            return None, f"Its trajectory is larger than {TRAJECTORY_BYTES:,} bytes."
+        return msgspec.json.decode(path.read_bytes(), type=Trajectory), ""
+    except OSError as error:
+        return None, f"Its trajectory cannot be read: {error.strerror}."
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return None, f"Its trajectory cannot be read: {error}."
+
+
+class MiniConversation:
+    """Shows its steps; the verdict is in the trajectory."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._cost = 0.0
+        self._speaks = False
+        self._saved = False
+
+    def parse(self, line: bytes) -> Sequence[Said]:
+        text = line.decode(errors="replace").strip()
+        if step := _STEP.match(text):
+            self._speaks = True
+            self._cost = float(step["cost"]) if step["cost"].count(".") == 1 else self._cost
+            return (Said(kind="usage", usage=Usage(cost_usd=self._cost)),)
+        if retry := _RETRY.match(text):
+            return (Said(kind="retry", text=retry["why"][:160]),)
+        if text.startswith("Saved trajectory to"):
+            self._saved = True
+            return (Said(kind="end", text="saved its trajectory"),)
+        if not text or not self._speaks:
+            return ()
+        self._speaks = False  # the first line of what it says is enough
+        return (Said(kind="text", text=text[:160]),)
+
+    def finish(self, exit: Exit, now: float) -> Finish:  # noqa: ARG002 - the port's signature
+        trajectory, unread = read_trajectory(self._task.folder / TRAJECTORY)
+        report, problem = program.read_report(self._task.report_file)
+        if self._task.kind != "plan":
+            report = msgspec.structs.replace(report, plan="")
+        outcome, evidence = _verdict(exit, trajectory)
+        if outcome == "ok" and not (self._saved and trajectory):
+            outcome, evidence = "unknown", "It ended without leaving a trajectory."
+        if outcome == "ok" and (problem or unread):
+            outcome, evidence = "corrupted", problem or unread
+        return Finish(
+            outcome=outcome,
+            usage=trajectory.usage if trajectory else Usage(cost_usd=self._cost),
+            report=endings.inside(report, self._task.tree),
+            evidence=evidence,
+            notices=() if trajectory else ("What it cost is not known: it ended without a trajectory.",),
+        )
+
+
+def _verdict(exit: Exit, trajectory: Trajectory | None) -> tuple[Outcome, str]:
+    ended = endings.stopped(exit)
+    if ended is not None:
+        return ended.outcome, ended.evidence
+    outcome, evidence = endings.exit_code(exit)
+    status = trajectory.info.exit_status if trajectory else ""
+    if trajectory is None or outcome not in ("ok", "crashed") or status == "Submitted":
+        return outcome, evidence
+    words = f"It gave up after {exit.seconds:.0f} s: {status}. {trajectory.last_words}".strip()
+    if status == "LimitsExceeded":
+        return "budget", words
+    if status == "ContextWindowExceededError":
+        return "context", words
+    return refusal(f"{status} {trajectory.last_words}") or "crashed", words

@@ -1,0 +1,29 @@
+"""What an error's text alone says of the provider, for agents that tell it in words only."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from ropeteam.agents import refusals
+
+Refusal = Literal["auth", "rate", "overload", "context"]
+
+_STATUS = re.compile(r"\b(?:4(?:01|02|03|08|13|29)|5(?:00|02|03|04|29))\b")
+_ENVELOPE: Final = re.compile(r"^(litellm\.)?internal error\b", re.IGNORECASE)
+"""What JSON-RPC calls any error: it says nothing."""
+_AUTH: Final = re.compile(r"authentication required|api_key", re.IGNORECASE)
+_OVERLOAD: Final = re.compile(r"internalservererror|down or overloaded", re.IGNORECASE)
+
+
+def refusal(text: str) -> Refusal | None:
+    """Why the provider refused; None when the words do not say. Only for texts known to be errors: a text about such
+    errors has the same words."""
+    words = _ENVELOPE.sub("", text)
+    status = _STATUS.search(words)
+    match refusals.outcome(int(status[0]) if status else 0, words):
+        case "auth" | "rate" | "overload" | "context" as found:
+            return found
+    if _AUTH.search(words):
+        return "auth"
+    return "overload" if _OVERLOAD.search(words) else None

@@ -1,0 +1,67 @@
+"""Who works in a run: the agent that is named or found, and those that the settings name for parts of the work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from ropeteam.config import Loaded
+from ropeteam.core.choosing import every, read
+from ropeteam.core.settings import AgentSettings, Settings
+from ropeteam.errors import AgentNotUsable
+from ropeteam.ports import Agent, Probe
+
+Adapter = Callable[[str], Agent]
+
+ASK: Final = "`ropeteam agents` lists what is installed."
+
+
+def probe(loaded: Loaded, name: str, agent: Adapter) -> Probe:
+    """Whether an agent can be used here. What only the repository's own settings name is not run to find out."""
+    own = loaded.settings.agents.get(name, AgentSettings())
+    return agent(name).probe(own, os.environ, trusted=loaded.origins.get(f"agent.{name}.argv") != "repository")
+
+
+def first_of(loaded: Loaded, names: Sequence[str], agent: Adapter) -> tuple[str, Probe]:
+    """The first that answers, and what it answered. Raises AgentNotUsable, with what the first of all lacks."""
+    probes = []
+    for name in names:
+        probes.append(probe(loaded, name, agent))
+        if not probes[-1].problem:
+            return name, probes[-1]
+    first = probes[0]
+    raise AgentNotUsable(
+        f"The agent {first.name} cannot be used: {first.problem}", where="--agent", hint=first.hint or ASK
+    )
+
+
+def others(loaded: Loaded, first: str, agent: Adapter) -> tuple[Settings, tuple[Probe, ...], tuple[str, ...]]:
+    """The rest of them: settings without those of `agent.instead` that cannot be used, what the others answered, and a
+    sentence for each that is left out. Raises AgentNotUsable for one that is to do a part of the work."""
+    settings = loaded.settings
+    probes = {name: probe(loaded, name, agent) for name in every(settings, first)[1:]}
+    needed = every(replace(settings, instead=()), first)
+    for name in needed[1:]:
+        if problem := probes[name].problem:
+            where = next(key for key in loaded.origins if _names(loaded, key, name))
+            raise AgentNotUsable(
+                f"The agent {name} cannot be used: {problem}", where=where, hint=probes[name].hint or ASK
+            )
+    usable = tuple(one for one in settings.instead if (n := read(one).agent) == first or not probes[n].problem)
+    without = [probes[read(one).agent] for one in settings.instead if one not in usable]
+    left_out = tuple(f"{p.name} could not go on for another agent (agent.instead): {p.problem}" for p in without)
+    answered = tuple(p for p in probes.values() if not p.problem)
+    return replace(settings, instead=usable), answered, left_out
+
+
+def _names(loaded: Loaded, key: str, name: str) -> bool:
+    """Whether the setting `key` is one of `agent.for` that names this agent."""
+    if not key.startswith("agent.for."):
+        return False
+    part, _, entry = key.removeprefix("agent.for.").partition(".")
+    value = getattr(loaded.settings.agent_for, part)
+    named = value.get(entry) if isinstance(value, dict) else value
+    return isinstance(named, str) and read(named).agent == name

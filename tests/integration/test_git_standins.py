@@ -1,0 +1,101 @@
+"""A tree that is taken away for a while: nothing can be written into it, and it comes back whole."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from git_world import World, world
+
+from repositories import files_of
+from ropeteam import git
+from ropeteam.git import mounts
+from ropeteam.git.trees import Tree
+
+FILES = {"src/mod.py": "x = 1\n", ".gitignore": "*.log\n", "README.md": "read me\n"}
+
+
+@pytest.fixture(params=["plain", "overlay"])
+def made(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[World, Tree]]:
+    if request.param == "overlay" and (why := mounts.problem(tmp_path)):
+        pytest.skip(why)
+    w = world(tmp_path, FILES)
+    folder = tmp_path / "run"
+    yield w, git.Pool(w.store, folder, w.facts, request.param).make(folder / "a/tree", w.base, index=folder / "a/index")
+    mounts.unmount_below(tmp_path)
+
+
+def work(tree: Tree) -> None:
+    (tree.path / "new.py").write_text("y = 2\n")
+    (tree.path / "seen.log").write_text("ignored, and in no snapshot\n")
+    (tree.path / "README.md").unlink()
+
+
+def test_it_is_a_file_that_nothing_can_be_written_below_and_comes_back_as_it_was(made: tuple[World, Tree]) -> None:
+    w, tree = made
+    work(tree)
+    before = files_of(tree.path)
+    for _ in range(2):
+        git.take_away(tree)
+        assert tree.path.is_file()
+        assert not tree.path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
+        for write in (
+            lambda: (tree.path / "src/mod.py").write_text("z"),
+            lambda: (tree.path / "x").mkdir(parents=True),
+        ):
+            with pytest.raises(NotADirectoryError):
+                write()
+    for _ in range(2):
+        git.bring_back(tree)
+        assert files_of(tree.path) == before
+    assert w.snapshot(tree, "single/1").commit is not None
+    assert (tree.path / "seen.log").read_text().startswith("ignored")
+
+
+def test_again_after_it_was_cut_off_in_between(made: tuple[World, Tree]) -> None:
+    """As an orchestrator leaves it that was killed once the tree was moved and no file stood in its place."""
+    _, tree = made
+    before = files_of(tree.path)
+    git.take_away(tree)
+    tree.path.unlink()
+    git.take_away(tree)
+    assert tree.path.is_file()
+    tree.path.unlink()
+    git.bring_back(tree)
+    assert files_of(tree.path) == before
+
+
+def test_a_tree_that_is_gone_gets_the_file_and_loses_it_again(made: tuple[World, Tree]) -> None:
+    _, tree = made
+    git.erase(tree.path)
+    tree.note("overlay", [])
+    git.take_away(tree)
+    with pytest.raises(NotADirectoryError):
+        (tree.path / "x").mkdir(parents=True)
+    git.bring_back(tree)
+    assert not os.path.lexists(tree.path)
+
+
+def test_what_somebody_else_put_there_is_left_alone(made: tuple[World, Tree]) -> None:
+    _, tree = made
+    before = files_of(tree.path)
+    git.take_away(tree)
+    tree.path.unlink()
+    tree.path.mkdir()
+    (tree.path / "mine").write_text("a person's\n")
+    git.bring_back(tree)
+    assert [path.name for path in tree.path.iterdir()] == ["mine"]
+    (tree.path / "mine").unlink()
+    tree.path.rmdir()
+    git.bring_back(tree)
+    assert files_of(tree.path) == before
+
+
+def test_it_can_be_removed_with_everything_while_it_is_away(made: tuple[World, Tree]) -> None:
+    _, tree = made
+    git.take_away(tree)
+    git.erase(tree.path.parents[1])
+    assert not tree.path.parents[1].exists()
