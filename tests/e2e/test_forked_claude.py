@@ -180,6 +180,7 @@ def test_forks_share_all_that_was_read_and_write_in_their_own_trees(c: ClaudeRun
 
     # what it used is its own part of the conversation
     costs = {u["id"]: u["attempts"][0]["cost_usd"] for u in said["units"]}
+    assert [u["attempts"][0]["fork"] for u in said["units"]] == [None, *["names/1"] * len(UNITS)]
     whole = sum(costs.values())
     assert said["actual"]["cost_usd"] == pytest.approx(whole, abs=0.001)
     assert all(0 < costs[unit] < costs[CONTRACT] for unit in UNITS)
