@@ -23,7 +23,9 @@ import msgspec
 
 from ropeteam.config import keys, schema
 from ropeteam.core.agent_files import EndLine, ProgressLine, ReportFile, RetryLine, TaskFile, UsageLine
+from ropeteam.core.agents_report import AgentsReport
 from ropeteam.core.history_report import HistoryReport
+from ropeteam.core.hosting import HandedIn, Taken
 from ropeteam.core.plan_document import PlanDocument
 from ropeteam.core.planned_document import PlannedDocument
 from ropeteam.core.report import Report
@@ -209,10 +211,13 @@ def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     """Names and documents of the JSON Schemas."""
     yield "report", of(Report, "What `ropeteam run --json`, `report --format json`, `status --json` print.")
     yield "history", of(HistoryReport, "What `ropeteam history --json` prints.")
+    yield "agents", of(AgentsReport, "What `ropeteam agents --json` prints.")
     yield "task", of(TaskFile, "What the variable ROPETEAM_TASK of an agent names the file of.")
     yield "report-file", of(ReportFile, "What an agent may leave in the `report_file` of its task.")
     lines = ProgressLine | UsageLine | RetryLine | EndLine
     yield "line", of(lines, "A line that an agent may print on standard output.")
+    yield "taken", of(Taken, "What `ropeteam take --json` prints.")
+    yield "handed-in", of(HandedIn, "What `ropeteam hand-in --json` prints.")
     yield "script", json_schema()
     yield "settings", schema()
     yield "planned", of(PlannedDocument, "What `ropeteam plan --json` prints. `--plan` takes it, too.")

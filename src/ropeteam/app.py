@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,25 +26,13 @@ from ropeteam.core.reading import costs_before
 from ropeteam.core.settings import AgentSettings, CheckCommand, Settings
 from ropeteam.core.state import RunState
 from ropeteam.core.survey import Outlook
+from ropeteam.crew import AGENTS as AGENTS
+from ropeteam.crew import BY_DEFAULT as BY_DEFAULT
+from ropeteam.crew import agent as agent
 from ropeteam.errors import AgentNotUsable, BadInput, BadRepository, RunBusy, UserError
 from ropeteam.journal import Journal
 from ropeteam.offers import Offers
-from ropeteam.ports import Agent, Clock, Probe
-
-AGENTS: Final = {
-    "acp": "ropeteam.agents.acp:AcpAgent",
-    "aider": "ropeteam.agents.aider:AiderAgent",
-    "claude": "ropeteam.agents.claude:ClaudeAgent",
-    "codex": "ropeteam.agents.codex:CodexAgent",
-    "command": "ropeteam.agents.command:CommandAgent",
-    "gemini": "ropeteam.agents.gemini:GeminiAgent",
-    "host": "ropeteam.agents.host:HostAgent",
-    "mini-swe-agent": "ropeteam.agents.mini_swe_agent:MiniSweAgent",
-    "opencode": "ropeteam.agents.opencode:OpencodeAgent",
-    "scripted": "ropeteam.agents.scripted:ScriptedAgent",
-}
-BY_DEFAULT: Final = ("claude", "codex", "gemini", "opencode")
-"""Looked for in this order when no agent is named."""
+from ropeteam.ports import Clock, Probe
 
 
 class WallClock:
@@ -65,15 +52,6 @@ class WallClock:
         import asyncio
 
         await asyncio.sleep(seconds)
-
-
-def agent(name: str) -> Agent:
-    """The adapter of that name. Raises BadInput with the names there are."""
-    if name not in AGENTS:
-        raise BadInput(f"There is no agent named {name!r}.", where="--agent", hint="Agents: " + ", ".join(AGENTS))
-    module, _, attribute = AGENTS[name].partition(":")
-    adapter: Agent = getattr(importlib.import_module(module), attribute)()
-    return adapter
 
 
 @dataclass(frozen=True)
@@ -249,7 +227,7 @@ def prepare(request: Request) -> Prepared:
     others: tuple[Probe, ...] = ()
     left_out: tuple[str, ...] = ()
     try:
-        settings, others, left_out = crew.others(loaded, name, agent)
+        settings, others, left_out = crew.others(loaded, name)
     except AgentNotUsable as problem:
         if request.until != "plan":  # to plan none may be needed
             raise
@@ -418,12 +396,12 @@ def checks_of(repo: git.Repo, commit: str, settings: Settings) -> tuple[CheckCom
 
 def probe(loaded: config.Loaded, name: str) -> Probe:
     """Whether an agent can be used here."""
-    return crew.probe(loaded, name, agent)
+    return crew.probe(loaded, name)
 
 
 def choose_agent(loaded: config.Loaded) -> tuple[str, Probe]:
     """The agent that is named, or the first that answers. Raises AgentNotUsable."""
-    return crew.first_of(loaded, (loaded.settings.agent,) if loaded.settings.agent else BY_DEFAULT, agent)
+    return crew.first_of(loaded, (loaded.settings.agent,) if loaded.settings.agent else BY_DEFAULT)
 
 
 def _agent_for(request: Request, loaded: config.Loaded) -> tuple[str, Probe, AgentNotUsable | None]:
@@ -535,10 +513,10 @@ def remove_trees(repository: Repository, run: RunState) -> list[Path]:
     """Remove the trees of a run that stands still, once their snapshots are under refs. Returns what was removed."""
     repo, begun = repository.repo, run.begun
     folder = trees_folder(repo, begun.settings) / begun.run
+    if hosted.taken_unheard(repository.home / "journal.sqlite", run, withdraw=True):
+        return []
     hosted.keep_what_came_later(repo, run, WallClock().now())
     kept = git.refs(repo, f"refs/ropeteam/{begun.run}/")
-    if hosted.taken_unheard(repository.home / "journal.sqlite", run):
-        return []
     for attempt in run.attempts:
         over = attempt.stage != "running" and not attempt.unkept  # a snapshot of it may be older than its tree
         safe = over and attempt.result.commit is not None and kept.get(attempt.result.ref) == attempt.result.commit

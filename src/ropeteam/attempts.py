@@ -137,6 +137,7 @@ class Attempts:
                 slot=task.slot,
                 at_path=str(task.tree) if task.tree != tree.path else "",
                 forks=c.agent_of(command).abilities.forks,
+                unpriced=c.agent_of(command).abilities.usage != "cost",
                 fork=fork,
             )
         )

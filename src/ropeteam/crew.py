@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -11,25 +12,47 @@ from msgspec.structs import replace
 from ropeteam.config import Loaded
 from ropeteam.core.choosing import every, read
 from ropeteam.core.settings import AgentSettings, Settings
-from ropeteam.errors import AgentNotUsable
+from ropeteam.errors import AgentNotUsable, BadInput
 from ropeteam.ports import Agent, Probe
 
-Adapter = Callable[[str], Agent]
+AGENTS: Final = {
+    "acp": "ropeteam.agents.acp:AcpAgent",
+    "aider": "ropeteam.agents.aider:AiderAgent",
+    "claude": "ropeteam.agents.claude:ClaudeAgent",
+    "codex": "ropeteam.agents.codex:CodexAgent",
+    "command": "ropeteam.agents.command:CommandAgent",
+    "gemini": "ropeteam.agents.gemini:GeminiAgent",
+    "host": "ropeteam.agents.host:HostAgent",
+    "mini-swe-agent": "ropeteam.agents.mini_swe_agent:MiniSweAgent",
+    "opencode": "ropeteam.agents.opencode:OpencodeAgent",
+    "scripted": "ropeteam.agents.scripted:ScriptedAgent",
+}
+BY_DEFAULT: Final = ("claude", "codex", "gemini", "opencode")
+"""Looked for in this order when no agent is named."""
 
 ASK: Final = "`ropeteam agents` lists what is installed."
 
 
-def probe(loaded: Loaded, name: str, agent: Adapter) -> Probe:
+def agent(name: str) -> Agent:
+    """The adapter of that name. Raises BadInput with the names there are."""
+    if name not in AGENTS:
+        raise BadInput(f"There is no agent named {name!r}.", where="--agent", hint="Agents: " + ", ".join(AGENTS))
+    module, _, attribute = AGENTS[name].partition(":")
+    adapter: Agent = getattr(importlib.import_module(module), attribute)()
+    return adapter
+
+
+def probe(loaded: Loaded, name: str) -> Probe:
     """Whether an agent can be used here. What only the repository's own settings name is not run to find out."""
     own = loaded.settings.agents.get(name, AgentSettings())
     return agent(name).probe(own, os.environ, trusted=loaded.origins.get(f"agent.{name}.argv") != "repository")
 
 
-def first_of(loaded: Loaded, names: Sequence[str], agent: Adapter) -> tuple[str, Probe]:
+def first_of(loaded: Loaded, names: Sequence[str]) -> tuple[str, Probe]:
     """The first that answers, and what it answered. Raises AgentNotUsable, with what the first of all lacks."""
     probes = []
     for name in names:
-        probes.append(probe(loaded, name, agent))
+        probes.append(probe(loaded, name))
         if not probes[-1].problem:
             return name, probes[-1]
     first = probes[0]
@@ -38,11 +61,11 @@ def first_of(loaded: Loaded, names: Sequence[str], agent: Adapter) -> tuple[str,
     )
 
 
-def others(loaded: Loaded, first: str, agent: Adapter) -> tuple[Settings, tuple[Probe, ...], tuple[str, ...]]:
+def others(loaded: Loaded, first: str) -> tuple[Settings, tuple[Probe, ...], tuple[str, ...]]:
     """The rest of them: settings without those of `agent.instead` that cannot be used, what the others answered, and a
     sentence for each that is left out. Raises AgentNotUsable for one that is to do a part of the work."""
     settings = loaded.settings
-    probes = {name: probe(loaded, name, agent) for name in every(settings, first)[1:]}
+    probes = {name: probe(loaded, name) for name in every(settings, first)[1:]}
     needed = every(replace(settings, instead=()), first)
     for name in needed[1:]:
         if problem := probes[name].problem:

@@ -230,11 +230,14 @@ def keep_what_came_later(repo: git.Repo, run: RunState, at: float) -> None:
             keep_late(repo, store, run.begun, a, at)
 
 
-def taken_unheard(journal: Path, run: RunState) -> bool:
-    """Somebody took a unit while nobody drove the run: there is work in a tree that the run knows nothing of yet."""
+def taken_unheard(journal: Path, run: RunState, *, withdraw: bool = False) -> bool:
+    """Somebody took a unit while nobody drove the run: there is work in a tree that the run knows nothing of yet.
+    withdraw: from now on nobody can take one, because the trees are to be removed."""
     opened = Journal(journal)
     try:
-        known = {a.id for a in run.attempts}
-        return any(o.out and o.attempt not in known for o in opened.offers(run.begun.run).all())
+        offers, known = opened.offers(run.begun.run), {a.id for a in run.attempts}
+        for offer in offers.all() if withdraw else ():
+            offers.withdraw(offer.attempt)
+        return any(o.out and o.attempt not in known for o in offers.all())
     finally:
         opened.close()

@@ -51,6 +51,7 @@ def take(repository: app.Repository, run: str | None = None, *, by: str = "", wa
     the caller's: nobody else gets it. Starts an orchestrator where none lives. Blocks; not for an event loop's thread.
     Raises NoSuchRun; BadInput for a run whose agents ropeteam starts itself; RopeteamError where none starts.
     """
+    by = by.encode("utf-8", "replace").decode()
     journal = repository.journal()
     try:
         name = journal.find(run)
@@ -96,6 +97,7 @@ def _done(state: RunState) -> Taken:
         state=state.phase,
         outcome=state.outcome,
         landed=state.landed,
+        landed_reason=state.landed_reason,
         branch=state.branch,
         why=why_still(state),
     )

@@ -21,9 +21,9 @@ from pathlib import Path
 import msgspec
 
 from ropeteam.core.events import AnyEvent, RunStarted
-from ropeteam.errors import JournalDamaged, NoSuchRun, OutOfSpace
+from ropeteam.errors import JournalDamaged, NoSuchRun
 from ropeteam.offers import SCHEMA as OFFERS
-from ropeteam.offers import Offers
+from ropeteam.offers import Offers, disk
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -73,7 +73,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):  # settings are in it, keys among them: for nobody else to read
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        with _disk(path), _readable(path):
+        with disk(path), _readable(path):
             self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
@@ -84,11 +84,11 @@ class Journal:
 
     def offers(self, run: str) -> Offers:
         """What is offered to a host in that run."""
-        return Offers(self._db, run)
+        return Offers(self._db, self.path, run)
 
     def append(self, run: str, events: Sequence[AnyEvent]) -> None:
         """Append these events of one run, all or none, and have them on disk."""
-        with _disk(self.path), self._transaction():
+        with disk(self.path), self._transaction():
             (last,) = self._db.execute("SELECT COALESCE(MAX(seq), 0) FROM events WHERE run = ?", (run,)).fetchone()
             self._db.executemany(
                 "INSERT INTO events (run, seq, at, type, body) VALUES (?, ?, ?, ?, ?)",
@@ -142,7 +142,7 @@ class Journal:
 
     def ask(self, run: str, kind: str, at: float) -> None:
         """Leave a request (`cancel`) for the orchestrator of `run`."""
-        with _disk(self.path), self._transaction():
+        with disk(self.path), self._transaction():
             self._db.execute("INSERT INTO inbox (run, at, kind) VALUES (?, ?, ?)", (run, at, kind))
 
     def asked(self, run: str) -> list[tuple[int, str]]:
@@ -150,12 +150,12 @@ class Journal:
         return list(self._db.execute("SELECT id, kind FROM inbox WHERE run = ? AND taken = 0 ORDER BY id", (run,)))
 
     def take(self, number: int) -> None:
-        with _disk(self.path), self._transaction():
+        with disk(self.path), self._transaction():
             self._db.execute("UPDATE inbox SET taken = 1 WHERE id = ?", (number,))
 
     def forget(self, run: str, *, before: float) -> None:
         """Take whatever was asked before that moment."""
-        with _disk(self.path), self._transaction():
+        with disk(self.path), self._transaction():
             self._db.execute("UPDATE inbox SET taken = 1 WHERE run = ? AND at < ?", (run, before))
 
     # ---- what agents do right now: for people, lost without harm
@@ -196,7 +196,7 @@ class Journal:
         return self._db.execute("SELECT 1 FROM consents WHERE what = ?", (what,)).fetchone() is not None
 
     def consent(self, what: str, at: float) -> None:
-        with _disk(self.path):
+        with disk(self.path):
             self._db.execute("INSERT OR REPLACE INTO consents VALUES (?, ?)", (what, at))
 
     @contextmanager
@@ -213,18 +213,6 @@ class Journal:
 def started(events: Sequence[AnyEvent]) -> RunStarted | None:
     """The first event of a run, if it is what it must be."""
     return events[0] if events and isinstance(events[0], RunStarted) else None
-
-
-@contextmanager
-def _disk(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as problem:
-        if "disk is full" in str(problem) or "disk I/O" in str(problem):
-            raise OutOfSpace(
-                f"The journal cannot be written: {problem}.", where=str(path), hint="Make room, then `ropeteam resume`."
-            ) from problem
-        raise
 
 
 @contextmanager

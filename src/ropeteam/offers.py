@@ -6,15 +6,20 @@ dies in between. What a run makes of them is in its events (`AttemptOffered`, `A
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 
 from ropeteam.core.hosting import HostUnit, Offer
+from ropeteam.errors import OutOfSpace
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS offers (
-  run TEXT NOT NULL, attempt TEXT NOT NULL, unit BLOB NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL,
+  run TEXT NOT NULL, attempt TEXT NOT NULL, unit TEXT NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL,
   state TEXT NOT NULL DEFAULT 'offered', "by" TEXT NOT NULL DEFAULT '', taken_at REAL NOT NULL DEFAULT 0,
   changed_at REAL NOT NULL DEFAULT 0, seen INTEGER NOT NULL DEFAULT 0, wanted INTEGER NOT NULL DEFAULT 0,
   handed_at REAL NOT NULL DEFAULT 0, report TEXT, why TEXT NOT NULL DEFAULT '',
@@ -23,14 +28,32 @@ CREATE TABLE IF NOT EXISTS offers (
 
 _COLUMNS = 'attempt, unit, seconds, at, state, "by", taken_at, changed_at, seen, wanted, handed_at, report, why'
 _NAMES = _COLUMNS.replace('"', "").split(", ")
-_unit = msgspec.json.Decoder(HostUnit)
+
+
+def _encode(unit: HostUnit) -> str:
+    """In ASCII: the bytes of a path that is not UTF-8 are lone surrogates, which need escapes."""
+    return json.dumps(msgspec.to_builtins(unit))
+
+
+@contextmanager
+def disk(path: Path) -> Iterator[None]:
+    """A full disk, as sqlite says it, in our words. path: of the database."""
+    try:
+        yield
+    except sqlite3.OperationalError as problem:
+        if "disk is full" in str(problem) or "disk I/O" in str(problem):
+            raise OutOfSpace(
+                f"The journal cannot be written: {problem}.", where=str(path), hint="Make room, then `ropeteam resume`."
+            ) from problem
+        raise
 
 
 class Offers:
     """Of one run. Through a connection of the journal's; not shared between threads."""
 
-    def __init__(self, db: sqlite3.Connection, run: str) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path, run: str) -> None:
         self._db = db
+        self._path = path
         self._run = run
 
     def all(self) -> list[Offer]:
@@ -46,12 +69,14 @@ class Offers:
 
     def put(self, unit: HostUnit, seconds: float, at: float) -> None:
         """Offer it. One that was withdrawn is offered anew; any other stays as it is."""
-        self._db.execute(
-            "INSERT INTO offers (run, attempt, unit, seconds, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, attempt) DO"
-            " UPDATE SET unit = excluded.unit, seconds = excluded.seconds, at = excluded.at, state = 'offered'"
-            " WHERE state = 'withdrawn'",
-            (self._run, unit.attempt, msgspec.json.encode(unit), seconds, at),
-        )
+        with disk(self._path):
+            self._db.execute(
+                "INSERT INTO offers (run, attempt, unit, seconds, at) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (run, attempt) DO UPDATE SET unit = excluded.unit, seconds = excluded.seconds,"
+                " at = excluded.at, state = 'offered'"
+                " WHERE state = 'withdrawn'",
+                (self._run, unit.attempt, _encode(unit), seconds, at),
+            )
 
     def take(self, attempt: str, by: str, at: float) -> bool:
         """Whether the caller has it now: nobody else took it, and it was not withdrawn."""
@@ -89,13 +114,14 @@ class Offers:
         return [run for (run,) in rows]
 
     def _change(self, attempt: str, before: str, what: str, *values: object) -> bool:
-        changed = self._db.execute(
-            f"UPDATE offers SET {what} WHERE run = ? AND attempt = ? AND state = ?",
-            (*values, self._run, attempt, before),
-        )
+        with disk(self._path):
+            changed = self._db.execute(
+                f"UPDATE offers SET {what} WHERE run = ? AND attempt = ? AND state = ?",
+                (*values, self._run, attempt, before),
+            )
         return changed.rowcount == 1
 
 
 def _offer(row: tuple[object, ...]) -> Offer:
     values = dict(zip(_NAMES, row, strict=True))
-    return msgspec.convert(values | {"unit": _unit.decode(values["unit"])}, Offer, strict=False)  # type: ignore[arg-type]
+    return msgspec.convert({**values, "unit": json.loads(str(values["unit"]))}, Offer, strict=False)

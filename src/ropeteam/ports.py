@@ -180,13 +180,15 @@ class Conversation(Protocol):
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether an agent can be used here. path: of its program. problem: a sentence when it cannot."""
+    """Whether an agent can be used here. path: of its program. problem: a sentence when it cannot. log_in: whether the
+    problem is that nobody is logged in."""
 
     name: str
     path: str = ""
     version: str = ""
     problem: str = ""
     hint: str = ""
+    log_in: bool = False
 
 
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +198,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     of money. turns: at a number of turns. structured: it gives its report as structured output. usage: what it tells of
     tokens and money: all, tokens only, some of it, or nothing. resumes: it can go on with a conversation that ended.
     hosted: it is no program that we start: its tasks are offered, and whoever asks for one does it (`core.hosting`).
+    note: what else to know of it, in one sentence.
     """
 
     forks: bool = False
@@ -205,6 +208,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     usage: Literal["cost", "tokens", "some", "none"] = "none"
     resumes: bool = False
     hosted: bool = False
+    note: str = ""
 
 
 class Agent(Protocol):

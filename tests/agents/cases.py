@@ -29,7 +29,7 @@ Step = Turn | Literal["report"]
 @dataclass(frozen=True)
 class Case:
     """forever: the last fault is repeated. key: there is one. refused: nobody listens at the base URL. signal: what
-    the program gets while its second request hangs; stop: it is stopped then, as the engine does it. seconds: after
+    the program gets while its second request hangs; stop: why it is stopped then, as the engine does it. seconds: after
     them it is stopped as one that has stalled. turns, budget_usd: limits of the task."""
 
     steps: Sequence[Step] = (WRITE, "report")
@@ -38,8 +38,8 @@ class Case:
     key: bool = True
     refused: bool = False
     signal: int = 0
-    stop: bool = False
-    seconds: float = 45.0
+    stop: Literal["", "asked", "stalled"] = ""
+    seconds: float = 240.0
     turns: int | None = None
     budget_usd: float | None = None
 
@@ -81,8 +81,8 @@ CASES = {
     "refused": Case(refused=True),
     "turns": Case(steps=[WRITE] * 5, turns=2),
     "budget": Case(steps=[WRITE] * 5, budget_usd=0.01),
-    "hang": Case(faults=HANGS, forever=True, seconds=8.0),
-    "stopped": Case(faults=HANGS, forever=True, stop=True),
+    "hang": Case(faults=HANGS, forever=True, stop="stalled"),
+    "stopped": Case(faults=HANGS, forever=True, stop="asked"),
     "sigterm": Case(faults=HANGS, forever=True, signal=signal.SIGTERM),
     "sigint": Case(faults=HANGS, forever=True, signal=signal.SIGINT),
     "sigkill": Case(faults=HANGS, forever=True, signal=signal.SIGKILL),

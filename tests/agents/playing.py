@@ -21,7 +21,7 @@ NOW = 1_800_000_000.0
 NOBODY = "http://127.0.0.1:9"
 """Port 9 ("discard") is closed on any machine of our time."""
 GRACE_SECONDS = 5.0
-STARTED_SECONDS = 60.0
+STARTED_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ def play(rig: Rig, name: str, case: Case, folder: Path, server: ModelServer) -> 
     """Run it in `folder`, which is to be empty. The server is given the script under `name`."""
     url = NOBODY if case.refused else server.base_url(name)
     world = make(folder, rig.home(url))
+    process.run(["git", "init", "-q", "."], cwd=world.tree, env={"PATH": os.environ["PATH"], "HOME": str(world.home)})
     before = fingerprint(world.home, rig.configuration)
     task = a_task(world, rig, case, url)
     server.script(
@@ -142,7 +143,7 @@ def _wait(child: process.Child, case: Case, name: str, server: ModelServer, list
     if case.stop or case.signal:
         server.wait_for_request(name, 2, seconds=STARTED_SECONDS)
         if case.stop:
-            return "asked", _stop(child)
+            return case.stop, _stop(child)
         os.kill(_program(child), case.signal)
     until = time.monotonic() + case.seconds
     while asyncio.run(process.wait(child, 0.1)) is None and child.alive():

@@ -17,7 +17,7 @@ from all_rigs import RIGS
 from cases import CASES
 from playing import play
 from rigs import Rig
-from worlds import PLACE
+from worlds import a_folder
 
 from agent_expectations import left_out
 from ropeteam.testing.model_server import ModelServer
@@ -37,7 +37,7 @@ def record(rig: Rig, names: list[str]) -> None:
     if not names:
         recordings.forget(folder)
     for name in names or [case for case in CASES if case not in left_out(rig.name)]:
-        with tempfile.TemporaryDirectory(dir=PLACE) as temporary, ModelServer() as server:
+        with a_folder() as temporary, ModelServer() as server:
             played = play(rig, name, CASES[name], Path(temporary, "attempt"), server)
             address = server.base_url(name).removeprefix("http://").partition("/")[0]
             recordings.write(folder, name, played, address, rig)

@@ -25,7 +25,7 @@ _DAY = re.compile(r"/20\d\d/\d\d/\d\d/")
 _MOMENT = re.compile(r"20\d\d-\d\d-\d\dT\d\d-\d\d-\d\d")
 _IDENTITY = re.compile(r"\b(ses|msg|prt|call|toolu|chatcmpl|resp|fc|ctc|per|evt)([_-])([0-9A-Za-z]{12,})\b")
 _TIME = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?")
-_MILLISECONDS = re.compile(r"\b1[789]\d{11}\b")
+_MILLISECONDS = re.compile(r"(?<!\d)1[789]\d{11}(?!\d)")
 _FOR_HOW_LONG = re.compile(r'("(?:duration|duration_ms|duration_api_ms|ttft_ms|durationMs|latency)"\s*:\s*)[\d.]+')
 
 

@@ -109,7 +109,12 @@ class CodexRig(Rig):
         return CodexAgent(env=env)
 
     def home(self, url: str) -> dict[str, str]:
-        provider = {"name": "loop", "base_url": f"{url}/v1", "env_key": "LOOP_KEY", "wire_api": "responses"}
+        provider: dict[str, Any] = {
+            "name": "loop",
+            "base_url": f"{url}/v1",
+            "env_key": "LOOP_KEY",
+            "wire_api": "responses",
+        }
         provider |= {"request_max_retries": 1, "stream_max_retries": 1, "stream_idle_timeout_ms": 20_000}
         lines = [f"{key} = {json.dumps(value)}" for key, value in provider.items()]
         return {
@@ -142,10 +147,15 @@ class CodexRig(Rig):
 class GeminiRig(Rig):
     name = "gemini"
     model = "gemini-2.5-pro"
-    configuration = (".gemini/settings.json", ".gemini/GEMINI.md", ".gemini/extensions", ".gemini/commands")
+    configuration = (".gemini/settings.json", ".gemini/GEMINI.md", ".gemini/policies", ".gemini/oauth_creds.json")
 
     def home(self, url: str) -> dict[str, str]:
-        settings = {"security": {"auth": {"selectedType": "gemini-api-key"}}}
+        """Its log-in, and what only the user's settings can say: how often it tries, and that it calls nobody."""
+        settings = {
+            "security": {"auth": {"selectedType": "gemini-api-key"}},
+            "general": {"maxAttempts": 3, "enableAutoUpdate": False},
+            "privacy": {"usageStatisticsEnabled": False},
+        }
         return {".gemini/settings.json": json.dumps(settings) + "\n", ".gemini/GEMINI.md": "Of the user's.\n"}
 
     def caller(self, url: str, *, key: bool) -> dict[str, str]:
@@ -157,27 +167,28 @@ class OpencodeRig(Rig):
     model = "loop/model-1"
     configuration = (
         ".config/opencode/opencode.json",
-        ".config/opencode/AGENTS.md",
-        ".local/share/opencode/auth.json",
+        ".config/opencode/agent",
         ".config/opencode/plugin",
+        ".local/share/opencode/auth.json",
     )
 
     def home(self, url: str) -> dict[str, str]:
+        """The provider, and what is there once opencode has run: else it would ask npm for a package."""
+        model: dict[str, Any] = {
+            "limit": {"context": 200_000, "output": 8_000},
+            "cost": {"input": 1, "output": 2, "cache_read": 0.1},
+        }
+        provider = {
+            "npm": "@ai-sdk/openai-compatible",
+            "options": {"baseURL": f"{url}/v1", "apiKey": "{env:LOOP_API_KEY}"},
+            "models": {"model-1": model},
+        }
+        package = {"packages": {"": {"dependencies": {"@opencode-ai/plugin": "1.18.33"}}}}
         return {
-            ".config/opencode/opencode.json": json.dumps(opencode_settings(url), indent=1) + "\n",
-            ".config/opencode/AGENTS.md": "Of the user's.\n",
+            ".config/opencode/opencode.json": json.dumps({"provider": {"loop": provider}}) + "\n",
+            ".config/opencode/package-lock.json": json.dumps(package) + "\n",
+            ".config/opencode/node_modules/.package-lock.json": "{}\n",
         }
 
     def caller(self, url: str, *, key: bool) -> dict[str, str]:
         return {"LOOP_API_KEY": "dummy"} if key else {}
-
-    def env(self, url: str) -> dict[str, str]:
-        return {"NPM_CONFIG_REGISTRY": "http://127.0.0.1:9"}  # what it would fetch on its first run, it does without
-
-
-def opencode_settings(url: str) -> dict[str, Any]:
-    model = {"name": "Model 1", "limit": {"context": 100_000, "output": 8_000}}
-    model |= {"cost": {"input": 1, "output": 2, "cache_read": 0.1}}
-    options = {"baseURL": f"{url}/v1", "apiKey": "{env:LOOP_API_KEY}"}
-    provider = {"npm": "@ai-sdk/openai-compatible", "name": "Loop", "options": options, "models": {"model-1": model}}
-    return {"autoupdate": False, "share": "disabled", "provider": {"loop": provider}}

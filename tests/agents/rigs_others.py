@@ -5,44 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from cases import REPORT, Step
 from rigs import ClaudeRig, CodexRig, GeminiRig, OpencodeRig, Rig, installed
 
-from ropeteam import app
+from ropeteam.agents.acp import AcpAgent
+from ropeteam.agents.aider import MARK
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Agent, Task
-from ropeteam.testing import agent_tools
 from ropeteam.testing.model_server import EditFile, Shell, Turn, WriteFile
-from ropeteam.testing.model_wire import Asked
-
-NO_TOOLS = Asked(model="", stream=False, main=True, tools={}, blocks=())
 
 
 class _Acp(Rig):
-    """An agent of another rig, through the protocol."""
+    """The program of another rig, through the protocol: its user, its settings, its log-in."""
 
     adapter = "acp"
-    flags: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
     def agent(self, env: Mapping[str, str]) -> Agent:
-        return app.agent("acp")
+        return AcpAgent(env=env)
 
     def argv(self) -> tuple[str, ...]:
-        return (installed(self.program), *self.flags)
-
-
-class AcpGeminiRig(_Acp, GeminiRig):
-    name, program, flags = "acp-gemini", "gemini", ("--acp",)
-
-
-class AcpOpencodeRig(_Acp, OpencodeRig):
-    name, program, flags = "acp-opencode", "opencode", ("acp",)
-
-    def caller(self, url: str, *, key: bool) -> dict[str, str]:
-        return {}
-
-    def env(self, url: str) -> dict[str, str]:
-        return {**super().env(url), "LOOP_API_KEY": "dummy"}
+        return (installed(self.program), *self.arguments)
 
 
 class AcpClaudeRig(_Acp, ClaudeRig):
@@ -50,53 +34,91 @@ class AcpClaudeRig(_Acp, ClaudeRig):
 
 
 class AcpCodexRig(_Acp, CodexRig):
-    name, program, model = "acp-codex", "codex-acp", ""
-    kept = ()
-
-    def caller(self, url: str, *, key: bool) -> dict[str, str]:
-        return {}
-
-    def settings(self, url: str) -> AgentSettings:
-        return AgentSettings(argv=self.argv(), env={"LOOP_KEY": "dummy"})
+    name, program, kept = "acp-codex", "codex-acp", ()
 
 
-class AiderRig(Rig):
-    """One message, one answer: what several turns would do is in it. It runs no commands."""
+class AcpGeminiRig(_Acp, GeminiRig):
+    name, program, arguments = "acp-gemini", "gemini", ("--acp",)
 
-    name = "aider"
+
+class AcpOpencodeRig(_Acp, OpencodeRig):
+    name, program, arguments = "acp-opencode", "opencode", ("acp",)
+
+
+class _Pip(Rig):
+    """A program from PyPI, in an environment of its own: its dependencies would be too many for ours."""
+
     model = "openai/gpt-4o"
-    every = True
-    configuration = (".aider.conf.yml", ".aider.model.settings.yml")
 
     def caller(self, url: str, *, key: bool) -> dict[str, str]:
         return {"OPENAI_API_BASE": f"{url}/v1", **({"OPENAI_API_KEY": "dummy"} if key else {})}
 
+
+class AiderRig(_Pip):
+    """One message, one answer: what several turns would do is in it, files whole. It runs no commands."""
+
+    name = "aider"
+    every = True
+    configuration = (".aider.conf.yml",)
+    kept = ("io/aider-llm.txt",)
+
+    def home(self, url: str) -> dict[str, str]:
+        return {".aider.conf.yml": "dark-mode: true\n"}
+
+    def settings(self, url: str) -> AgentSettings:
+        settings = super().settings(url)
+        return msgspec.structs.replace(settings, argv=(*settings.argv, "--edit-format", "whole"))
+
     def turns(self, steps: Sequence[Step], task: Task) -> list[Turn]:
-        texts, calls = [], []
+        texts: list[str] = []
+        files: dict[str, str] = {}
+        report = ""
         for step in steps:
             if step == "report":
-                texts.append(f"ROPETEAM-REPORT: {json.dumps(REPORT)}")
-            else:
-                texts.append(step.text)
-                calls += [call for call in step.calls if not isinstance(call, Shell)]
-        changes = tuple(call for call in calls if isinstance(call, WriteFile | EditFile))
-        text, _ = agent_tools.spoken("Now.", changes, NO_TOOLS, str(task.tree))
-        return [Turn(text="\n".join([text, *texts]))]
+                report = f"{MARK} {json.dumps(REPORT)}"
+                continue
+            texts.append(step.text)
+            for call in step.calls:
+                match call:
+                    case WriteFile(path=path, content=content):
+                        files[path] = content
+                    case EditFile(path=path, find=find, replace=replace):
+                        files[path] = files[path].replace(find, replace)
+                    case _:
+                        pass
+        blocks = [f"{path}\n```\n{content}```\n" for path, content in files.items()]
+        return [Turn(text="\n\n".join(text for text in (*texts, *blocks, report) if text))]
 
 
-class MiniRig(Rig):
+class MiniRig(_Pip):
     """It works by commands alone, and ends by one."""
 
     name = "mini-swe-agent"
-    model = "openai/gpt-4o"
-    configuration = (".config/mini-swe-agent/.env",)
+    configuration = (".config/mini-swe-agent",)
+    kept = ("io/trajectory.json",)
 
-    def caller(self, url: str, *, key: bool) -> dict[str, str]:
-        return {"OPENAI_API_BASE": f"{url}/v1", **({"OPENAI_API_KEY": "dummy"} if key else {})}
+    def home(self, url: str) -> dict[str, str]:
+        return {".config/mini-swe-agent/.env": "MSWEA_SOMETHING=1\n"}
+
+    def env(self, url: str) -> dict[str, str]:
+        return {"MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "1"}
+
+    def shorten(self, text: str) -> str:
+        """Without the settings, the prompts, and where in its own code it failed."""
+        try:
+            value = json.loads(text)
+        except ValueError:
+            return text  # the report, spoilt
+        value.get("info", {}).pop("config", None)
+        for message in value.get("messages", []):
+            message.get("extra", {}).pop("traceback", None)
+            if message.get("role") in ("system", "user"):
+                message["content"] = "..."
+        return json.dumps(value, indent=1) + "\n"
 
     def turns(self, steps: Sequence[Step], task: Task) -> list[Turn]:
-        end = Shell(command="echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT")
         turns = [turn for turn in super().turns(steps, task) if turn.calls]
+        end = Shell(command="echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT")
         return [*turns, Turn(text="Done.", calls=(end,))]
 
 

@@ -3,7 +3,6 @@ way a provider does. What is to come of each case stands in `tests/golden/<agent
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +10,12 @@ import pytest
 from all_rigs import RIGS
 from cases import CASES, ENVIRONMENT
 from playing import GRACE_SECONDS, Played, play
-from worlds import NOT_FOR_AGENTS, PLACE
+from worlds import NOT_FOR_AGENTS, a_folder
 
 from agent_expectations import check, expected, left_out
 from ropeteam.testing.model_server import ModelServer
 
-pytestmark = [pytest.mark.agents, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.agents, pytest.mark.timeout(600)]
 
 MATRIX = [(agent, case) for agent in RIGS for case in CASES if case not in left_out(agent)]
 
@@ -29,7 +28,7 @@ def server() -> Iterator[ModelServer]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=PLACE) as folder:
+    with a_folder() as folder:
         yield Path(folder, "attempt")
 
 

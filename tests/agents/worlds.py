@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-PLACE = "/var/tmp"
-"""Where worlds are made: /tmp is open to what codex confines."""
+PLACE = Path(os.environ.get("ROPETEAM_TEST_WORLDS") or Path.home() / ".cache" / "ropeteam" / "worlds")
+"""Where worlds are made: /tmp is open to what codex confines, and gemini takes no settings from below a folder that
+everybody can write."""
 
 NOT_FOR_AGENTS = {
     "A_SECRET_OF_THE_CALLERS": "never to be seen",
@@ -57,6 +59,12 @@ class World:
             **NOT_FOR_AGENTS,
             **own,
         }
+
+
+def a_folder() -> tempfile.TemporaryDirectory[str]:
+    """For one attempt; gone afterwards."""
+    PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=PLACE, ignore_cleanup_errors=True)
 
 
 def make(folder: Path, home: dict[str, str]) -> World:

@@ -120,8 +120,12 @@ def test_agents_are_listed_with_what_is_wrong(world: World) -> None:
     assert listed["command"]["usable"] is False
     assert "agent.command.argv" in listed["command"]["problem"]
     assert listed["command"]["hint"]
-    text = world.run("agents").out
-    assert re.search(r"^✗ command +The agent", text, re.MULTILINE)
+    assert listed["command"]["state"] == "not_set_up"
+    assert listed["host"]["can"]["hosted"] is True
+    assert list(listed) == sorted(listed)
+    text = world.run("agents", *world.scripted[2:]).out
+    assert re.search(r"^  scripted +\S+ +file +tokens, money", text, re.MULTILINE)
+    assert re.search(r"^  command +The agent", text, re.MULTILINE)
 
 
 def test_doctor_says_what_is_there_and_what_is_missing(world: World) -> None:

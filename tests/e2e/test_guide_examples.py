@@ -72,7 +72,7 @@ def test_what_is_said_to_be_printed(world, page) -> None:
             assert done.err + done.out == wanted, f"{page}:{one.line}: {command}"
 
 
-@pytest.mark.parametrize("name", ["test_run.py", "test_model.py", "test_clock.py"])
+@pytest.mark.parametrize("name", ["test_run.py", "test_model.py", "test_reading.py", "test_clock.py"])
 def test_the_testing_kit_as_the_guide_shows_it(tmp_path, name) -> None:
     (tmp_path / name).write_text(block(GUIDE / "testing-kit.md", "python", name).text)
     done = subprocess.run(

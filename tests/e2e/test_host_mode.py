@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from driving import wait_until
 from host_world import Hosted, hosted
-from several_world import UNITS, WORK, delivered
+from several_world import RESULT, UNITS, WORK, delivered
 
+from markdown_pages import GUIDE, block
 from repositories import git
 from ropeteam.journal import Journal
 
@@ -176,12 +179,27 @@ def test_work_that_does_not_do_is_tried_again(tmp_path: Path) -> None:
         ]
 
 
-def test_a_run_that_ropeteam_does_itself_has_nothing_to_take(tmp_path: Path) -> None:
+def test_the_host_in_the_guide(tmp_path: Path) -> None:
     with hosted(tmp_path) as p:
-        p.plays({"01-contract": "wait_for('go'); works(); report()"})
-        child = p.begin()
-        p.wait_event("AttemptStarted")
-        done = p.ropeteam("take", "--json")
-        assert (done.code, done.json["error"]["code"]) == (2, "not_hosted")
-        p.open("go")
-        p.end(child)
+        run = p.hosting(mode="single")
+        (tmp_path / "host.py").write_text(block(GUIDE / "host-mode.md", "python", "host.py").text)
+        lines = [
+            "import pathlib, re, sys",
+            "prompt = sys.stdin.read()",
+            "task = pathlib.Path(re.search(r'the file (\\S+)\\.', prompt)[1]).read_text()",
+            "tree = pathlib.Path(re.search(r'Work in `([^`]+)`', task)[1])",
+            f"for path, text in {dict(RESULT)!r}.items():",
+            "    (tree / path).write_text(text)",
+        ]
+        (tmp_path / "subagent.py").write_text("\n".join(lines))
+        done = subprocess.run(
+            [sys.executable, tmp_path / "host.py", run, sys.executable, tmp_path / "subagent.py"],
+            cwd=p.top,
+            env=p.env | {"PATH": os.pathsep.join((str(Path(sys.executable).parent), p.env["PATH"]))},
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=100,
+            check=True,
+        )
+        assert json.loads(done.stdout.splitlines()[-1])["outcome"] == "delivered_single", done.stdout
+        delivered(p, p.done(), "delivered_single", winner="single")

@@ -186,6 +186,17 @@ def test_nothing_in_a_repository_makes_it_fail_or_shows_what_it_should_not(tmp_p
     assert len(headings) == 2, "those of ours"
 
 
+def test_a_partial_clone_has_a_map_of_its_folders_until_the_files_are_there(shop: Path, tmp_path: Path) -> None:
+    git(shop, "config", "uploadpack.allowFilter", "true")
+    git(tmp_path, "clone", "-q", "--no-checkout", "--filter=blob:none", f"file://{shop}", "part")
+    part = made(tmp_path / "part", "shop/order.py")
+    assert part.map().split("\n") == ["Other files:", "README.md", "shop/ 5 py", "tests/ 1 py"]
+    unit = Unit(id="u", writes=("shop/x.py",), reads=("shop/db.py",))
+    assert part.excerpts(Briefing(unit=unit), git(shop, "rev-parse", "HEAD")) == []
+    git(tmp_path / "part", "checkout", "-q", "main")
+    assert made(tmp_path / "part", "shop/order.py").map() == made(shop, "shop/order.py").map()
+
+
 def imports_of(files: dict[str, str]) -> Callable[[Path], list[str]]:
     def found(folder: Path) -> list[str]:
         first = next(iter(files))

@@ -89,6 +89,18 @@ def test_the_tree_is_writable_and_the_rest_is_not(house: House) -> None:
     assert not Path("/etc/x").exists()
 
 
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["where it lies", "at another path"])
+def test_who_only_reads_cannot_write_the_tree(house: House, tmp_path: Path, elsewhere: bool) -> None:
+    at = tmp_path / "at"
+    at.mkdir()
+    done = house.inside("cat file && pwd && echo x > made", tree_writable=False, at=at if elsewhere else None)
+
+    assert done.stdout.split() == [b"text", os.fsencode(at if elsewhere else house.tree)]
+    assert b"Read-only file system" in done.stderr
+    assert house.inside(f"echo x > {house.tree}/made", tree_writable=False).returncode != 0
+    assert not (house.tree / "made").exists()
+
+
 def test_secrets_and_the_checkout_cannot_be_read(house: House) -> None:
     for target in (house.home / ".ssh/key", house.checkout / "file", house.checkout / ".git/config"):
         assert house.inside(f"cat {target}").returncode != 0, target

@@ -45,14 +45,14 @@ class Place:
     def tree(self) -> Path:
         return self.folder / "tree" / "repo"
 
-    def begin(self, run: str) -> None:
+    def begin(self, run: str, agent: str = "host", at: float = 2.0) -> None:
         first = ev.RunStarted(
-            at=1.0 if run == OTHER else 2.0,
+            at=1.0 if run == OTHER else at,
             run=run,
             feature=Feature(name="checkout", source="stdin"),
             repo=self.facts,
             settings=Settings(),
-            answers=Answers(mode="single", agent="host"),
+            answers=Answers(mode="single", agent=agent),
         )
         journal = Journal(self.repository.home / "journal.sqlite")
         journal.append(run, [first])
@@ -138,6 +138,23 @@ def test_what_cannot_be_handed_in_is_refused_and_nothing_changes(place: Place) -
         hosting.hand_in(place.repository, "none", "single/1")
 
 
+def test_a_run_that_ropeteam_does_itself_has_nothing_to_take(place: Place) -> None:
+    name = "20261122-121530-checkout-9c9c"
+    place.begin(name, "command", 3.0)
+    with pytest.raises(BadInput) as told:
+        hosting.take(place.repository)  # the newest
+    assert (told.value.exit_code, told.value.code, name in told.value.message) == (2, "not_hosted", True)
+    assert not locks.held(place.repository.lock_path(name))
+
+
+def test_an_ended_run_has_no_more_to_give_and_nobody_is_started_for_it(place: Place) -> None:
+    ended: list[ev.AnyEvent] = [ev.CancelAsked(at=3.0), ev.RunEnded(at=4.0, outcome="cancelled")]
+    place.journal.append(RUN, ended)
+    answer = hosting.take(place.repository, RUN)
+    assert (answer.done, answer.unit, answer.outcome, answer.wait_seconds) == (True, None, "cancelled", None)
+    assert not place.repository.lock_path(RUN).with_suffix(".log").exists()
+
+
 def test_it_is_handed_in_once(place: Place) -> None:
     place.offers.take("single/1", "me", 2.0)
     done = hosting.hand_in(place.repository, None, "single/1", '{"deviations": [{"what": "é"}]}')
@@ -189,6 +206,14 @@ def test_an_offer_is_withdrawn_or_taken_never_both(place: Place) -> None:
     offer = place.offers.find("single/1")
     assert offer is not None
     assert (offer.seen, offer.deadline, offer.wanted) == (12, 70.0, False)
+
+
+def test_names_that_are_not_utf_8_come_back_as_they_are(place: Place) -> None:
+    odd = place.tree.with_name("caf\udce9")
+    place.offers.put(unit("odd/1", odd), 60.0, 3.0)
+    offer = place.offers.find("odd/1")
+    assert offer is not None
+    assert (offer.unit.tree, offer.unit.writes) == (str(odd), ("**",))
 
 
 def test_what_comes_too_late_is_kept_and_told(place: Place) -> None:

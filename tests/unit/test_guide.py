@@ -19,6 +19,7 @@ from ropeteam import config
 from ropeteam.cli.commands import COMMANDS, program
 from ropeteam.core import model
 from ropeteam.core.agent_files import TaskFile
+from ropeteam.core.hosting import HandedIn, HostUnit, Taken
 from ropeteam.core.layers import LAYERS
 from ropeteam.core.plan import RESERVED, layered, parse
 from ropeteam.core.plan_document import FileDocument, PlanDocument, UnitDocument
@@ -101,6 +102,18 @@ def test_the_task_is_one_with_every_field() -> None:
     text = block(GUIDE / "agents.md", "json", "task").text
     assert msgspec.json.decode(text, type=TaskFile).kind == "single"
     assert list(msgspec.json.decode(text)) == [field.name for field in msgspec.structs.fields(TaskFile)]
+
+
+def test_what_a_host_is_answered_is_shown_as_it_is() -> None:
+    page, names = GUIDE / "host-mode.md", ("taken", "handed-in")
+    shown = {name: [b.text for b in blocks(page, "json", name)] for name in names}
+    for text in shown["taken"]:
+        assert json.loads(msgspec.json.encode(msgspec.json.decode(text, type=Taken))) == json.loads(text)
+    units = [json.loads(text)["unit"] for text in shown["taken"] if "unit" in json.loads(text)]
+    assert [set(unit) for unit in units] == [set(HostUnit.__struct_fields__)]
+    for text in shown["handed-in"]:
+        assert json.loads(msgspec.json.encode(msgspec.json.decode(text, type=HandedIn))) == json.loads(text)
+    assert (len(shown["taken"]), len(shown["handed-in"])) == (3, 1)
 
 
 def test_the_recording_can_be_played() -> None:

@@ -84,6 +84,7 @@ def own(
     briefing: Briefing | None = None,
     excerpts: tuple[Excerpt, ...] = (),
     thinking: bool = False,
+    hosted: bool = False,
 ) -> str:
     return prompts.own(
         kind=kind,  # type: ignore[arg-type]
@@ -96,6 +97,7 @@ def own(
         briefing=briefing,
         excerpts=excerpts,
         thinking=thinking,
+        hosted=hosted,
     )
 
 
@@ -236,6 +238,26 @@ def test_golden_texts(name: str, text: str) -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         (GOLDEN / name).write_text(text)
     assert text == (GOLDEN / name).read_text()
+
+
+@pytest.mark.parametrize(("kind", "briefing"), [("single", None), ("unit", FOR_API), ("plan", FOR_PLAN)])
+def test_a_hosts_subagent_is_told_where_it_works_and_nothing_else_changes(kind: str, briefing: Briefing | None) -> None:
+    told, usual = own(kind=kind, briefing=briefing, hosted=True), own(kind=kind, briefing=briefing)
+    more = [line for line in told.splitlines() if line not in usual.splitlines()]
+    assert [line for line in usual.splitlines() if line not in told.splitlines()] == []
+    words = " ".join(more)
+    assert "`cd '/trees/single-1' && `" in words
+    assert "absolute path" in words
+    assert len(words) < 700
+
+
+@pytest.mark.parametrize(("kind", "what"), [("unit", "Change files in /t/x and nowhere else."), ("plan", "It plans")])
+def test_what_a_host_tells_its_subagent_is_short_and_sends_it_to_the_file(kind: str, what: str) -> None:
+    told = prompts.to_subagent("/a/io/prompt.md", "/t/x", kind)  # type: ignore[arg-type]
+    assert "/a/io/prompt.md" in told
+    assert what in told
+    assert "cd '/t/x' && " in told
+    assert len(told) < 700
 
 
 def test_who_goes_on_from_another_conversation_is_told_where_it_is_now() -> None:

@@ -7,9 +7,11 @@ The library is optional: `pip install 'ropeteam[acp]'`.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
@@ -37,7 +39,11 @@ class AcpAgent:
     name = "acp"
     report_by: Literal["file", "structured"] = "file"
     attaches = True
-    abilities = Abilities(usage="some")
+    abilities = Abilities(usage="some", note="What it tells depends on the program that agent.acp.argv names.")
+
+    def __init__(self, *, env: Mapping[str, str] | None = None) -> None:
+        """env: of whoever starts ropeteam, where the program's own settings are looked for; None: ours."""
+        self._env = env
 
     def build(self, task: Task) -> Launch:
         settings = task.settings
@@ -55,13 +61,15 @@ class AcpAgent:
             model=None if known.model else settings.model,
             thinking=task.thinking,
         )
+        caller = {**(os.environ if self._env is None else self._env), **settings.env}
+        names = (*known.passed, *(known.keys(settings, caller) if known.keys else ()))
         chosen = {known.model: model} if known.model and not flag and model else {}
         return Launch(
             argv=(sys.executable, "-P", "-m", "ropeteam.agents.acp_client", str(order_path)),
             env={**known.env, **chosen, **settings.env},
             stdin=prompt,
             files={str(order_path): msgspec.json.encode(order).decode(), str(task.prompt_file): prompt},
-            pass_env=tuple(name for name in (*known.log_in, *known.passed) if name not in (*chosen, *settings.env)),
+            pass_env=tuple(name for name in names if name not in {**known.env, **chosen, **settings.env}),
             home_readonly=known.home_readonly,
             home_folders=known.folders,
             readable=_readable(settings.argv, task.thinking),
@@ -84,9 +92,11 @@ class AcpAgent:
             problem = f"There is no program {wanted!r} that can be run."
             return Probe(name=self.name, problem=problem, hint="Install it, or give its absolute path.")
         known = acp_known.known(settings.argv)
-        if acp_known.not_logged_in(known, {**env, **settings.env}):
-            return Probe(name=self.name, path=found, problem=f"{wanted} is not logged in.", hint=known.hint)
-        return Probe(name=self.name, path=found)
+        version = _version(Path(found))
+        if acp_known.not_logged_in(known, settings, {**env, **settings.env}):
+            problem = f"{wanted} is not logged in."
+            return Probe(name=self.name, path=found, version=version, problem=problem, hint=known.hint, log_in=True)
+        return Probe(name=self.name, path=found, version=version)
 
 
 class AcpConversation(program.ProgramConversation):
@@ -109,16 +119,25 @@ class AcpConversation(program.ProgramConversation):
         return msgspec.structs.replace(finish, outcome="unknown", evidence="It ended without saying that it was done.")
 
 
+class _Package(msgspec.Struct, frozen=True, kw_only=True):
+    name: str = ""
+    version: str = ""
+
+
+def _version(program: Path) -> str:
+    """Of a program from npm, as its package says, which is quick and starts nothing; empty for others."""
+    for folder in program.resolve().parents[:3]:
+        with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            package = msgspec.json.decode((folder / "package.json").read_bytes(), type=_Package)
+            if package.name and package.version:
+                return package.version
+    return ""
+
+
 def _readable(argv: tuple[str, ...], thinking: tuple[str, ...]) -> tuple[str, ...]:
     """Where our own code and the library lie, which may be hidden places, and the programs named by their paths."""
     found = [str(Path(__file__).parents[1])]
     for module in (LIBRARY, "pydantic", "msgspec"):
         spec = find_spec(module)
         found += [str(Path(spec.origin).parents[1])] if spec is not None and spec.origin else []
-    for part in (argv[0], *thinking):
-        if part.startswith("/"):
-            packages = next(
-                (str(above) for above in Path(part).resolve().parents if above.name == "node_modules"), None
-            )
-            found += [part, *([packages] if packages else [])]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((*found, *endings.programs(argv[0], *thinking))))

@@ -147,14 +147,13 @@ async def have_turn(
         asking = connection.prompt(session_id=session.session_id, prompt=[text_block(prompt)])
         answer = await _answer(connection, session.session_id, asking)
     except RequestError as error:
-        printer.say(*narrator.finished(None))
+        printer.say(*narrator.finished({}))
         return acp_talk.failed(error.code, str(error), error.data)
     except ConnectionError as error:
         raise Gone("it ended without an answer") from error
     except ValueError as error:  # pydantic's: an answer that is none
         raise Gone(f"its answer cannot be read: {' '.join(str(error).split())[:300]}") from error
-    plain = _plain(answer)
-    printer.say(*narrator.finished(plain.get("usage")))
+    printer.say(*narrator.finished(_plain(answer)))
     return narrator.ended(answer.stop_reason)
 
 

@@ -5,59 +5,51 @@ Only those in the table; any other has `trees.pass_env` for its variables and wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from ropeteam.agents import claude
+from ropeteam.agents import claude, codex, gemini, opencode
+from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import HomeFolder
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one program. log_in: variables that hold a log-in by themselves; files: below the home folder, that show that
-    there is one. model: where the model's name goes: a flag, a variable, or empty for the protocol's own choice.
-    mode: of the protocol, for whoever plans."""
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Of one program. model: where the model's name goes: a flag, a variable, or empty for the protocol's own choice.
+    asked: for a sentence when there is no log-in. keys: variables that the user's own settings name."""
 
-    args: tuple[str, ...] = ()
-    log_in: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
-    env: Mapping[str, str] = {}
+    env: Mapping[str, str] = field(default_factory=dict)
     folders: tuple[HomeFolder, ...] = ()
     home_readonly: tuple[str, ...] = ()
     model: str = ""
     hint: str = ""
+    asked: Callable[[AgentSettings, Mapping[str, str]], str] | None = None
+    keys: Callable[[AgentSettings, Mapping[str, str]], tuple[str, ...]] | None = None
 
 
 GEMINI: Final = Known(
-    args=("--acp",),
-    log_in=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-    files=(".gemini/oauth_creds.json", ".gemini/settings.json"),
-    passed=("GOOGLE_GEMINI_BASE_URL", "GOOGLE_CLOUD_PROJECT", "GOOGLE_GENAI_USE_GCA"),
-    # Else it starts itself once more, and only the outer one hears a signal.
-    env={"GEMINI_CLI_NO_RELAUNCH": "true"},
-    folders=(HomeFolder(name=".gemini", kept=("oauth_creds.json",), own=("tmp",), fresh=("history",)),),
+    asked=lambda _, env: gemini.not_logged_in(env),
+    passed=gemini.PASSED,
+    env=gemini.ENVIRONMENT,
+    folders=(gemini.SETTINGS,),
     model="-m",
     hint="Run `gemini` once and log in, or set GEMINI_API_KEY.",
 )
 
 OPENCODE: Final = Known(
-    args=("acp",),
-    files=(".local/share/opencode/auth.json", ".config/opencode/opencode.json", ".config/opencode/opencode.jsonc"),
-    passed=("OPENCODE_CONFIG", "OPENCODE_CONFIG_CONTENT", "OPENCODE_CONFIG_DIR"),
-    env={"OPENCODE_DISABLE_AUTOUPDATE": "true"},
-    folders=(
-        HomeFolder(name=".config/opencode"),
-        HomeFolder(name=".local/share/opencode", kept=("auth.json",), own=("storage", "snapshot"), fresh=("log",)),
-    ),
-    hint="Run `opencode auth login`; keys in variables have to be named in trees.pass_env.",
+    asked=opencode.not_logged_in,
+    passed=(*opencode.PASSED, "OPENCODE_CONFIG_CONTENT"),
+    env=opencode.ENVIRONMENT,
+    folders=opencode.FOLDERS,
+    keys=lambda settings, _: opencode.keys(settings),
+    hint="Run `opencode auth login`, or set agent.acp.model and its provider's key.",
 )
 
 CLAUDE: Final = Known(
-    log_in=claude.LOG_IN,
-    files=(".claude/.credentials.json", ".claude/settings.json"),
+    asked=lambda _, env: claude.not_logged_in(env),
     passed=claude.PASSED,
     env=claude.ENVIRONMENT,
     folders=(claude.SETTINGS,),
@@ -67,15 +59,11 @@ CLAUDE: Final = Known(
 )
 
 CODEX: Final = Known(
-    log_in=("OPENAI_API_KEY", "CODEX_API_KEY"),
-    files=(".codex/auth.json", ".codex/config.toml"),
-    passed=("CODEX_HOME", "OPENAI_BASE_URL"),
-    folders=(
-        HomeFolder(
-            name=".codex", variable="CODEX_HOME", kept=("auth.json",), own=("sessions",), fresh=("log", "history.jsonl")
-        ),
-    ),
-    hint="Run `codex login`, or set OPENAI_API_KEY.",
+    passed=codex.PASSED,
+    folders=(codex.SETTINGS,),
+    hint="Run `codex login`, or set CODEX_API_KEY.",
+    asked=lambda _, env: codex.not_logged_in(env),
+    keys=lambda _, env: codex.own_config(env).keys,
 )
 
 PROGRAMS: Final[Mapping[str, Known]] = {
@@ -92,9 +80,6 @@ def known(argv: tuple[str, ...]) -> Known:
     return PROGRAMS.get(Path(argv[0]).name if argv else "", Known())
 
 
-def not_logged_in(program: Known, env: Mapping[str, str]) -> bool:
+def not_logged_in(program: Known, settings: AgentSettings, env: Mapping[str, str]) -> bool:
     """Whether there is certainly no log-in. Only looks whether something is there."""
-    if not program.files or any(env.get(name) for name in (*program.log_in, *program.passed)):
-        return False
-    home = Path(env.get("HOME", "/"))
-    return not any((home / name).exists() for name in program.files)
+    return bool(program.asked(settings, env)) if program.asked is not None else False

@@ -96,10 +96,13 @@ class Narrator:
             case _:
                 return ()
 
-    def finished(self, usage: object) -> Sequence[Line]:
-        """The lines that are still due when the turn has ended. usage: as the answer to the prompt gives it."""
+    def finished(self, answer: Mapping[str, Any]) -> Sequence[Line]:
+        """The lines that are still due when the turn has ended. answer: to the prompt; empty where there was none."""
         lines = list(self._flush())
-        counts = _mapping(usage)
+        counts = _mapping(answer.get("usage"))
+        told = _mapping(_mapping(_mapping(answer.get("_meta")).get("quota")).get("token_count"))
+        if not counts and told:  # gemini: cached reading included
+            lines.append(self._told(input=_count(told.get("input_tokens")), output=_count(told.get("output_tokens"))))
         if counts:
             given, cached, output = (
                 _count(counts.get(key)) for key in ("inputTokens", "cachedReadTokens", "outputTokens")
@@ -144,9 +147,10 @@ class Narrator:
         return (ProgressLine(text=words[:SHOWN]),) if words else ()
 
     def _tool(self, update: Mapping[str, Any]) -> Sequence[Line]:
-        lines = list(self._begin() if update.get("sessionUpdate") == "tool_call" else self._flush())
-        self.worked = True
         key, title = _words(update.get("toolCallId")), " ".join(_words(update.get("title")).split())
+        lines = list(self._flush() if key in self._titles else self._begin())
+        self._titles.setdefault(key, "")
+        self.worked = True
         if title and self._titles.get(key) != title:
             self._titles[key] = title
             lines.append(ProgressLine(text=title[:SHOWN]))

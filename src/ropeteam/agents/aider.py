@@ -69,7 +69,9 @@ class AiderAgent:
     name = "aider"
     report_by: Literal["file", "structured"] = "structured"
     attaches = False
-    abilities = Abilities(usage="cost")
+    abilities = Abilities(
+        structured=True, usage="cost", note="It edits files and runs no commands, so no tests either."
+    )
 
     def build(self, task: Task) -> Launch:
         settings = task.settings
@@ -107,7 +109,7 @@ class AiderAgent:
         problem = (
             "aider is installed, and there is no key of a provider: none in the environment, no ~/.aider.conf.yml."
         )
-        return msgspec.structs.replace(found, problem=problem, hint="Set one, for example OPENAI_API_KEY.")
+        return msgspec.structs.replace(found, log_in=True, problem=problem, hint="Set one, for example OPENAI_API_KEY.")
 
 
 def _asked(task: Task) -> str:

@@ -30,7 +30,7 @@ _REFUSED: Final = re.compile(
     r"approval policy is Never; reject|patch rejected: |(?:^|\n)Failed to write file |"
     r"(?:^|\n)bwrap: |isolate app-server sockets|(?:Read-only file system|Operation not permitted)\s*$"
 )
-_SUCCEEDED: Final = re.compile(r"^(?:Exit code: 0\b|.*\nProcess exited with code 0\b)", re.DOTALL)
+_SUCCEEDED: Final = re.compile(r"^(?:Exit code: 0\b|(?:[^\n]*\n){0,4}Process exited with code 0\b)")
 _OUTPUTS: Final = ("function_call_output", "custom_tool_call_output")
 _FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 

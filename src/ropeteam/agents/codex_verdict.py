@@ -40,7 +40,7 @@ _NO_ANSWER = re.compile(
 )
 
 _AT: Final = re.compile(
-    r"try again at (?:(?P<month>[A-Z][a-z]{2}) (?P<day>\d{1,2})(?:st|nd|rd|th), (?P<year>\d{4}) )?"
+    r"[Tt]ry again at (?:(?P<month>[A-Z][a-z]{2}) (?P<day>\d{1,2})(?:st|nd|rd|th), (?P<year>\d{4}) )?"
     r"(?P<hour>\d{1,2}):(?P<minute>\d\d) (?P<half>[AP]M)"
 )
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -159,7 +159,7 @@ def notices(heard: Heard, outcome: Outcome) -> tuple[str, ...]:
     found = []
     denied = [*heard.declined, *heard.record.refused]
     if denied and outcome != "denied":
-        found.append(f"{len(denied)} things it tried were refused (the first: {denied[0][:160]}).")
+        found.append(f"It was not allowed {len(denied)} of the things it tried (the first: {denied[0][:160]}).")
     if NOT_RENEWED in (heard.failed or heard.error):
         found.append("Its log-in has run out. Start `codex` once, which renews it; then `ropeteam resume` goes on.")
     if heard.record.compacted:

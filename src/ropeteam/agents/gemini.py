@@ -11,9 +11,9 @@ How it is started, and why (each seen with version 0.61.0 against the loopback m
 - Nothing can be asked in an unattended run. In its mode for that (`yolo`) every tool is allowed, in any other a tool
   that asks is refused and the run goes on. What leaves the machine or waits for a person is not offered (a policy).
 - Who plans gets the mode that asks, with the tools that read, and one permission more: to write the report's file.
-- Our settings go in as the system's own (`GEMINI_CLI_SYSTEM_SETTINGS_PATH`), which win over the user's and the
-  repository's. Where the machine has such a file already, it stays, and ours are defaults beside it. The user's files
-  are not written.
+- No settings of ours: it takes a file of them only from root (others it skips, with a warning) or from where the user's
+  own lie. What flags and variables cannot say is as the user's settings have it: its limit of turns, its own tries
+  (ten), whether it sends statistics. So it is given no MCP server either.
 - It says of a refused request nothing on standard output, and waits as long as the provider asks for, be it a day. Its
   standard error says it, and is led to standard output.
 - It starts itself a second time, to have more memory: a signal would reach the first process only
@@ -26,7 +26,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -47,14 +47,6 @@ WRITING: Final = ("replace", "run_shell_command")
 
 ALONE: Final = "none-of-yours"
 """The name of an extension, and of an MCP server, that nobody has: with it named, no others are started."""
-
-THINKING: Final = "sequential-thinking"
-
-MACHINE_SETTINGS: Final = (
-    Path("/etc/gemini-cli/settings.json"),
-    Path("/Library/Application Support/GeminiCli/settings.json"),
-)
-"""Where an administrator lays down settings for a whole machine."""
 
 ENVIRONMENT: Final = {
     "GEMINI_CLI_NO_RELAUNCH": "true",
@@ -120,8 +112,8 @@ class GeminiAgent:
 
     name = "gemini"
     report_by: Literal["file", "structured"] = "file"
-    attaches = True
-    abilities = Abilities(turns=True, usage="tokens")
+    attaches = False
+    abilities = Abilities(usage="tokens")
 
     def __init__(self, *, probe_seconds: float = PROBE_SECONDS) -> None:
         self._probe_seconds = probe_seconds
@@ -129,18 +121,13 @@ class GeminiAgent:
     def build(self, task: Task) -> Launch:
         settings = task.settings
         folder = task.folder
-        ours, policy, system = folder / "gemini-settings.json", folder / "gemini-policy.toml", folder / "system.md"
-        files = {
-            str(task.prompt_file): endings.whole_prompt(task),
-            str(ours): msgspec.json.format(msgspec.json.encode(_settings(task)), indent=2).decode(),
-            str(policy): _policy(task),
-        }
-        by_machine = any(path.exists() for path in MACHINE_SETTINGS)
-        env = {**ENVIRONMENT, f"GEMINI_CLI_SYSTEM_{'DEFAULTS' if by_machine else 'SETTINGS'}_PATH": str(ours)}
+        policy, system = folder / "gemini-policy.toml", folder / "system.md"
+        files = {str(task.prompt_file): endings.whole_prompt(task), str(policy): _policy(task)}
+        env = dict(ENVIRONMENT)
         argv = [*(settings.argv or ("gemini",)), "--output-format", "stream-json", "--skip-trust"]
         argv += ["--approval-mode", "default" if task.kind == "plan" else "yolo", "--policy", str(policy)]
         argv += ["--session-id", endings.conversation_id(task), "--include-directories", str(folder)]
-        argv += ["--extensions", ALONE, "--allowed-mcp-server-names", THINKING if task.thinking else ALONE]
+        argv += ["--extensions", ALONE, "--allowed-mcp-server-names", ALONE]
         if task.shared_prompt:
             files[str(system)] = f"{SYSTEM}\n{task.shared_prompt}"
             env["GEMINI_SYSTEM_MD"] = str(system)
@@ -154,7 +141,7 @@ class GeminiAgent:
             files=files,
             pass_env=(*PASSED, *keys),
             home_folders=(SETTINGS, *folders),
-            readable=endings.programs(argv[0], *task.thinking),
+            readable=endings.programs(argv[0]),
         )
 
     def listen(self, task: Task) -> Conversation:
@@ -169,7 +156,8 @@ class GeminiAgent:
         if problem:
             return Probe(name=self.name, path=path, problem=problem, hint=_HINT_INSTALL)
         problem = not_logged_in({**env, **settings.env})
-        return Probe(name=self.name, path=path, version=version, problem=problem, hint=_HINT_LOG_IN if problem else "")
+        hint = _HINT_LOG_IN if problem else ""
+        return Probe(name=self.name, path=path, version=version, problem=problem, hint=hint, log_in=bool(problem))
 
     def _version(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[str, str]:
         """What the program says its version is, and why it cannot be run if so."""
@@ -182,35 +170,6 @@ class GeminiAgent:
         if answer.returncode != 0 or version is None:
             return "", f"`{argv[0]} --version` ended with {answer.returncode} and named no version."
         return version[0], ""
-
-
-def _settings(task: Task) -> dict[str, Any]:
-    """Settings of ours, which win over the user's own; the log-in is not among them."""
-    settings: dict[str, Any] = {
-        "general": {
-            "enableAutoUpdate": False,
-            "enableAutoUpdateNotification": False,
-            # It waits 5, 10 and 20 s, without an event. The engine waits and tries again after that.
-            "maxAttempts": 4,
-            "topicUpdateNarration": False,
-        },
-        "privacy": {"usageStatisticsEnabled": False},
-        "telemetry": {"enabled": False},
-        "ide": {"enabled": False},
-        # An `@` in the prompt (a decorator, an address) is taken for a file's name, and without this looked for in the
-        # whole tree.
-        "context": {"fileFiltering": {"enableRecursiveFileSearch": False}},
-        # Seconds. No event comes while a command runs: gemini must give it up before the stall watchdog (600 s unless
-        # it is set otherwise) gives up gemini.
-        "tools": {"shell": {"enableInteractiveShell": False, "inactivityTimeout": 540}},
-    }
-    if task.turns is not None:
-        settings["model"] = {"maxSessionTurns": task.turns}
-    if task.thinking:
-        program, *arguments = task.thinking
-        server = {"command": program, "args": arguments, "env": {"DISABLE_THOUGHT_LOGGING": "true"}, "trust": True}
-        settings["mcpServers"] = {THINKING: server}
-    return settings
 
 
 def _policy(task: Task) -> str:

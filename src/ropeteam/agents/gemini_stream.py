@@ -15,6 +15,8 @@ from ropeteam.core.model import AgentReport, Outcome, Usage
 from ropeteam.ports import Exit, Finish, Said, Task
 
 _DENIED: Final = "policy_violation"
+_OUTSIDE: Final = "Path not in workspace"
+"""What the result of a tool says that would have gone beyond the work tree and the attempt's folder."""
 
 _BY_CODE: Final[dict[int, tuple[Outcome, str]]] = {
     41: ("auth", "it is not logged in, or its log-in does not fit its settings"),
@@ -35,11 +37,10 @@ _BY_EVENT: Final[tuple[tuple[str, Outcome], ...]] = (
 )
 """What the event `error` begins with where a run ends in success for no good reason."""
 
-_WAITS: Final = re.compile(
-    r"Attempt \d+ failed(?: with status (?P<status>\d+))?(?:: (?P<words>.*?))?\.* Retrying "
-    r"(?:after (?P<ms>\d{1,12})ms|with backoff\.+\s*(?P<error>.*))"
-)
-"""Its line on standard error for a request that was refused and will be made again. No event tells it."""
+_REFUSED: Final = re.compile(r"Attempt \d+ failed(?: with status (?P<status>\d+))?[.:]*\s*(?P<words>.*)")
+_WAITS: Final = re.compile(r"^(?P<words>.*?)\.* ?Retrying (?:after (?P<ms>\d{1,12})ms|with backoff)\.*\s*(?P<more>.*)")
+"""Its lines on standard error for a request that was refused and will be made again. No event tells it. The provider's
+words may go on over several lines; the last of them tells the wait."""
 
 _FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _head: Final = msgspec.json.Decoder(events.Head)
@@ -62,6 +63,7 @@ class GeminiConversation:
         self._result: events.Result | None = None
         self._plain = ""
         self._refused = ""
+        self._status = 0
         self._refusals = 0
         self._garbled = ""
 
@@ -137,11 +139,12 @@ class GeminiConversation:
 
     def _tool_result(self, result: events.ToolResult) -> Sequence[Said]:
         self._answered = False
-        if result.error is None or result.error.type != _DENIED:
+        error = result.error
+        if error is None or not (error.type == _DENIED or error.message.startswith(_OUTSIDE)):
             return ()
         tool = self._tools.get(result.tool_id, "a tool")
         self._denials[result.tool_id] = tool
-        return (Said(kind="denied", text=endings.shortened(result.error.message) or f"{tool} was not allowed"),)
+        return (Said(kind="denied", text=endings.shortened(error.message) or f"{tool} was not allowed"),)
 
     # ---- the verdict
 
@@ -172,7 +175,7 @@ class GeminiConversation:
         code = _code(exit)
         if code in _BY_CODE:
             outcome, meaning = _BY_CODE[code]
-            words = f" ({self._plain})" if self._plain else ""
+            words = f" ({self._plain.rstrip('.')})" if self._plain else ""
             return outcome, f"Ended with exit code {code} after {exit.seconds:.0f} s: {meaning}{words}."
         if outcome == "ok":
             return "crashed", f"{evidence} It never said that it was done."
@@ -265,15 +268,22 @@ class GeminiConversation:
         if text.startswith(b"{"):
             return self._not_read(f"{len(text)} bytes: {problem}")
         words = text.decode(errors="replace")
+        refused = _REFUSED.search(words)
+        if refused is not None:
+            self._status = int((refused["status"] or "0")[:9])
+            self._refused, words = "", refused["words"]
         waits = _WAITS.search(words)
-        if waits is None:
-            if not words.startswith(("at ", "}")):  # of a stack trace
-                self._plain = endings.shortened(words)
-            return ()
-        self._refused = refusals.plain(waits["words"] or waits["error"] or "")
+        if refused is not None or waits is not None:
+            told = f"{waits['words']} {waits['more']}" if waits is not None else words
+            self._refused = refusals.plain(f"{self._refused} {told}".strip())
+        elif not words.startswith(("at ", "}")):  # of a stack trace
+            self._plain = endings.shortened(words)
+        return self._again(int(waits["ms"] or 0) / 1000) if waits is not None else ()
+
+    def _again(self, seconds: float) -> Sequence[Said]:
+        """It waits that long and makes the request once more."""
         self._refusals += 1
-        seconds = int(waits["ms"] or 0) / 1000
-        status = int(waits["status"] or 0) or refusals.status(self._refused)
+        status = self._status or refusals.status(self._refused)
         return (Said(kind="retry", text=f"The provider: {self._refused[:200]}", status=status, seconds=seconds),)
 
     def _not_read(self, problem: str) -> Sequence[Said]:

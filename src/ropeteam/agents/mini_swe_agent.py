@@ -86,7 +86,7 @@ class MiniSweAgent:
             return found
         problem = f"mini-swe-agent has no key of a provider: none in the environment, no {file}."
         hint = "Run `mini-extra config setup`, or set one, for example OPENAI_API_KEY."
-        return msgspec.structs.replace(found, problem=problem, hint=hint)
+        return msgspec.structs.replace(found, log_in=True, problem=problem, hint=hint)
 
 
 def _task(prompt: str) -> str:

@@ -157,7 +157,8 @@ class OpencodeAgent:
         if problem:
             return Probe(name=self.name, path=path, problem=problem, hint=_HINT_INSTALL)
         problem = not_logged_in(settings, {**env, **settings.env})
-        return Probe(name=self.name, path=path, version=version, problem=problem, hint=_HINT_LOG_IN if problem else "")
+        hint = _HINT_LOG_IN if problem else ""
+        return Probe(name=self.name, path=path, version=version, problem=problem, hint=hint, log_in=bool(problem))
 
     def _version(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[str, str]:
         """What the program says its version is, and why it cannot be run if so."""

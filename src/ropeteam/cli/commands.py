@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "agents": ("looking:agents", "Which agents can be used here."),
     "doctor": ("looking:doctor", "What is missing on this machine, and what is protected."),
     "mcp": ("mcp_server:mcp", "Serve hosts over MCP, on standard input and output."),
+    "install-skill": ("skills:install_skill", "Install the skill for your agent."),
     "take": ("hosting:take", "Take a unit to do, in host mode."),
     "hand-in": ("hosting:hand_in", "Hand in a unit that was taken, in host mode."),
     "demo": ("showing:demo", "A complete run on a sample: no key, no network."),

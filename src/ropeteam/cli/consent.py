@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 PERMISSIONS = {
     "claude": "runs without asking for permission: it reads, writes and starts programs in its work tree. Hooks of the"
     " project's own .claude/settings.json run as they do for you",
+    "codex": "runs without asking for permission: it reads, writes and starts programs in its work tree; without"
+    " ropeteam's sandbox it uses its own",
+    "gemini": "runs without asking for permission: it reads, writes and starts programs in its work tree",
+    "opencode": "runs without asking for permission: it reads, writes and starts programs in its work tree. MCP servers"
+    " in your own configuration are started",
+    "acp": "is the program that agent.acp.argv names; what it asks for in its work tree is allowed",
+    "aider": "edits files in its work tree without asking and runs no commands",
+    "mini-swe-agent": "runs shell commands in its work tree without asking",
     "command": "is your own program, started in its work tree",
     "host": "is none that ropeteam starts: it hands units out (`ropeteam take`), and your host's own subagents do them,"
     " with the permissions and the subscription of your host",
@@ -33,6 +41,7 @@ HOSTED = (
     "There can be none around them: your host starts them, and they can do whatever you let it do. Each has a work tree"
     " of its own, which it is told to stay in, and your checkout is watched for changes."
 )
+CHECKS_CONFINED = "They can write the tree that they run in and nothing else of yours."
 UNPROTECTED = (
     "It runs with your rights: it can read and change whatever you can. Its work tree is separate and your checkout is"
     " watched for changes, but nothing stops it."
@@ -75,7 +84,8 @@ def _sandbox(prepared: app.Prepared) -> tuple[Row, ...]:
     on, means = sandbox_row(prepared.sandboxed, prepared.sandbox.why, prepared.settings.sandbox.network)
     if not prepared.hosted:
         return (Row((on, means)),)
-    return Row(("your host's subagents", HOSTED)), Row(("the checks", on))
+    checks = CHECKS_CONFINED if prepared.sandboxed else means
+    return Row(("your host's subagents", HOSTED)), Row((f"the checks: {on}", checks))
 
 
 def _agent(prepared: app.Prepared) -> tuple[Row, ...]:
@@ -157,6 +167,8 @@ def _limits(prepared: app.Prepared) -> tuple[Row, ...]:
         Row(("tokens", tokens)),
         Row(("time", f"{time}; {_longest(prepared)}")),
     ]
+    if prepared.hosted:
+        rows.append(Row(("counted", "of money and tokens only what your host's subagents report")))
     return tuple(rows)
 
 

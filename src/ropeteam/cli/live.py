@@ -221,7 +221,7 @@ def footer(state: RunState, now: float) -> str:
     limit = f" of {money(state.budget_usd)}" if state.budget_usd is not None else ""
     label = f" of a scripted agent, {scale:g}-fold" if scale != 1.0 else ""
     worked_for = f"{duration(worked * scale)}{label}"
-    spent_so_far = f"{tokens:,} tokens · {money(cost)}{limit}"
-    if live_together.unmeasured(state):
-        spent_so_far = live_together.UNKNOWN_USE
-    return " · ".join([escaped(begun.feature.name), state.phase, spent_so_far, worked_for])  # the longest comes last
+    used = f"{tokens:,} tokens · {money(cost)}{limit}"
+    if not cost and any(a.costless for a in state.attempts):
+        used = live_together.spent_so_far(state)
+    return " · ".join([escaped(begun.feature.name), state.phase, used, worked_for])  # the longest comes last

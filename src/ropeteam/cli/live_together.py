@@ -199,12 +199,21 @@ def unmeasured(state: RunState) -> bool:
     return not cost and not used and any(a.hosted for a in state.attempts)
 
 
+def spent_so_far(state: RunState) -> str:
+    """Tokens and money as far as they are known."""
+    cost, used, _ = spent(state.attempts)
+    if unmeasured(state):
+        return UNKNOWN_USE
+    limit = f" of {money(state.budget_usd)}" if state.budget_usd is not None else ""
+    if not cost and any(a.costless for a in state.attempts):
+        return f"{tokens(used)} · cost not known"
+    return f"{tokens(used)} · {money(cost)}{limit}"
+
+
 def footer(state: RunState, now: float) -> str:
     """The run as a whole: its feature, what it cost so far, how long it goes on."""
-    cost, used, _ = spent(state.attempts)
     scale = time_scale(state)
     spans = [(a.started_at, now if a.stage == "running" else a.ended_at or a.started_at) for a in state.attempts]
-    limit = f" of {money(state.budget_usd)}" if state.budget_usd is not None else ""
     label = f", scripted {scale:g}-fold" if scale != 1.0 else ""
     name = shortened(escaped(state.begun.feature.name), 24)
     phase = {"draining": "falling back to one agent"}.get(state.phase, str(state.phase))
@@ -214,7 +223,7 @@ def footer(state: RunState, now: float) -> str:
         [
             name,
             phase,
-            UNKNOWN_USE if unmeasured(state) else f"{tokens(used)} · {money(cost)}{limit}",
+            spent_so_far(state),
             f"{duration(covered(spans) * scale)}{label}",
         ]
     )

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ropeteam.cli import options
-from ropeteam.cli.plain import escaped, plain
+from ropeteam.cli.plain import escaped
 
 if TYPE_CHECKING:
     from ropeteam import config
-    from ropeteam.ports import Probe
 
 
 @click.command(short_help="Which agents can be used here.")
@@ -21,25 +20,19 @@ if TYPE_CHECKING:
 @options.sets
 @options.as_json
 def agents(repo: Path, sets: tuple[str, ...], as_json: bool) -> int:
-    """Which agents are installed, their versions, and why one cannot be used."""
-    probes = probe_all(repo, sets)
+    """Which agents can be used here, what each can do, and what to do about one that cannot be used. What only this
+    repository's settings name is not started to find out."""
+    from ropeteam.cli import finding_agents
+
+    found = finding_agents.look(_loaded(repo, sets))
     if as_json:
-        options.print_json({"agents": [_plain_probe(p) for p in probes]})
+        options.print_json(found)
         return 0
-    width = max(len(p.name) for p in probes)
-    for p in probes:
-        options.print_text(f"{'✗' if p.problem else '✓'} {p.name:{width}}  {_sentence(p)}")
-        if p.problem and p.hint:
-            options.print_text(f"  {'':{width}}  {plain(p.hint)}")
+    from ropeteam.cli.page_agents import agents_page
+    from ropeteam.cli.page_text import show
+
+    show(agents_page(found))
     return 0
-
-
-def probe_all(repo: Path, sets: tuple[str, ...]) -> list[Probe]:
-    """Every agent there is, tried with the settings that hold here."""
-    from ropeteam import app
-
-    loaded = _loaded(repo, sets)
-    return [app.probe(loaded, name) for name in app.AGENTS]
 
 
 def _loaded(repo: Path, sets: tuple[str, ...]) -> config.Loaded:
@@ -51,23 +44,6 @@ def _loaded(repo: Path, sets: tuple[str, ...]) -> config.Loaded:
     with suppress(BadRepository):
         repository = app.open_repository(repo)
     return app.load_settings(repository, app.Request(repo=repo, sets=sets))
-
-
-def _plain_probe(p: Probe) -> dict[str, str | bool]:
-    return {
-        "name": p.name,
-        "usable": not p.problem,
-        "version": p.version,
-        "path": p.path,
-        "problem": p.problem,
-        "hint": p.hint if p.problem else "",
-    }
-
-
-def _sentence(p: Probe) -> str:
-    if p.problem:
-        return plain(p.problem)
-    return "  ".join(part for part in (plain(p.version), escaped(p.path)) if part)
 
 
 @click.command(short_help="What is missing on this machine, and what is protected.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
@@ -171,11 +170,14 @@ async def _place(repo: Path, context: ServerRequestContext[Any]) -> Path:
 
 
 async def _root(context: ServerRequestContext[Any], otherwise: Path) -> Path:
+    import warnings
+
     import anyio
 
-    with anyio.move_on_after(ROOTS_SECONDS):
+    with anyio.move_on_after(ROOTS_SECONDS), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a newer protocol has no roots is no news for a user
         try:
-            roots = (await _listed(context)()).roots
+            roots = (await context.session.list_roots()).roots
         except Exception:  # a host of another version of the protocol: nothing is lost but the guess
             return otherwise
         for root in roots:
@@ -183,7 +185,3 @@ async def _root(context: ServerRequestContext[Any], otherwise: Path) -> Path:
             if parts.scheme == "file":
                 return Path(unquote(parts.path))
     return otherwise
-
-
-def _listed(context: ServerRequestContext[Any]) -> Callable[[], Any]:
-    return context.session.list_roots

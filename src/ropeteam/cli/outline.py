@@ -9,7 +9,7 @@ from ropeteam.cli.page import ACTIONS, MARKS, page
 from ropeteam.cli.page_parts import Row
 from ropeteam.cli.plain import count, duration, escaped, money, plain, shortened, tokens, whole
 from ropeteam.core.decide import minutes
-from ropeteam.core.report import Report, report
+from ropeteam.core.report import CheckLine, Files, Report, TriggerLine, report
 from ropeteam.core.triggers import SENTENCES
 
 if TYPE_CHECKING:
@@ -127,12 +127,12 @@ def outcome(state: RunState) -> tuple[str, ...]:
         f"{shown.headline} Run {made.run}.",
         shortened(shown.lead, 2 * LONGEST),
         _decided(made),
-        *_differently(made),
-        _files(made),
-        _said("Decisions", [(d.decision, d.rationale) for d in made.decisions]),
-        _said("Deviations", [(d.what, d.why) for d in made.deviations]),
-        _said("Still to do by hand", [(r.path, r.what) for r in made.requests if not r.done and made.outcome]),
-        _checks(made),
+        *differently(made.triggers),
+        files(made.files) or ("No file was changed." if made.outcome is not None else ""),
+        said("Decisions", [(d.decision, d.rationale) for d in made.decisions]),
+        said("Deviations", [(d.what, d.why) for d in made.deviations]),
+        said("Still to do by hand", [(r.path, r.what) for r in made.requests if not r.done and made.outcome]),
+        checks(made.checks),
         _figures(made),
         _listed("Kept, not in the result", _aside(made)),
         _listed("Documents", list(made.documents)),
@@ -149,9 +149,9 @@ def _decided(made: Report) -> str:
     return shortened(f"Decided: {who}. {' '.join(whole(r) for r in reasons[:2])}", 2 * LONGEST).strip()
 
 
-def _differently(made: Report) -> list[str]:
-    """A sentence for each trigger, and what was done about it; one that the lead tells already is not told again."""
-    told = [t for t in made.triggers if t.action != "single"]
+def differently(triggers: tuple[TriggerLine, ...]) -> list[str]:
+    """A sentence for each trigger, and what was done about it."""
+    told = [t for t in triggers if t.action != "single"]
     lines = []
     for t in told[:SHOWN]:
         sentence = SENTENCES.get(t.id, "")  # type: ignore[call-overload]
@@ -161,29 +161,33 @@ def _differently(made: Report) -> list[str]:
     return lines + ([f"and {len(told) - SHOWN} more triggers."] if len(told) > SHOWN else [])
 
 
-def _files(made: Report) -> str:
-    kinds = (("created", made.files.created), ("modified", made.files.modified), ("deleted", made.files.deleted))
-    paths = [f"{MARKS[kind]}{escaped(f.path)}" for kind, files in kinds for f in files]
+def files(changed: Files) -> str:
+    """How many, and the first of them; empty where there is none."""
+    kinds = (("created", changed.created), ("modified", changed.modified), ("deleted", changed.deleted))
+    paths = [f"{MARKS[kind]}{escaped(f.path)}" for kind, lines in kinds for f in lines]
     if not paths:
-        return "No file was changed." if made.outcome is not None else ""
-    counts = ", ".join(f"{len(files)} {kind}" for kind, files in kinds if files)
+        return ""
+    counts = ", ".join(f"{len(lines)} {kind}" for kind, lines in kinds if lines)
     more = f" and {len(paths) - SHOWN_FILES} more" if len(paths) > SHOWN_FILES else ""
     return f"{count(len(paths), 'file')} ({counts}): {' '.join(paths[:SHOWN_FILES])}{more}"
 
 
-def _said(title: str, pairs: list[tuple[str, str]]) -> str:
-    said = [shortened(": ".join(plain(p).rstrip(".") for p in pair if p), LONGEST) for pair in dict.fromkeys(pairs)]
-    more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
-    return f"{title}: {'; '.join(said[:SHOWN])}{more}." if said else ""
+def said(title: str, pairs: list[tuple[str, str]]) -> str:
+    """The first of them, each with its reason, none longer than a sentence or two."""
+    told = [shortened(": ".join(plain(p).rstrip(".") for p in pair if p), LONGEST) for pair in dict.fromkeys(pairs)]
+    more = f"; and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
+    return f"{title}: {'; '.join(told[:SHOWN])}{more}." if told else ""
 
 
-def _checks(made: Report) -> str:
+def checks(lines: tuple[CheckLine, ...]) -> str:
+    """Each with its state, and the first tests that fail."""
+
     def one(name: str, state: str, tests: int, added: int, failing: tuple[str, ...]) -> str:
         number = f" ({count(tests, 'test')}, {added} new)" if tests else ""
         names = f", failing: {', '.join(plain(n) for n in failing[:SHOWN])}" if failing else ""
         return f"{plain(name)} {state}{number}{names}"
 
-    said = "; ".join(one(c.name, c.state, c.tests, c.added, c.failing) for c in made.checks)
+    said = "; ".join(one(c.name, c.state, c.tests, c.added, c.failing) for c in lines)
     return f"Checks: {said}." if said else ""
 
 

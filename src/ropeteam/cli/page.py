@@ -223,8 +223,12 @@ def _trigger(t: TriggerLine, report: Report) -> Row:
     return Row((f"{t.id}{unit}", said), tone="calm")
 
 
+def _cost(a: AttemptLine) -> tuple[str, ...]:
+    return (money(a.cost_usd) if a.cost_usd is not None else "cost not known",)
+
+
 def _attempt(a: AttemptLine) -> Row:
-    used = [count(a.used or 0, "token"), money(a.cost_usd or 0)] if a.used is not None else ["tokens not known"]
+    used = [count(a.used or 0, "token"), *_cost(a)] if a.used is not None else ["tokens not known"]
     parts = [a.agent, a.outcome or "running", duration(a.seconds), *used]
     return Row((a.id, ", ".join(p for p in parts if p), escaped(a.ref)), tone="" if a.outcome == "ok" else "calm")
 

@@ -39,7 +39,7 @@ class Terminal:
         from ropeteam.cli.page_text import body, console
 
         console(sys.stderr).print(body(consent_page(prepared)))
-        return _answer("\nGo on? [Y/n] ")
+        return answer("\nGo on? [Y/n] ")
 
     def watch(self, run: str, state: RunState, event: ev.AnyEvent) -> None:  # noqa: ARG002 - the protocol's signature
         with self._gone():
@@ -91,7 +91,7 @@ def before_landing(state: RunState) -> str:
     return "\n".join([head, *lines[:SHOWN_FILES], *more, "Checks:", *checks])
 
 
-def _answer(question: str) -> bool:
+def answer(question: str) -> bool:
     while True:
         print(question, end="", file=sys.stderr, flush=True)
         answer = _understood(sys.stdin.readline())

@@ -161,7 +161,7 @@ class AttemptStarted(Event, frozen=True, kw_only=True):
 
     since: of one that was offered, when it was taken; by: by whom. at_path: where its agent sees the tree, where that
     is another place (in the sandbox). forks: whether others can go on from a copy of its conversation. fork: the
-    attempt whose conversation it does go on from.
+    attempt whose conversation it does go on from. unpriced: its agent tells tokens, if anything, and no money.
     """
 
     attempt: str
@@ -173,6 +173,7 @@ class AttemptStarted(Event, frozen=True, kw_only=True):
     since: float = 0.0
     by: str = ""
     at_path: str = ""
+    unpriced: bool = False
     forks: bool = False
     fork: str = ""
 

@@ -12,7 +12,7 @@ from textwrap import shorten
 from typing import Literal
 
 from ropeteam.core import events as ev
-from ropeteam.core.model import Kind, Phase, RunOutcome, Unit, Value
+from ropeteam.core.model import Kind, LandedReason, Phase, RunOutcome, Unit, Value
 from ropeteam.core.state import RunState
 
 SOON_SECONDS = 2.0
@@ -61,7 +61,8 @@ class Taken(Value, frozen=True, kw_only=True):
 
     unit: to be done. wait_seconds: ask again after so long; out: attempts that subagents have. done: there is nothing
     to be done any more, because the run ended (`outcome`) or stands still (`state`: `parked`, `interrupted`; only
-    `ropeteam resume` goes on with it then). why: of waiting, of standing still or of not being delivered, in words.
+    `ropeteam resume` goes on with it then). landed_reason: why a result that was delivered is not on the branch.
+    why: of waiting, of standing still or of not being delivered, in words.
     """
 
     run: str
@@ -72,6 +73,7 @@ class Taken(Value, frozen=True, kw_only=True):
     state: Phase | None = None
     outcome: RunOutcome | None = None
     landed: bool = False
+    landed_reason: LandedReason | None = None
     branch: str = ""
     why: str = ""
 
@@ -153,7 +155,7 @@ def answer(state: RunState, offers: Sequence[Offer], now: float) -> Give | Begin
     """What somebody who asks for a unit gets. offers: of the run, in any order."""
     if stands_still(state):
         return NoMore()
-    free = sorted((o for o in offers if o.state == "offered"), key=lambda o: o.at)
+    free = sorted((o for o in offers if o.state == "offered"), key=lambda o: (o.unit.kind == "belay", o.at))
     if free and not state.stop:
         return Give(attempt=free[0].attempt)
     out = out_now(state, offers)

@@ -26,13 +26,16 @@ def how_many(room: int) -> int:
     return min(MOST_SHOWN, max(LEAST_SHOWN, room // SHORTEST_BLOCK))
 
 
-def named_by(feature: Feature, survey: Survey, known: Collection[str]) -> tuple[list[str], list[str]]:
-    """The files of the repository that the feature is about, and the new ones that it names. known: paths there are."""
+def named_by(
+    feature: Feature, survey: Survey, code: Collection[str], every: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """The files of the repository that the feature is about, and the new ones that it names. code: those that can be
+    shown; every: all there are."""
     planned = [file.path for file in survey.files]
     mentioned = [file.path for file in feature.files if "*" not in file.path]
     each = list(dict.fromkeys((*planned, *mentioned)))
-    there = [path for path in each if path in known][:MOST_NAMED]
-    new = [path for path in each if path not in known and not path.endswith("/") and "*" not in path]
+    there = [path for path in each if path in code][:MOST_NAMED]
+    new = [path for path in each if path not in every and not path.endswith("/") and "*" not in path]
     return there, new[:MOST_NAMED]
 
 

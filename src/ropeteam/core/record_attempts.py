@@ -45,6 +45,7 @@ def attempt_started(state: RunState, event: ev.AttemptStarted) -> RunState:
         folder=event.folder,
         at_path=event.at_path,
         forks=event.forks,
+        unpriced=event.unpriced,
         fork=event.fork,
         slot=event.slot,
         asked_at=min(event.at, max(since, command.not_before)),

@@ -340,7 +340,7 @@ def _attempt(a: AttemptState, scale: float) -> AttemptLine:
         outcome=a.outcome,
         seconds=round(a.result.seconds * scale, 1),
         tokens=None if a.unmeasured else Tokens(input=a.usage.input, cached=a.usage.cached, output=a.usage.output),
-        cost_usd=None if a.unmeasured else round(a.usage.cost_usd, 4),
+        cost_usd=None if a.costless else round(a.usage.cost_usd, 4),
         ref=a.result.ref,
         fork=a.fork or None,
     )
@@ -439,7 +439,7 @@ def _notices(state: RunState) -> tuple[str, ...]:
         if ignored := [p for p in a.result.ignored if not is_cache(p)]:
             shown = ", ".join(ignored[:5]) + (f" and {len(ignored) - 5} more" if len(ignored) > 5 else "")
             notices.append(f"{a.id}: wrote files that the repository ignores, which are in no commit: {shown}")
-    notices += _unmeasured(state)
+    notices += [*_unmeasured(state), *_costless(state)]
     if state.documents_problem:
         notices.append(f"The run's documents could not be written: {state.documents_problem}")
     return tuple(dict.fromkeys(notices))
@@ -456,6 +456,16 @@ def _unmeasured(state: RunState) -> list[str]:
         shown = ", ".join(silent[:5]) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
         told.append(f"Their host did not say what these used, so that it is in no sum: {shown}.")
     return told
+
+
+def _costless(state: RunState) -> list[str]:
+    """Whose money is in no sum, and is not bounded by one."""
+    ended = [a for a in state.attempts if a.costless and not a.hosted and a.stage != "running"]
+    agents = ", ".join(dict.fromkeys(a.agent for a in ended))
+    if not agents:
+        return []
+    limit = " No limit of money bounds it." if state.budget_usd is not None else ""
+    return [f"{agents} told no money: what it cost is not known and in no sum.{limit}"]
 
 
 def _iso(at: float) -> str:

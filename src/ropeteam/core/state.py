@@ -42,7 +42,7 @@ class AttemptState(Value, frozen=True, kw_only=True):
     has no snapshot and cannot have one: its work is in its tree alone. told_to_stop: by an orchestrator that went away
     before it saw the end. asked_at: since when it was being made ready (its tree, its task). offered_at: since when a
     host could take it, 0 for an agent that we start; by: who took it. model: that was chosen for it, empty for its
-    agent's own. at_path, forks, fork: as `AttemptStarted` has them.
+    agent's own. at_path, forks, fork, unpriced: as `AttemptStarted` has them.
     """
 
     id: str
@@ -80,6 +80,7 @@ class AttemptState(Value, frozen=True, kw_only=True):
     told_to_stop: bool = False
     again: bool = False
     asked: tuple[Asked, ...] = ()
+    unpriced: bool = False
 
     @property
     def hosted(self) -> bool:
@@ -95,6 +96,11 @@ class AttemptState(Value, frozen=True, kw_only=True):
     def unmeasured(self) -> bool:
         """It was not said what it used: its tokens and its cost are not known."""
         return self.hosted and not self.usage.tokens and not self.usage.cost_usd
+
+    @property
+    def costless(self) -> bool:
+        """It was not said what it cost: not known, which is not nothing."""
+        return self.unmeasured or (self.unpriced and not self.usage.cost_usd)
 
 
 class Span(Value, frozen=True, kw_only=True):

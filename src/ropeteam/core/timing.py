@@ -72,7 +72,7 @@ def actual(state: RunState, scale: float) -> Actual:
         single_seconds_estimated=round(alone, 1) if ended and alone is not None else None,
         speedup_estimated=round(alone / total, 2) if ended and total and alone is not None else None,
         tokens=None if unknown else tokens,
-        cost_usd=None if unknown else round(money, 4),
+        cost_usd=None if not money and any(a.costless for a in state.attempts) else round(money, 4),
         orchestration_seconds=round(idle, 1),
         validation_seconds=round(_validation(state), 1),
         insurance_usd=_insurance(state),
@@ -98,7 +98,7 @@ def _insurance(state: RunState) -> float | None:
     """What the belay cost; None where nobody said so."""
     tries = [a for a in state.attempts if a.unit == "belay"]
     cost = sum(a.usage.cost_usd for a in tries)
-    return None if not cost and any(a.unmeasured for a in tries) else round(cost, 4)
+    return None if not cost and any(a.costless for a in tries) else round(cost, 4)
 
 
 def _validation(state: RunState) -> float:

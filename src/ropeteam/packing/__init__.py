@@ -96,9 +96,9 @@ class Packs:
         return map_text(files, commit.every, limit)
 
     def _ranked(self, commit: Commit, most: int) -> tuple[list[str], int]:
-        known = set(commit.code)
-        named, new = pack_ranking.named_by(self._feature, self._survey, known)
-        inside = commit.base.inside
+        code = set(commit.code)
+        named, new = pack_ranking.named_by(self._feature, self._survey, code, commit.blobs)
+        inside = {folder: [p for p in those if p in code] for folder, those in commit.base.inside.items()}
         neighbours = [path for each in new for path in pack_ranking.beside(each, inside, commit.sizes)]
         return pack_ranking.ranked(
             commit.code,

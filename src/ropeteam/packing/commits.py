@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -12,7 +12,7 @@ from ropeteam.git.repository import HasGit
 from ropeteam.packing.signatures import signatures
 from ropeteam.planners.static.base import LARGEST, Base
 
-_FILES: Final = (b"100644", b"100755")  # no symbolic links, no repositories in the repository
+_FILES: Final = ("100644", "100755")  # no symbolic links, no repositories in the repository
 
 Remembered = dict[str, tuple[Signature, ...]]
 """Signatures by blob and ending: the files of several commits are mostly the same."""
@@ -25,14 +25,13 @@ class Commit:
         self.place = place
         self.commit = commit
         self.blobs: dict[str, str] = {}
-        self.sizes: dict[str, int] = {}
         self._remembered = remembered
-        for entry in place.git.names("ls-tree", "-r", "-z", "-l", "--full-tree", commit):
+        for entry in place.git.names("ls-tree", "-r", "-z", "--full-tree", commit):
             facts, _, path = entry.partition("\t")
-            mode, _, blob, size = facts.split()
-            if mode.encode() in _FILES:
+            mode, _, blob = facts.split()
+            if mode in _FILES:
                 self.blobs[path] = blob
-                self.sizes[path] = int(size) if size.isdigit() else 0
+        self.sizes = dict(zip(self.blobs, _sizes(place, list(self.blobs.values())), strict=True))
 
     @cached_property
     def base(self) -> Base:
@@ -67,6 +66,16 @@ class Commit:
         if key not in self._remembered:
             self._remembered[key] = signatures(path, self.base.content(path))
         return self._remembered[key]
+
+
+def _sizes(place: HasGit, blobs: Sequence[str]) -> list[int]:
+    """In bytes. All 0 in a partial clone that lacks some of them: git ends there, as nothing is fetched, and so the
+    pack is made of the paths alone."""
+    asked = "".join(f"{blob}\n" for blob in blobs).encode()
+    done = place.git.call("cat-file", "--batch-check=%(objectsize)", input=asked, ok=(0, 128))
+    if done.returncode != 0:
+        return [0] * len(blobs)
+    return [int(line) if line.isdigit() else 0 for line in done.stdout.splitlines()]
 
 
 def _declares(path: str) -> bool:

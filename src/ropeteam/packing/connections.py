@@ -76,9 +76,7 @@ def _naming(wanted: Iterable[str], commit: Commit) -> list[str]:
         return []
     patterns = [part for name in names for part in ("-e", name)]
     options = ("-l", "-z", "-I", "-F", "--no-textconv", "--no-color", "--full-name")
-    done = commit.place.git.call(
-        "grep", *options, *patterns, commit.commit, "--", *where, ok=(0, 1, 2, 128)
-    )  # a partial clone has not every file
+    done = commit.place.git.call("grep", *options, *patterns, commit.commit, "--", *where, ok=(0, 1, 2, 128))
     if done.returncode not in (0, 1):
         return []
     start = f"{commit.commit}:"

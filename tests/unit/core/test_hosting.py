@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 from msgspec.structs import replace
 from several import Several
+from test_together_properties import RandomRope, check_ended, firsts, go_well, numbers, over
 from worlds import CHECKS
 
 from ropeteam.core import events as ev
@@ -297,3 +299,30 @@ def test_the_brief_is_short_and_says_what_it_is() -> None:
     assert words.startswith("One unit of Checkout.")
     assert "app/02-models.py" in words
     assert len(words) < 800
+
+
+# ---- whatever happens
+
+
+class HostedRope(RandomRope):
+    """Every attempt is offered before it begins; it may be overdue as often as it likes."""
+
+    def agent(self, c: ev.RunAgent) -> list[Any]:
+        known = any(a.id == c.attempt for a in self.state.attempts)
+        if not known and c.attempt not in self.state.offered:
+            return [lambda: self.happen(ev.AttemptOffered(attempt=c.attempt, tree="/t", agent="host"))]
+        return super().agent(c)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(numbers=numbers, first=firsts)
+def test_every_hosted_run_ends_and_keeps_its_promises(numbers: list[int], first: ev.RunStarted) -> None:
+    w = HostedRope(numbers, first)
+    while w.numbers and not over(w):
+        w.move(chaos=True)
+    check_ended(go_well(w))
+    state = w.state
+    assert state.offered == {}
+    assert all(a.hosted for a in state.attempts)
+    assert all(a.stage == "lost" and not a.counted for a in state.attempts if a.outcome == "timeout")
+    assert all(s.ended >= s.began for s in state.spans)

@@ -177,7 +177,7 @@ def test_named_files_are_those_of_the_survey_and_those_that_are_only_mentioned()
     survey = Survey(files=(PlannedFile(path="shop/order.py"), PlannedFile(path="shop/returns.py", status="A")))
     files = (NamedFile(path="shop/db.py", mentioned=True), NamedFile(path="shop/*.sql"), NamedFile(path="gone/"))
     feature = Feature(name="f", source="stdin", files=files)
-    assert pack_ranking.named_by(feature, survey, set(CODE)) == (["shop/order.py", "shop/db.py"], ["shop/returns.py"])
+    assert pack_ranking.named_by(feature, survey, CODE, CODE) == (["shop/order.py", "shop/db.py"], ["shop/returns.py"])
 
 
 def test_beside_a_new_file_is_one_of_its_kind_of_middle_size() -> None:

@@ -1,0 +1,270 @@
+"""What is said in the Agent Client Protocol, from messages that real programs sent (`tests/golden/acp`), and the rest
+of the adapter that needs neither the protocol's library nor a program."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ropeteam.agents import acp_known
+from ropeteam.agents.acp import AcpAgent
+from ropeteam.agents.acp_talk import Narrator, Order, chosen, failed, may, touched
+from ropeteam.core.agent_files import DeniedLine, EndLine, ProgressLine, UsageLine
+from ropeteam.core.settings import AgentSettings
+from ropeteam.errors import BadInput
+from ropeteam.ports import Exit, Task
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "acp"
+ORDER = Order(argv=("x",), tree="/attempt/tree", report_file="/attempt/io/report.json", kind="unit")
+PLAN = msgspec.structs.replace(ORDER, kind="plan")
+
+
+def heard(case: str) -> tuple[list[object], EndLine | None, Narrator]:
+    """A recorded turn, as the client takes it in: lines, how it ended, and what was remembered."""
+    narrator, lines, ending = Narrator(), [], None
+    for text in (GOLDEN / f"{case}.jsonl").read_text(encoding="utf-8").splitlines():
+        message = json.loads(text)
+        if message.get("method") == "session/update":
+            lines += narrator.update(message["params"]["update"])
+        elif "result" in message:
+            lines += narrator.finished(message["result"])
+            ending = narrator.ended(message["result"]["stopReason"])
+        elif "error" in message:
+            error = message["error"]
+            ending = failed(error["code"], error["message"], error.get("data"))
+    return lines, ending, narrator
+
+
+@pytest.mark.parametrize("program", ["claude", "codex", "gemini", "opencode"])
+def test_a_good_turn(program: str) -> None:
+    lines, ending, narrator = heard(f"{program}-ok")
+    usage = [line for line in lines if isinstance(line, UsageLine)][-1]
+    texts = [line.text for line in lines if isinstance(line, ProgressLine)]
+
+    assert ending is None
+    assert narrator.last_text.strip() == "All done, it works."
+    assert texts[-1] == "All done, it works."
+    assert "echo hi > by_shell.txt" in texts
+    assert len(texts) == len(dict.fromkeys(texts)), "nothing is said twice"
+    wanted = {
+        "claude": (1541 + 20638, 39440, 93),  # what was written to the cache is read in full
+        "codex": (11928, 11927, 187),
+        "gemini": (37560, 0, 74),
+        "opencode": (3925, 3925, 5),  # of its last step only
+    }
+    assert (usage.input, usage.cached, usage.output) == wanted[program]
+    assert (usage.cost_usd > 0) == (program in ("claude", "opencode"))
+
+
+@pytest.mark.parametrize(
+    ("case", "outcome"),
+    [
+        ("claude-401", "auth"),
+        ("claude-429", "rate"),
+        ("claude-500", "overload"),
+        ("codex-401", "auth"),
+        ("codex-429", "rate"),  # told as a message, and the turn ends in peace
+        ("codex-500", "overload"),
+        ("gemini-401", "auth"),
+        ("opencode-401", "auth"),
+    ],
+)
+def test_a_provider_that_refuses(case: str, outcome: str) -> None:
+    _, ending, _ = heard(case)
+
+    assert ending is not None
+    assert ending.outcome == outcome
+    assert ending.text
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome"),
+    [("max_tokens", "context"), ("max_turn_requests", "turns"), ("refusal", "crashed"), ("news", "crashed")],
+)
+def test_other_ends_of_a_turn(reason: str, outcome: str) -> None:
+    ending = Narrator().ended(reason)
+    assert ending is not None
+    assert ending.outcome == outcome
+
+
+def said(text: str) -> Narrator:
+    narrator = Narrator()
+    narrator.update({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}})
+    return narrator
+
+
+def test_an_error_told_as_the_only_message_is_one_and_a_word_about_errors_is_none() -> None:
+    ending = said("Error: 429 Too Many Requests").ended("end_turn")
+    assert ending is not None
+    assert ending.outcome == "rate"
+    assert said("I now answer 429 Too Many Requests where the limit is reached.").ended("end_turn") is None
+    worked = said("")
+    worked.update({"sessionUpdate": "tool_call", "toolCallId": "1", "title": "edit"})
+    worked.update({"sessionUpdate": "agent_message_chunk", "content": {"text": "Error 429 is handled now."}})
+    assert worked.ended("end_turn") is None, "it did something"
+
+
+def test_an_error_without_known_words_is_a_crash_with_its_numbers() -> None:
+    ending = failed(-32603, "Internal error", {"details": "a bolt is loose"})
+
+    assert ending.outcome == "crashed"
+    assert ending.text == "Internal error: a bolt is loose (-32603)"
+    assert failed(-32000, "Authentication required", None).outcome == "auth"
+
+
+@pytest.mark.parametrize(
+    ("order", "call", "allowed"),
+    [
+        (ORDER, {"kind": "edit", "locations": [{"path": "/attempt/tree/a.py"}]}, True),
+        (ORDER, {"kind": "edit", "locations": [{"path": "a.py"}]}, True),
+        (ORDER, {"kind": "edit", "locations": [{"path": "/attempt/other/a.py"}]}, False),
+        (ORDER, {"kind": "edit", "rawInput": {"file_path": "/attempt/tree/../a.py"}}, False),
+        (ORDER, {"kind": "delete", "content": [{"type": "diff", "path": "/etc/passwd"}]}, False),
+        (ORDER, {"kind": "edit", "rawInput": {"filePath": "/attempt/io/report.json"}}, True),
+        (ORDER, {"kind": "execute", "title": "make"}, True),
+        (ORDER, {"kind": "edit"}, True),
+        (PLAN, {"kind": "edit"}, False),
+        (PLAN, {"kind": "edit", "locations": [{"path": "/attempt/tree/a.py"}]}, False),
+        (PLAN, {"kind": "edit", "locations": [{"path": "/attempt/io/report.json"}]}, True),
+        (PLAN, {"kind": "execute"}, False),
+        (PLAN, {"kind": "switch_mode"}, False),
+        (PLAN, {"kind": "read"}, True),
+        (PLAN, {}, False),
+    ],
+)
+def test_what_it_may(order: Order, call: dict[str, Any], allowed: bool) -> None:
+    assert may(order, call) is allowed
+
+
+def test_once_is_chosen_before_always() -> None:
+    options = [("a", "allow_always"), ("o", "allow_once"), ("r", "reject_once")]
+
+    assert chosen(options, allow=True) == "o"
+    assert chosen(options[:1], allow=True) == "a"
+    assert chosen(options, allow=False) == "r"
+    assert chosen(options[:2], allow=False) is None
+
+
+FIELDS = """
+    sessionUpdate content text title toolCallId entries status cost amount used size rawInput path locations kind _meta
+    codex threadStatus usage inputTokens
+"""
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=10),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(FIELDS.split()),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=15,
+)
+KINDS = st.sampled_from(["agent_message_chunk", "tool_call", "tool_call_update", "plan", "usage_update", "news"])
+
+
+@settings(deadline=None)
+@given(
+    updates=st.lists(st.tuples(KINDS, st.dictionaries(st.text(max_size=8), JSON, max_size=5) | JSON), max_size=6),
+    data=JSON,
+)
+def test_nothing_that_is_said_makes_it_raise(updates: list[tuple[str, Any]], data: Any) -> None:
+    narrator = Narrator()
+    for kind, update in updates:
+        whole = {**(update if isinstance(update, dict) else {"content": update}), "sessionUpdate": kind}
+        for line in narrator.update(whole):
+            assert isinstance(line, ProgressLine | UsageLine | DeniedLine)
+            msgspec.json.decode(msgspec.json.encode(line))
+        may(ORDER, whole)
+        assert all(isinstance(path, str) for path in touched(whole))
+    narrator.finished(data if isinstance(data, dict) else {})
+    assert failed(-1, "x", data).outcome
+    narrator.ended("end_turn")
+
+
+# ---- the adapter
+
+
+def a_task(tmp_path: Path, settings: AgentSettings, **more: Any) -> Task:
+    tree, io = tmp_path / "tree", tmp_path / "io"
+    tree.mkdir(exist_ok=True)
+    io.mkdir(exist_ok=True)
+    fields: dict[str, Any] = {
+        "run": "20260101-000000-x-0000",
+        "unit": "single",
+        "attempt": 1,
+        "kind": "single",
+        "goal": "",
+        "feature": "x",
+        "tree": tree,
+        "folder": io,
+        "shared_prompt": "shared\n",
+        "own_prompt": "own\n",
+        "prompt_file": io / "prompt.md",
+        "report_file": io / "report.json",
+        "slot": 0,
+        "deadline": 0.0,
+        "settings": settings,
+    }
+    return Task(**{**fields, **more})
+
+
+def test_the_order_says_what_to_start_and_a_model_goes_where_the_program_takes_it(tmp_path: Path) -> None:
+    agent = AcpAgent(env={})
+
+    def built(*argv: str) -> tuple[Order, dict[str, str]]:
+        launch = agent.build(a_task(tmp_path, AgentSettings(argv=argv, model="m")))
+        return msgspec.json.decode(launch.files[launch.argv[-1]], type=Order), launch.env
+
+    order, env = built("/opt/bin/gemini", "--acp")
+    assert order.argv == ("/opt/bin/gemini", "--acp", "-m", "m")
+    assert order.model is None
+    assert env["GEMINI_CLI_NO_RELAUNCH"] == "true"
+    order, env = built("claude-agent-acp")
+    assert order.argv == ("claude-agent-acp",)
+    assert env["ANTHROPIC_MODEL"] == "m"
+    order, env = built("my-own-agent")
+    assert order.model == "m"
+    assert env == {}
+
+
+def test_what_a_program_needs_of_the_users_depends_on_its_name(tmp_path: Path) -> None:
+    agent = AcpAgent(env={"HOME": str(tmp_path)})
+    launch = agent.build(a_task(tmp_path, AgentSettings(argv=("/x/codex-acp",))))
+    assert "CODEX_HOME" in launch.pass_env
+    assert [folder.name for folder in launch.home_folders] == [".codex"]
+    launch = agent.build(a_task(tmp_path, AgentSettings(argv=("my-own-agent",))))
+    assert launch.pass_env == ()
+    assert launch.home_folders == ()
+
+
+def test_without_a_program_nothing_can_be_built(tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as caught:
+        AcpAgent(env={}).build(a_task(tmp_path, AgentSettings()))
+    assert "gemini" in caught.value.hint
+    assert "agent.acp.argv" in AcpAgent().probe(AgentSettings(), {}).problem
+
+
+@pytest.mark.parametrize("name", acp_known.PROGRAMS)
+def test_a_program_that_nobody_logged_in_is_said_so(name: str, tmp_path: Path) -> None:
+    assert acp_known.not_logged_in(acp_known.known((f"/opt/{name}",)), AgentSettings(), {"HOME": str(tmp_path)})
+
+
+def test_a_client_that_does_not_say_it_is_done_is_not_believed(tmp_path: Path) -> None:
+    task = a_task(tmp_path, AgentSettings(argv=("x",)))
+    for lines, outcome in (
+        ([b'{"event":"done"}'], "ok"),
+        ([], "unknown"),
+        ([b'{"event":"session","id":"1"}'], "unknown"),
+    ):
+        conversation = AcpAgent(env={}).listen(task)
+        for line in lines:
+            conversation.parse(line)
+        assert conversation.finish(Exit(code=0, seconds=1.0), 0.0).outcome == outcome

@@ -1,0 +1,260 @@
+"""aider and mini-swe-agent from what they printed and left (`tests/golden/aider`, `tests/golden/mini`)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ropeteam.agents.aider import MARK, AiderAgent
+from ropeteam.agents.mini_swe_agent import TASK, TRAJECTORY, MiniSweAgent, read_trajectory
+from ropeteam.agents.provider_words import refusal
+from ropeteam.core.model import Kind
+from ropeteam.core.settings import AgentSettings
+from ropeteam.ports import Agent, Exit, Finish, Said, Task
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+DONE = Exit(code=0, seconds=3.0)
+
+
+def a_task(tmp_path: Path, *, kind: Kind = "unit", writes: tuple[str, ...] = ("**",), **more: Any) -> Task:
+    tree, io = tmp_path / "tree", tmp_path / "io"
+    for path in (tree, io):
+        path.mkdir(exist_ok=True)
+    return Task(
+        run="20260101-000000-x-0000",
+        unit="02-api",
+        attempt=1,
+        kind=kind,
+        goal="",
+        feature="x",
+        tree=tree,
+        folder=io,
+        shared_prompt="shared\n",
+        own_prompt="own\n",
+        prompt_file=io / "prompt.md",
+        report_file=io / "report.json",
+        slot=0,
+        deadline=0.0,
+        writes=writes,
+        **more,
+    )
+
+
+def heard(agent: Agent, task: Task, lines: Sequence[bytes], exit: Exit = DONE) -> tuple[Finish, list[Said]]:
+    conversation = agent.listen(task)
+    said = [one for line in lines for one in conversation.parse(line)]
+    return conversation.finish(exit, 0.0), said
+
+
+def recorded(name: str) -> list[bytes]:
+    return (GOLDEN / name).read_bytes().splitlines()
+
+
+# ---- aider
+
+
+@pytest.mark.parametrize(
+    ("case", "outcome", "words"),
+    [
+        ("401", "auth", "AuthenticationError"),
+        ("nologin", "auth", "api_key"),
+        ("429", "rate", "check your quotas"),
+        ("500", "overload", "down or overloaded"),
+        ("refused", "overload", "down or overloaded"),
+        ("context", "context", "token limit"),
+    ],
+)
+def test_what_a_provider_said_counts_though_aider_ends_with_0(
+    case: str, outcome: str, words: str, tmp_path: Path
+) -> None:
+    finish, said = heard(AiderAgent(), a_task(tmp_path), recorded(f"aider/{case}.txt"))
+
+    assert finish.outcome == outcome, finish.evidence
+    assert words in finish.evidence
+    assert any(one.kind == "end" for one in said) == (case == "context"), "an empty answer is one"
+    assert any(one.kind == "retry" for one in said) == (case in ("429", "500", "refused"))
+
+
+def test_answers_are_counted_together(tmp_path: Path) -> None:
+    finish, said = heard(AiderAgent(), a_task(tmp_path), recorded("aider/two-answers.txt"))
+
+    assert finish.outcome == "ok"
+    assert (finish.usage.input, finish.usage.output, finish.usage.cost_usd) == (787 + 945, 36 + 2, 0.0036)
+    assert [one.kind for one in said if one.kind in ("usage", "end")] == ["usage", "end"] * 2
+    assert finish.notices == ("It left no report of what it did.",)
+
+
+def test_cached_reading_is_taken_out_of_what_was_sent(tmp_path: Path) -> None:
+    lines = [
+        b"Tokens: 12k sent, 1.5k cache write, 8.0k cache hit, 120 received.",
+        b"Cost: $0.02 message, $1.32 session.",
+    ]
+
+    usage = heard(AiderAgent(), a_task(tmp_path), lines)[0].usage
+
+    assert (usage.input, usage.cached, usage.output, usage.cost_usd) == (4000, 8000, 120, 1.32)
+
+
+def test_an_error_that_passed_is_none(tmp_path: Path) -> None:
+    lines = [*recorded("aider/429.txt"), b"Tokens: 5 sent, 2 received.", b"Applied edit to a.py"]
+
+    assert heard(AiderAgent(), a_task(tmp_path), lines)[0].outcome == "ok"
+
+
+def test_without_an_answer_nothing_was_done(tmp_path: Path) -> None:
+    assert heard(AiderAgent(), a_task(tmp_path), [b"Aider v0.86.2"])[0].outcome == "unknown"
+
+
+def history(task: Task, answer: str) -> None:
+    text = "SYSTEM x\n\nLLM RESPONSE 2026-01-01T00:00:00\n" + "".join(
+        f"ASSISTANT {line}\n" for line in answer.split("\n")
+    )
+    (task.folder / "aider-llm.txt").write_text(text)
+
+
+def test_the_report_is_a_line_of_its_last_answer(tmp_path: Path) -> None:
+    task = a_task(tmp_path)
+    history(task, f'Done.\n\n{MARK} {{"files": [{{"path": "{tmp_path}/tree/a.py", "purpose": "p"}}]}}')
+    lines = [b"Tokens: 5 sent, 2 received."]
+
+    assert [note.path for note in heard(AiderAgent(), task, lines)[0].report.files] == ["a.py"]
+    history(task, f"{MARK} {{no json")
+    assert heard(AiderAgent(), task, lines)[0].outcome == "corrupted"
+
+
+def test_who_plans_answers_with_the_plan(tmp_path: Path) -> None:
+    task = a_task(tmp_path, kind="plan")
+    history(task, f'So be it.\n{MARK} {{"plan": {{"units": []}}}}')
+
+    assert "--chat-mode" in AiderAgent().build(task).argv
+    assert heard(AiderAgent(), task, [b"Tokens: 5 sent, 2 received."])[0].report.plan == '{"plan": {"units": []}}'
+
+
+def test_files_that_are_there_are_named_and_patterns_are_not(tmp_path: Path) -> None:
+    task = a_task(tmp_path, writes=("app/a.py", "app/*.py", "app/new.py"), reads=("app/b.py",))
+    (task.tree / "app").mkdir()
+    for name in ("a.py", "b.py", "c.py"):
+        (task.tree / "app" / name).touch()
+
+    argv = AiderAgent().build(task).argv
+
+    assert [argv[i + 1] for i, part in enumerate(argv) if part == "--file"] == ["app/a.py"]
+    assert [argv[i + 1] for i, part in enumerate(argv) if part == "--read"] == ["app/b.py"]
+
+
+# ---- mini-swe-agent
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "outcome", "words"),
+    [
+        ("submitted", 0, "ok", "exit code 0"),
+        ("401", 1, "auth", "AuthenticationError"),
+        ("429", 1, "rate", "RateLimitError"),
+    ],
+)
+def test_the_trajectory_says_how_it_ended(case: str, code: int, outcome: str, words: str, tmp_path: Path) -> None:
+    task = a_task(tmp_path)
+    shutil.copy(GOLDEN / f"mini/{case}.json", task.folder / TRAJECTORY)
+
+    finish, said = heard(MiniSweAgent(), task, recorded("mini/submitted.txt"), Exit(code=code, seconds=3.0))
+
+    assert finish.outcome == outcome, finish.evidence
+    assert words in finish.evidence
+    assert any(one.kind == "end" for one in said)
+    assert (finish.usage.output > 0) == (case == "submitted")
+    assert (finish.usage.cost_usd > 0) == (case == "submitted")
+    assert heard(MiniSweAgent(), task, [], Exit(code=None, signal=9))[0].outcome == "killed"
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [("LimitsExceeded", "budget"), ("ContextWindowExceededError", "context"), ("RepeatedFormatError", "crashed")],
+)
+def test_limits(status: str, outcome: str, tmp_path: Path) -> None:
+    task = a_task(tmp_path)
+    (task.folder / TRAJECTORY).write_text(json.dumps({"info": {"exit_status": status}, "messages": []}))
+
+    assert heard(MiniSweAgent(), task, recorded("mini/submitted.txt"))[0].outcome == outcome
+
+
+def test_without_a_trajectory_it_is_not_believed(tmp_path: Path) -> None:
+    finish, _ = heard(MiniSweAgent(), a_task(tmp_path), recorded("mini/submitted.txt"))
+
+    assert finish.outcome == "unknown"
+    assert "not known" in finish.notices[0]
+
+
+def test_the_prompt_is_a_file_and_a_limit_of_money_is_passed_on(tmp_path: Path) -> None:
+    task = a_task(tmp_path, budget_usd=0.0, settings=AgentSettings(model="m"))
+    launch = MiniSweAgent().build(task)
+
+    assert json.loads(launch.files[str(task.folder / TASK)])["run"]["task"] == "shared\nown\n"
+    assert launch.argv[launch.argv.index("-l") + 1] == "0.0001", "0 would be no limit"
+    assert "OPENAI_API_KEY" in launch.pass_env
+
+
+# ---- both
+
+
+@pytest.mark.parametrize("agent", [AiderAgent(), MiniSweAgent()], ids=["aider", "mini"])
+def test_the_probe_says_what_is_missing(agent: Agent, tmp_path: Path) -> None:
+    program = tmp_path / "venv" / "bin" / "tool"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\ntouch started\n")
+    program.chmod(0o755)
+    package = {"aider": "aider_chat"}.get(agent.name, "mini_swe_agent")
+    (tmp_path / f"venv/lib/python3.11/site-packages/{package}-1.2.3.dist-info").mkdir(parents=True)
+    argv = AgentSettings(argv=(str(program),))
+
+    nobody = agent.probe(argv, {"HOME": str(tmp_path)})
+    assert (nobody.version, nobody.log_in) == ("1.2.3", True)
+    assert nobody.hint
+    assert agent.probe(argv, {"HOME": str(tmp_path), "OPENAI_API_KEY": "k"}).problem == ""
+    assert "not found" in agent.probe(AgentSettings(), {"PATH": "/nowhere"}).problem
+
+
+@pytest.mark.parametrize("agent", [AiderAgent(), MiniSweAgent()], ids=["aider", "mini"])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lines=st.lists(
+        st.binary(max_size=80)
+        | st.sampled_from([line for case in ("aider/429.txt", "mini/submitted.txt") for line in recorded(case)]),
+        max_size=8,
+    ),
+    left=st.binary(max_size=60) | st.just(b'{"info": {"exit_status": "Submitted"}}'),
+    code=st.integers(0, 255),
+)
+def test_no_output_makes_them_raise(agent: Agent, lines: list[bytes], left: bytes, code: int, tmp_path: Path) -> None:
+    task = a_task(tmp_path)
+    (task.folder / TRAJECTORY).write_bytes(left)
+    (task.folder / "aider-llm.txt").write_bytes(left)
+
+    finish, _ = heard(agent, task, lines, Exit(code=code))
+
+    assert finish.evidence
+    assert (finish.outcome == "ok") <= (code == 0)
+    read_trajectory(task.folder / TRAJECTORY)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("litellm.RateLimitError: You exceeded your current quota, please check your plan", "rate"),
+        ("Your credit balance is too low to access the API", "rate"),
+        ("This model's maximum context length is 8192 tokens", "context"),
+        ("Incorrect API key provided", "auth"),
+        ("503 Service Unavailable", "overload"),
+        ("line 4290 of 5000", None),
+        ("", None),
+    ],
+)
+def test_words_of_providers(text: str, found: str | None) -> None:
+    assert refusal(text) == found

@@ -1,0 +1,159 @@
+"""What `ropeteam mcp` answers: short, and never an exception. With a real repository, and no agent."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from repositories import make_repo
+from ropeteam import app
+from ropeteam.cli import mcp_answers, outline
+from ropeteam.cli.mcp_answers import Answer, Call, answer, schema
+from ropeteam.core.report import CheckLine, DecisionLine, FileLine, Files, TriggerLine
+from ropeteam.core.settings import Ask
+from ropeteam.demo import repository
+
+MOST_SCHEMA = 3200
+"""Characters of all tools as a client's model is told of them: about 800 tokens, where they are not looked up."""
+EVERY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
+
+
+@pytest.fixture
+def call_in(users_home: Path, tmp_path: Path) -> Call:
+    own = users_home / ".config/ropeteam/ropeteam.toml"
+    own.parent.mkdir(parents=True)
+    script = tmp_path / "play.json"
+    script.write_text('{"units": {}}')
+    own.write_text(
+        f'agent.name = "scripted"\nagent.scripted.script = "{script}"\ntrees.folder = "{tmp_path / "trees"}"\n'
+    )
+    return Call(repo=repository.make(tmp_path / "library"))
+
+
+def tokens(said: Answer) -> int:
+    return len(msgspec.json.encode(said)) // 4
+
+
+def test_tools_are_told_in_few_words() -> None:
+    told = {name: (tool.description, schema(tool)) for name, tool in mcp_answers.TOOLS.items()}
+    assert len(json.dumps(told)) < MOST_SCHEMA
+    assert list(told) == ["plan", "start", "wait", "status", "report", "take_unit", "hand_in_unit", "cancel"]
+    assert all(tool.description.count(" ") < 25 for tool in mcp_answers.TOOLS.values())
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> app.Prepared:
+    """A run of eight units that could begin. Planning it takes a moment, so it is done once."""
+    folder = tmp_path_factory.mktemp("several")
+    (folder / "play.json").write_text('{"units": {}}')
+    flags = {
+        "agent": "scripted",
+        "agent.scripted.script": str(folder / "play.json"),
+        "trees.folder": str(folder / "trees"),
+    }
+    request = app.Request(repo=repository.make(folder / "library"), feature="house", flags=flags, own_settings=False)
+    return app.prepare(request)
+
+
+def test_what_is_to_be_known_before_a_run_of_eight_units(several: app.Prepared) -> None:
+    lines = outline.before(several, agreed=False)
+    text = "\n".join(lines)
+    assert lines[0] == "Ask the user first: first run here with this agent and these settings."
+    for what in ("Several agents: ", "08-gift", "Agent: scripted", "Sandbox: ", "Checks that will run: unittest", "$"):
+        assert what in text
+    assert len(text) // 4 < 500
+    known = outline.before(several, agreed=True)
+    assert known == (*outline.foreseen(several), *outline.units(several))
+
+
+@pytest.mark.parametrize(
+    ("usd", "seconds", "says"),
+    [(1000.0, 1e6, ""), (0.5, 1e6, "it may cost $"), (1000.0, 60.0, "it takes about "), (0.0, 0.0, "cost")],
+)
+def test_it_asks_when_money_or_time_is_large(several: app.Prepared, usd: float, seconds: float, says: str) -> None:
+    limits = msgspec.structs.replace(several.settings, ask=Ask(cost_usd=usd, seconds=seconds))
+    asked = "; ".join(outline.to_ask(dataclasses.replace(several, settings=limits), agreed=True))
+    assert says in asked if says else asked == ""
+
+
+def test_nothing_begins_without_a_yes(call_in: Call) -> None:
+    planned = answer("plan", call_in, {"feature": "opening-hours"})
+    assert not (call_in.repo / ".git/ropeteam").exists(), "nothing was changed"
+    said = answer("start", call_in, {"feature": "opening-hours", "land": "yes"})
+
+    assert planned.ask == said.ask == ("first run here with this agent and these settings",)
+    assert (said.started, said.mode) == (False, "single")
+    assert said.text.startswith("Not started. Ask the user first: first run here")
+    assert "It lands on your branch once it is validated" in said.text
+    assert "confirm=true" in said.text
+    assert tokens(said) < 500
+    assert answer("status", call_in, {}).problem == "no_such_run"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "problem", "says"),
+    [
+        ("plan", {"feature": "nothing"}, "bad_input", "Features that exist: house"),
+        ("plan", {}, "usage", "feature"),
+        ("plan", {"feature": "house", "mode": "fast"}, "usage", "fast"),
+        ("plan", {"feature": "house", "wings": 2}, "bad_input", "wings"),
+        ("start", {}, "bad_input", "Name a feature"),
+        ("start", {"feature": "house", "settings": ["workers=none"]}, "bad_input", "workers"),
+        ("wait", {}, "no_such_run", "no run"),
+        ("cancel", {"run": "x"}, "no_such_run", "no run"),
+        ("take_unit", {}, "no_such_run", "no run"),
+        ("hand_in_unit", {"attempts": []}, "bad_input", "attempts"),
+        ("fly", {}, "usage", "no tool"),
+    ],
+)
+def test_what_cannot_be_done_is_an_answer(
+    call_in: Call, tool: str, arguments: dict[str, object], problem: str, says: str
+) -> None:
+    said = answer(tool, call_in, arguments)
+    assert said.problem == problem, said
+    assert says in said.text
+    assert tokens(said) < 150
+
+
+def test_an_agent_that_cannot_be_used_leads_to_host_mode(users_home: Path, tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "repo", {"wish.md": "# A wish\n\nSay hello.\n"})
+    said = answer("start", Call(repo=repo), {"feature": str(repo / "wish.md"), "agent": "command"})
+    assert said.problem == "agent_not_usable"
+    assert 'agent="host"' in said.text
+
+
+# ---- the short report of anything is short
+
+
+@settings(max_examples=30)
+@given(
+    files=st.lists(EVERY_TEXT, max_size=200),
+    words=st.lists(st.tuples(EVERY_TEXT, EVERY_TEXT), max_size=50),
+    failing=st.lists(EVERY_TEXT, max_size=20),
+)
+def test_each_part_of_a_report_stays_short(files: list[str], words: list[tuple[str, str]], failing: list[str]) -> None:
+    lines = tuple(FileLine(path=f"src/{path[:80]}", purpose=path) for path in files)
+    listed = outline.files(Files(created=lines))
+    assert len(listed) < 12 * 700
+    assert listed.count("\n") == 0
+    said = outline.said("Decisions", [(d.decision, d.rationale) for d in _decisions(words)])
+    assert len(said) <= 4 * 182 + 60
+    checks = outline.checks((CheckLine(name="unittest", state="failed", baseline="passed", failing=tuple(failing)),))
+    assert checks.startswith("Checks: unittest failed")
+    told = outline.differently(tuple(_trigger(evidence) for evidence, _ in words))
+    assert len(told) <= 5
+    assert all(len(line) < 400 for line in told)
+
+
+def _decisions(words: list[tuple[str, str]]) -> list[DecisionLine]:
+    return [DecisionLine(decision=what, rationale=why, unit="01-x") for what, why in words]
+
+
+def _trigger(evidence: str) -> TriggerLine:
+    return TriggerLine(id="file_conflict", unit="03-api", at="", evidence=evidence, action="salvage")
