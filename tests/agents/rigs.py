@@ -44,6 +44,8 @@ class Rig:
     """Patterns, relative to the attempt's world, of files that the adapter reads, besides those in `io`."""
     every = False
     """Whether it offers the model no tools, so that every request counts."""
+    asks_once = False
+    """Whether it asks the model once only: then that request is the one that hangs."""
 
     def agent(self, env: Mapping[str, str]) -> Agent:
         """env: the environment of whoever starts ropeteam, for adapters that look at the user's settings."""
@@ -185,6 +187,10 @@ class OpencodeRig(Rig):
         }
         package = {"packages": {"": {"dependencies": {"@opencode-ai/plugin": "1.18.33"}}}}
         return {
+            # opencode's permissions are for paths relative to a repository, which every work tree of ours is one of.
+            "../tree/.git/HEAD": "ref: refs/heads/main\n",
+            "../tree/.git/objects/info/packs": "",
+            "../tree/.git/refs/heads/.keep": "",
             ".config/opencode/opencode.json": json.dumps({"provider": {"loop": provider}}) + "\n",
             ".config/opencode/package-lock.json": json.dumps(package) + "\n",
             ".config/opencode/node_modules/.package-lock.json": "{}\n",

@@ -22,7 +22,7 @@ from ropeteam.testing.model_server import ModelServer, Turn, WriteFile
 pytestmark = [pytest.mark.agents, pytest.mark.timeout(300)]
 
 RIG = RIGS["gemini"]
-SHARED = "What all attempts of a run share, @README.md and ${AgentSkills} too.\n" * 50
+SHARED = "What all attempts of a run share, @README.md too.\n" * 50
 
 
 @pytest.fixture
@@ -53,10 +53,12 @@ def test_what_all_share_is_sent_first_and_is_the_same_for_every_tree(place: Path
         bodies.append(server.requests(name)[0].body)
     one, another = bodies
 
-    assert one["systemInstruction"] == another["systemInstruction"]
-    system = json.dumps(one["systemInstruction"])
-    assert "What all attempts of a run share, @README.md" in system
-    assert str(place) not in system
+    shared = "What all attempts of a run share, @README.md"
+    system, other = (body["systemInstruction"]["parts"][0]["text"] for body in bodies)
+    end = system.rindex(shared) + len(shared)
+    assert system.count(shared) == 50
+    assert system[:end] == other[:end]
+    assert str(place) not in system[:end]
     assert one["tools"] == another["tools"]
     assert "Do one." in json.dumps(one["contents"])
 

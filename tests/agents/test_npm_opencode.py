@@ -16,13 +16,14 @@ from rigs import RIGS
 from starting import run
 from worlds import PLACE, World, make
 
+from ropeteam.core.settings import Plan
 from ropeteam.ports import Task
-from ropeteam.testing.model_server import ModelServer, Turn, WriteFile
+from ropeteam.testing.model_server import McpCall, ModelServer, Turn, WriteFile
 
 pytestmark = [pytest.mark.agents, pytest.mark.timeout(300)]
 
 RIG = RIGS["opencode"]
-SHARED = "What all attempts of a run share, @README.md and ${AgentSkills} too.\n" * 50
+SHARED = "What all attempts of a run share, @README.md too.\n" * 50
 
 
 @pytest.fixture
@@ -51,14 +52,15 @@ def test_what_all_share_is_sent_first_and_is_the_same_for_every_tree(place: Path
         finish, _ = run(RIG, world, task, server.base_url(name))
         assert finish.outcome == "ok", finish.evidence
         bodies.append(server.requests(name)[0].body)
-    one, another = bodies
+    one, _ = bodies
 
     shared = SHARED.strip()
     system, other = (body["messages"][0]["content"] for body in bodies)
     end = system.index(shared) + len(shared)
     assert system[:end] == other[:end]
     assert str(place) not in system[:end], "its place comes after it"
-    assert one["tools"] == another["tools"]
+    tools, others = (json.dumps(body["tools"]) for body in bodies)  # they name the temporary folder, which is one
+    assert tools.replace("/one/", "/another/") == others
     assert "Do one." in one["messages"][1]["content"]
 
 
@@ -89,8 +91,23 @@ def test_who_plans_can_write_its_plan_and_nothing_else(place: Path, server: Mode
     assert json.loads(finish.report.plan) == plan["plan"]
     assert finish.outcome == "denied", finish.evidence
     assert [one.kind for one in said].count("denied") == 2
-    assert list(world.tree.iterdir()) == []
+    assert [path.name for path in world.tree.iterdir()] == [".git"]
     assert not task.report_file.with_name("other.json").exists()
     offered = {tool["function"]["name"] for tool in server.requests("plan")[0].body["tools"]}
     assert {"read", "write"} <= offered
     assert not {"bash", "task", "webfetch"} & offered
+
+
+def test_who_plans_thinks_with_the_server_it_is_given(place: Path, server: ModelServer) -> None:
+    program = Path(RIG.argv()[0]).parent / Plan().thinking_argv[0]
+    world, task = world_and_task(place, "think", server, kind="plan", thinking=(str(program),))
+    thought = {"thought": "What builds on what?", "nextThoughtNeeded": False, "thoughtNumber": 1, "totalThoughts": 1}
+    call = McpCall(server="sequential-thinking", tool="sequentialthinking", input=thought)
+    server.script("think", [Turn(calls=(call,)), Turn(text="My plan.")], directory=str(world.tree))
+
+    finish, said = run(RIG, world, task, server.base_url("think"))
+
+    assert finish.outcome == "ok", finish.evidence
+    assert finish.report.plan == "My plan."
+    assert any("What builds on what?" in one.text for one in said)
+    assert "thoughtHistoryLength" in json.dumps(server.requests("think")[-1].body["messages"]), "its answer came back"
