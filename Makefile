@@ -111,8 +111,8 @@ $(NPM_AGENTS): tests/agents/package.json tests/agents/package-lock.json
 	@npm --prefix .agents ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(PY_AGENTS): $(MADE) tests/agents/requirements.txt
+$(PY_AGENTS): $(MADE) tests/agents/requirements.txt tests/agents/constraints.txt
 	@echo "Installing the agents from PyPI into an environment of their own (950 MB)" >&2
 	@test -x .agents/python/bin/python || $(BIN)/python -m venv .agents/python
-	@.agents/python/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/agents/requirements.txt
+	@.agents/python/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/agents/requirements.txt -c tests/agents/constraints.txt
 	@touch $@

@@ -22,7 +22,16 @@ import click
 import msgspec
 
 from ropeteam.config import keys, schema
-from ropeteam.core.agent_files import EndLine, ProgressLine, ReportFile, RetryLine, TaskFile, UsageLine
+from ropeteam.core.agent_files import (
+    DeniedLine,
+    EndLine,
+    ProgressLine,
+    ReportFile,
+    RetryLine,
+    SessionLine,
+    TaskFile,
+    UsageLine,
+)
 from ropeteam.core.agents_report import AgentsReport
 from ropeteam.core.history_report import HistoryReport
 from ropeteam.core.hosting import HandedIn, Taken
@@ -36,7 +45,7 @@ GUIDE = Path(__file__).parent / "guide"
 WIDTH = 90
 
 MEANINGS = {
-    "agent": "Which agent. Without it the first that answers; this version looks for `claude`.",
+    "agent": "Which agent. Without it the first that answers of `claude`, `codex`, `gemini` and `opencode`.",
     "land": "Whether a validated result goes onto your branch. `ask` means no where nobody can be asked.",
     "workers": "How many agents at once, at most.",
     "fallback": "When something goes wrong in parallel: `salvage` keeps what is validated and lets unaffected agents"
@@ -214,7 +223,7 @@ def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "agents", of(AgentsReport, "What `ropeteam agents --json` prints.")
     yield "task", of(TaskFile, "What the variable ROPETEAM_TASK of an agent names the file of.")
     yield "report-file", of(ReportFile, "What an agent may leave in the `report_file` of its task.")
-    lines = ProgressLine | UsageLine | RetryLine | EndLine
+    lines = ProgressLine | UsageLine | RetryLine | SessionLine | DeniedLine | EndLine
     yield "line", of(lines, "A line that an agent may print on standard output.")
     yield "taken", of(Taken, "What `ropeteam take --json` prints.")
     yield "handed-in", of(HandedIn, "What `ropeteam hand-in --json` prints.")

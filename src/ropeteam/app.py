@@ -22,6 +22,7 @@ from ropeteam.core.costs import Costs
 from ropeteam.core.decide import decide
 from ropeteam.core.events import RunStarted
 from ropeteam.core.model import Answers, Decision, Feature, Plan
+from ropeteam.core.reading import costs_before
 from ropeteam.core.settings import AgentSettings, CheckCommand, Settings
 from ropeteam.core.state import RunState
 from ropeteam.core.survey import Outlook
@@ -236,7 +237,8 @@ def prepare(request: Request) -> Prepared:
     if not changed:  # else it may be among the changes that are taken along
         for one in (name, *(p.name for p in others)):
             _find_program(repo, head, settings, one)
-    plan, outlook = _planned(repository, feature, settings, name, head, request.mode, given)
+    priors = costs_before(settings, forks=agent(name).abilities.forks)
+    plan, outlook = _planned(repository, feature, settings, name, head, request.mode, given, priors)
     if loaded.origins.get("limits.budget_usd") == "default":
         settings = with_money_limit(settings, plan, outlook, belay=request.belay)
     outlook = _with_notices(outlook, left_out)
@@ -347,6 +349,7 @@ def _planned(
     head: str,
     mode: Literal["auto", "parallel", "single"],
     given: Plan | None,
+    priors: Costs,
 ) -> tuple[Plan, Outlook]:
     """The plan as far as it can be made without a model, predicted with what earlier runs here took. Raises BadInput
     where several agents are asked for and nothing can be shared out."""
@@ -356,7 +359,7 @@ def _planned(
     from ropeteam.planners import static
 
     known = settings.agents.get(agent, AgentSettings())
-    costs = fitted(_priors(agent, settings), repository.history(remember=True).runs, agent, known.model or "")
+    costs = fitted(priors, repository.history(remember=True).runs, agent, known.model or "")
     survey = static.survey(feature, repository.repo, head)
     plan, outlook = outlook_of(feature, survey, costs, settings, mode=mode, given=given)
     if mode == "parallel" and width(plan) < 2 and not outlook.ask_agent and given is None:
@@ -368,16 +371,6 @@ def _planned(
             code="plan_needed",
         )
     return plan, outlook
-
-
-def _priors(name: str, settings: Settings) -> Costs:
-    """What is assumed of that agent: whether its units can go on from the contract's conversation."""
-    from ropeteam.core.costs import FORK_READING
-
-    every = settings.agent_for
-    same = not (every.layers or every.patterns or every.contract or every.unit)
-    forks = same and settings.reading.share in ("auto", "fork") and agent(name).abilities.forks
-    return Costs(fork_reading=FORK_READING if forks else None)
 
 
 def _plan(request: Request) -> Plan | None:

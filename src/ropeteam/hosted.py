@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from ropeteam import git
 from ropeteam.context import RunContext
 from ropeteam.core import events as ev
-from ropeteam.core.hosting import LATE, REPORT, HostUnit, Offer, Step, next_step, of_overdue, overdue
+from ropeteam.core.hosting import LATE, REPORT, HostUnit, Offer, Step, next_step, of_overdue, overdue, why_over
 from ropeteam.core.model import Usage
 from ropeteam.core.state import AttemptState, RunState
 from ropeteam.engine import Emit, Stopped
@@ -149,8 +149,7 @@ class HostFollower:
 
     def _closed(self, offer: Offer, step: Step) -> bool:
         """From now on a hand-in comes too late. False: one came in this moment, and counts."""
-        why = "it was overdue, and begun anew by somebody else" if step == "overdue" else self._asked()
-        return offer.state == "over" or self._offers.close(offer.attempt, why)
+        return offer.state == "over" or self._offers.close(offer.attempt, why_over(step, self._asked()))
 
     async def _looked(self, offer: Offer, *, now: bool = False) -> Offer:
         """The offer, with its deadline moved on where its tree has changed. now: look, however short ago the last look

@@ -74,9 +74,11 @@ def play(rig: Rig, name: str, case: Case, folder: Path, server: ModelServer) -> 
     process.run(["git", "init", "-q", "."], cwd=world.tree, env={"PATH": os.environ["PATH"], "HOME": str(world.home)})
     before = fingerprint(world.home, rig.configuration)
     task = a_task(world, rig, case, url)
-    server.script(
-        name, rig.turns(case.steps, task), case.faults, forever=case.forever, directory=str(world.tree), every=rig.every
-    )
+    faults = list(case.faults)
+    if rig.asks_once and (case.stop or case.signal):
+        faults.remove(None)
+    turns, tree = rig.turns(case.steps, task), str(world.tree)
+    server.script(name, turns, faults, forever=case.forever, directory=tree, every=rig.every)
     caller = world.caller(rig.caller(url, key=case.key))
     agent = rig.agent(caller)
     launch = agent.build(task)
@@ -95,7 +97,7 @@ def play(rig: Rig, name: str, case: Case, folder: Path, server: ModelServer) -> 
     )
     listening = _Listening(agent.listen(task), world.log)
     try:
-        stopped, stop_seconds = _wait(child, case, name, server, listening)
+        stopped, stop_seconds = _wait(child, case, name, server, listening, rig.asks_once)
     finally:
         child.kill()
     left = process.sweep(world.tree)
@@ -138,10 +140,12 @@ class _Listening:
         return new
 
 
-def _wait(child: process.Child, case: Case, name: str, server: ModelServer, listening: _Listening) -> tuple[str, float]:
+def _wait(
+    child: process.Child, case: Case, name: str, server: ModelServer, listening: _Listening, once: bool
+) -> tuple[str, float]:
     """Until it has ended. Why we stopped it, empty if we did not, and how long that took."""
     if case.stop or case.signal:
-        server.wait_for_request(name, 2, seconds=STARTED_SECONDS)
+        server.wait_for_request(name, 1 if once else 2, seconds=STARTED_SECONDS)
         if case.stop:
             return case.stop, _stop(child)
         os.kill(_program(child), case.signal)

@@ -44,6 +44,8 @@ class Rig:
     """Patterns, relative to the attempt's world, of files that the adapter reads, besides those in `io`."""
     every = False
     """Whether it offers the model no tools, so that every request counts."""
+    asks_once = False
+    """Whether it asks the model once only: then that request is the one that hangs."""
 
     def agent(self, env: Mapping[str, str]) -> Agent:
         """env: the environment of whoever starts ropeteam, for adapters that look at the user's settings."""

@@ -59,6 +59,7 @@ class AiderRig(_Pip):
 
     name = "aider"
     every = True
+    asks_once = True
     configuration = (".aider.conf.yml",)
     kept = ("io/aider-llm.txt",)
 

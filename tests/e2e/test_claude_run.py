@@ -141,8 +141,9 @@ def test_all_attempts_share_the_system_prompt_and_are_told_their_own_first(c: Cl
     assert "Plain Python, tested with unittest." in first.system
     for one, tree in zip((first, second), c.p.events("AttemptStarted"), strict=True):
         (message,) = one.body["messages"]
-        assert tree["tree"] in str(message)
-        assert tree["tree"] not in one.system
+        place = tree.get("at_path") or tree["tree"]
+        assert place in str(message)
+        assert place not in one.system
         assert "REQ-001" in str(message)
     assert "did not pass" not in first.text
     assert second.text.count("Attempt single/1 did not pass.") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -93,7 +94,9 @@ def scripts(c: ClaudeRun, before: tuple[Turn, ...] = ()) -> None:
     names = WriteFile(path="names.py", content="def of(word):\n    return word\n")
     look = Shell(command="cat app.py; pwd > at.txt")
     c.server.script_for(
-        NAME, f"This is the contract `{CONTRACT}`", (Turn(calls=(look,)), Turn(calls=(names,)), report("names.py"))
+        NAME,
+        f"This is the contract `{CONTRACT}`",
+        (Turn(calls=(look,)), Turn(calls=(names,)), report("names.py")),
     )
 
 
@@ -180,6 +183,7 @@ def test_forks_share_all_that_was_read_and_write_in_their_own_trees(c: ClaudeRun
 
     # what it used is its own part of the conversation
     costs = {u["id"]: u["attempts"][0]["cost_usd"] for u in said["units"]}
+    assert [u["attempts"][0]["fork"] for u in said["units"]] == [None, *["names/1"] * len(UNITS)]
     whole = sum(costs.values())
     assert said["actual"]["cost_usd"] == pytest.approx(whole, abs=0.001)
     assert all(0 < costs[unit] < costs[CONTRACT] for unit in UNITS)
@@ -252,3 +256,24 @@ def test_the_contract_goes_on_from_the_conversation_that_planned(tmp_path: Path)
         assert blocks(declaring[0])[: len(blocks(planning[-1]))] == blocks(planning[-1])
         for request in firsts(c).values():
             assert blocks(request)[: len(whole)] == whole
+
+
+def test_where_the_conversation_is_gone_they_read_for_themselves(tmp_path: Path) -> None:
+    """No fall, no try lost: whoever looked for it in vain begins anew, and nobody looks for it again."""
+    with claude_run(tmp_path, sandbox=False) as c:
+        c.model()
+        scripts(c)
+        opened = tmp_path / "opened"
+        wait = f"while [ ! -e {opened} ]; do sleep 0.05; done"
+        check = f'checks.commands=[{{name="held", argv=["sh", "-c", "{wait}"]}}]'
+        child = c.p.start(*args(c), "--set", check)
+        c.p.wait_event("AttemptSucceeded")
+        shutil.rmtree(Path(c.p.env["HOME"]) / ".claude" / "projects")
+        opened.touch()
+        done = c.p.ended(child)
+        assert done.code == 0, done
+        said = ended(c, done)
+        assert said["outcome"] == "delivered_parallel"
+        assert {(t["id"], t["action"]) for t in said["triggers"]} == {("agent_crashed", "retry")}
+        for unit in said["units"][1:]:
+            assert [(a["outcome"], a["fork"]) for a in unit["attempts"]][-1] == ("ok", None)

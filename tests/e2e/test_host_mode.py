@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from several_world import RESULT, UNITS, WORK, delivered
 
 from markdown_pages import GUIDE, block
 from repositories import git
+from ropeteam import locks
 from ropeteam.journal import Journal
 
 pytestmark = pytest.mark.slow
@@ -203,3 +207,36 @@ def test_the_host_in_the_guide(tmp_path: Path) -> None:
         )
         assert json.loads(done.stdout.splitlines()[-1])["outcome"] == "delivered_single", done.stdout
         delivered(p, p.done(), "delivered_single", winner="single")
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("seed", range(4))
+def test_an_orchestrator_that_is_killed_all_the_time_hands_out_each_unit_once(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draws = random.Random(seed)
+    with hosted(tmp_path) as p:
+        for name, value in p.env.items():  # who takes starts an orchestrator, which gets our environment
+            monkeypatch.setenv(name, value)
+        lock = p.home / "runs" / f"{p.hosting()}.lock"
+        over = threading.Event()
+
+        def kills() -> None:
+            for _ in range(15):
+                if over.wait(draws.uniform(0.3, 4.0)):
+                    return
+                pid = locks.holder(lock)
+                if pid and pid != os.getpid() and locks.held(lock):
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+
+        killing = threading.Thread(target=kills)
+        killing.start()
+        try:
+            assert p.drive()["outcome"] == "delivered_parallel"
+        finally:
+            over.set()
+            killing.join()
+        report = delivered(p, p.done(), "delivered_parallel")
+        assert p.attempts(report) == {unit: ["ok"] for unit in UNITS}
+        assert report["triggers"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -99,6 +100,35 @@ def test_a_run_is_cancelled_and_its_work_is_kept(p: Project) -> None:
             assert "had ended before" in (await said(c, "cancel"))["text"]
 
     anyio.run(goes)
+    must_hold(p)
+
+
+@pytest.mark.slow
+def test_a_host_does_the_one_unit_of_a_feature_that_is_not_shared_out(p: Project) -> None:
+    """What the skill does in host mode with one agent: take, do, hand in, and the report is the last answer."""
+
+    async def goes() -> None:
+        async with client(p) as c:
+            hosted = {**START, "agent": "host"}
+            begun = await said(c, "start", **hosted, settings=list(p.sets), confirm=True)
+            assert "Call take_unit." in begun["text"]
+            taken = await said(c, "take_unit", run=begun["run"])
+            assert taken["units"] == ["single/1"]
+            file = Path(taken["text"].splitlines()[-1].removeprefix("single/1: "))
+            tree = Path(re.findall(r"cd '([^']+)'", file.read_text())[0])
+            early = await said(c, "hand_in_unit", attempts=["single/7"])
+            assert "has not handed out 'single/7'" in early["text"]
+            for path, text in RESULT.items():
+                (tree / path).write_text(text)
+            assert (await said(c, "hand_in_unit", attempts=["single/1"]))["text"].startswith("1 handed in.")
+            while not (ended := await said(c, "take_unit", run=begun["run"]))["done"]:
+                assert "Nothing to do right now" in ended["text"]
+            assert (ended["outcome"], ended["landed"]) == ("delivered_single", True)
+            assert "tokens and cost are not known" in ended["text"]
+
+    anyio.run(goes)
+    over = p.ropeteam("take", "--short")
+    assert over.out.startswith("There is nothing to do any more: delivered_single, landed.")
     must_hold(p)
 
 

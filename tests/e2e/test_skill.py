@@ -10,6 +10,7 @@ import pytest
 from skill_world import (
     BEGINS,
     FEATURE,
+    MODEL,
     PLUGIN,
     ROOT,
     Host,
@@ -131,3 +132,8 @@ def test_the_real_program_finds_no_fault_in_the_plugin(h: Host) -> None:
         assert done.code == 0, done
     h.install(PLUGIN)
     assert "ropeteam@ropeteam" in h.claude("plugin", "list").out
+    assert h.ropeteam("install-skill", "--for", "claude", "--yes").code == 0
+    done = h.claude("-p", "Hello", "--output-format", "stream-json", "--verbose", "--model", MODEL)
+    (init,) = [event for event in done.events if event.get("subtype") == "init"]
+    wanted = {"1-plan", "2-code", "3-verify"}
+    assert wanted | {f"ropeteam:{name}" for name in wanted} <= set(init["skills"]), "as the plugin, and without it"

@@ -165,8 +165,10 @@ def test_in_the_sandbox(w: World) -> None:
     if not found.ok:
         pytest.skip(found.why)
     tree = make(w, "a")
-    policy = sandbox.Policy(tree=tree.path, home=w.folder / "home", hidden=(w.top,))
-    script = "echo new > new.py && git mv src/1 moved && cat README.md && rm src/0/mod0.py"
+    at = w.folder / "at"
+    at.mkdir()
+    policy = sandbox.Policy(tree=tree.path, at=at, home=w.folder / "home", hidden=(w.top,))
+    script = f"test $(pwd) = {at} && echo new > new.py && git mv src/1 moved && cat README.md && rm src/0/mod0.py"
     done = process.run([*sandbox.prefix(policy, found.path), "sh", "-c", script], cwd=tree.path)
     assert (done.returncode, done.stdout) == (0, b"read me\n"), done.stderr
     changes = snapshot(w, tree).changes

@@ -240,6 +240,9 @@ def test_what_a_program_needs_of_the_users_depends_on_its_name(tmp_path: Path) -
     launch = agent.build(a_task(tmp_path, AgentSettings(argv=("/x/codex-acp",))))
     assert "CODEX_HOME" in launch.pass_env
     assert [folder.name for folder in launch.home_folders] == [".codex"]
+    confined = agent.build(a_task(tmp_path, AgentSettings(argv=("/x/codex-acp",)), sandboxed=True))
+    modes = [msgspec.json.decode(one.files[one.argv[-1]], type=Order).mode for one in (launch, confined)]
+    assert modes == ["", "agent-full-access"]
     launch = agent.build(a_task(tmp_path, AgentSettings(argv=("my-own-agent",))))
     assert launch.pass_env == ()
     assert launch.home_folders == ()

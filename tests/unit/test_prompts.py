@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ropeteam import prompts
@@ -491,7 +491,8 @@ def test_what_is_left_is_told_in_full_with_the_commit_of_the_earlier_try() -> No
     assert "refs/ropeteam" not in text, "the ref is not in the work tree"
 
 
-@given(st.text(max_size=80) | st.text(alphabet=st.sampled_from("`#~ \n\rx<>-1.\ufeff\udc80"), max_size=60))
+@example("0\n\x1e0")
+@given(st.text(max_size=80) | st.text(alphabet=st.sampled_from("`#~ \n\rx<>-1.\ufeff\udc80\x1e\u2028"), max_size=60))
 def test_nothing_that_others_said_passes_for_a_heading_of_ours(words: str) -> None:
     briefing = Briefing(
         unit=msgspec.structs.replace(API, title=words),

@@ -52,7 +52,7 @@ def test_the_page_fits_80_columns_and_says_what_to_do() -> None:
     assert "claude is taken where none is named." in text
     assert "claude  2.1.330  form    tokens, money  yes    money, turns  yes" in " ".join(text.splitlines())
     assert "A note." in text
-    assert "0.169.0: Nobody is there." in text
+    assert "0.169.0: Nobody is logged in." in text
     assert "Install it." in text
 
 

@@ -60,6 +60,7 @@ class AcpAgent:
             kind=task.kind,
             model=None if known.model else settings.model,
             thinking=task.thinking,
+            mode=known.confined if task.sandboxed else known.plans if task.kind == "plan" else "",
         )
         caller = {**(os.environ if self._env is None else self._env), **settings.env}
         names = (*known.passed, *(known.keys(settings, caller) if known.keys else ()))
@@ -73,6 +74,7 @@ class AcpAgent:
             home_readonly=known.home_readonly,
             home_folders=known.folders,
             readable=_readable(settings.argv, task.thinking),
+            reads_only=task.kind == "plan",
         )
 
     def listen(self, task: Task) -> Conversation:

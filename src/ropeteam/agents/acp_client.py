@@ -144,6 +144,8 @@ async def have_turn(
             session = await connection.new_session(cwd=order.tree, mcp_servers=servers)
         printer.say(SessionLine(id=session.session_id))
         await _choose_model(connection, session, order.model)
+        if order.mode and session.modes and order.mode in [mode.id for mode in session.modes.available_modes]:
+            await connection.set_session_mode(session_id=session.session_id, mode_id=order.mode)
         asking = connection.prompt(session_id=session.session_id, prompt=[text_block(prompt)])
         answer = await _answer(connection, session.session_id, asking)
     except RequestError as error:

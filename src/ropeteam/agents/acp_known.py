@@ -18,13 +18,17 @@ from ropeteam.ports import HomeFolder
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """Of one program. model: where the model's name goes: a flag, a variable, or empty for the protocol's own choice.
-    asked: for a sentence when there is no log-in. keys: variables that the user's own settings name."""
+    confined: its mode where our sandbox confines it, so that it does not try to by itself: one inside the other fails.
+    plans: its mode for who plans, where ours does not. asked: for a sentence when there is no log-in. keys: variables
+    that the user's own settings name."""
 
     passed: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     folders: tuple[HomeFolder, ...] = ()
     home_readonly: tuple[str, ...] = ()
     model: str = ""
+    confined: str = ""
+    plans: str = ""
     hint: str = ""
     asked: Callable[[AgentSettings, Mapping[str, str]], str] | None = None
     keys: Callable[[AgentSettings, Mapping[str, str]], tuple[str, ...]] | None = None
@@ -60,6 +64,8 @@ CLAUDE: Final = Known(
 
 CODEX: Final = Known(
     passed=codex.PASSED,
+    confined="agent-full-access",
+    plans="read-only",
     folders=(codex.SETTINGS,),
     hint="Run `codex login`, or set CODEX_API_KEY.",
     asked=lambda _, env: codex.not_logged_in(env),

@@ -40,6 +40,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What the client is to do: start `argv` in `tree`, and have one turn with it. The prompt is on standard input.
 
     report_file: the only file outside the tree that it may write. thinking: command of an MCP server to offer.
+    mode: of the session, where the program has it.
     """
 
     argv: tuple[str, ...]
@@ -48,6 +49,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     model: str | None = None
     thinking: tuple[str, ...] = ()
+    mode: str = ""
 
 
 # ---- what it does

@@ -69,9 +69,7 @@ class AiderAgent:
     name = "aider"
     report_by: Literal["file", "structured"] = "structured"
     attaches = False
-    abilities = Abilities(
-        structured=True, usage="cost", note="It edits files and runs no commands, so no tests either."
-    )
+    abilities = Abilities(usage="cost", note="It edits files and runs no commands, so no tests either.")
 
     def build(self, task: Task) -> Launch:
         settings = task.settings

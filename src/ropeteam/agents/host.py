@@ -56,7 +56,7 @@ class HandedIn:
             report = msgspec.structs.replace(report, plan="")
         ended = endings.stopped(exit)
         outcome: Outcome = ended.outcome if ended else "ok"
-        evidence = ended.evidence if ended else ""
+        evidence = f"It was stopped {exit.seconds:.0f} s after it was taken, and not handed in." if ended else ""
         notices = (problem,) if problem and outcome != "ok" else ()
         if problem and outcome == "ok":
             outcome, evidence = "corrupted", problem

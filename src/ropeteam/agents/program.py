@@ -150,7 +150,8 @@ class ProgramConversation:
         return end.retry_at if end is not None and end.retry_at is not None else self._retry_at
 
     def _refused(self) -> tuple[str, ...]:
-        return (f"It was not allowed {self._denials} things it tried.",) if self._denials else ()
+        things = "1 thing" if self._denials == 1 else f"{self._denials} things"
+        return (f"It was not allowed {things} it tried.",) if self._denials else ()
 
     def _verdict(self, exit: Exit, problem: str) -> tuple[Outcome, str, tuple[str, ...]]:
         ended = endings.stopped(exit)

@@ -68,7 +68,7 @@ def _state(probe: Probe) -> AgentState:
 
 def _can(agent: Agent, abilities: Abilities) -> AgentAbilities:
     return AgentAbilities(
-        report="structured" if abilities.structured or agent.report_by == "structured" else "file",
+        report="structured" if abilities.structured else "file" if agent.report_by == "file" else "text",
         usage=abilities.usage,
         forks=abilities.forks,
         stops_at=(*(("money",) if abilities.budget else ()), *(("turns",) if abilities.turns else ())),

@@ -41,7 +41,7 @@ def _able(agent: AgentFound) -> Row:
     cells = (
         agent.name,
         plain(agent.version) or "–",
-        "form" if can.report == "structured" else "file",
+        "form" if can.report == "structured" else can.report,
         _TELLS[can.usage],
         "yes" if can.forks else "–",
         ", ".join(can.stops_at) or "–",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from textwrap import shorten
-from typing import Literal
+from typing import Final, Literal
 
 from ropeteam.core import events as ev
 from ropeteam.core.model import Kind, LandedReason, Phase, RunOutcome, Unit, Value
@@ -239,6 +239,21 @@ def of_overdue(offer: Offer, now: float) -> str:
 
 
 # ---- words
+
+_OVER: Final = {
+    "cancel": "the run was cancelled",
+    "interrupt": "the run was interrupted",
+    "park": "the run was parked",
+    "budget": "the budget was used up",
+    "strict": "the run fell back, and everything was stopped",
+}
+
+
+def why_over(step: Step, asked: str) -> str:
+    """Why a hand-in comes too late, in words. asked: why the attempt was to stop."""
+    if step == "overdue":
+        return "nothing in its tree had changed for too long, and it was begun anew"
+    return _OVER.get(asked, asked)
 
 
 def brief(state: RunState, command: ev.RunAgent, unit: Unit | None, goal: str) -> str:

@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ropeteam.core.costs import FORK_READING, Costs
 from ropeteam.core.graph import ancestors
 from ropeteam.core.model import Kind, Outcome, Usage
+from ropeteam.core.settings import Settings
 from ropeteam.core.state import AttemptState, RunState
 
 ROOM: Final = 0.30
@@ -69,6 +71,15 @@ def _can_be_shared(state: RunState, scout: AttemptState) -> bool:
     used = scout.usage.context_used
     most = state.begun.settings.limits.context_share - ROOM
     return 0 < used <= most * (scout.usage.context_limit or USUAL_WINDOW)
+
+
+def costs_before(settings: Settings, *, forks: bool) -> Costs:
+    """The published priors, as they hold for these settings. forks: whether the run's agent can go on from another.
+    Where units have different agents nobody knows beforehand who goes on from whom: nothing is expected of it."""
+    f = settings.agent_for
+    same = not (f.contract or f.unit or f.layers or f.patterns)
+    shares = forks and same and settings.reading.share in ("auto", "fork")
+    return Costs(fork_reading=FORK_READING if shares else None)
 
 
 def chain(state: RunState, attempt: str) -> tuple[AttemptState, ...]:

@@ -38,7 +38,8 @@ class Tokens(Value, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class AttemptLine(Value, frozen=True, kw_only=True, omit_defaults=False):
-    """tokens, cost_usd: null where nobody said what it used (host mode)."""
+    """tokens, cost_usd: null where nobody said what it used (host mode). fork: the attempt whose conversation it went
+    on from; null where it began one of its own."""
 
     id: str
     agent: str
@@ -47,6 +48,7 @@ class AttemptLine(Value, frozen=True, kw_only=True, omit_defaults=False):
     tokens: Tokens | None
     cost_usd: float | None
     ref: str
+    fork: str | None = None
 
     @property
     def used(self) -> int | None:
@@ -340,6 +342,7 @@ def _attempt(a: AttemptState, scale: float) -> AttemptLine:
         tokens=None if a.unmeasured else Tokens(input=a.usage.input, cached=a.usage.cached, output=a.usage.output),
         cost_usd=None if a.costless else round(a.usage.cost_usd, 4),
         ref=a.result.ref,
+        fork=a.fork or None,
     )
 
 

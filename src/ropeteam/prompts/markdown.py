@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from string import Template
-from textwrap import indent
 
 LONGEST_ITEM = 2_000  # characters that one thing said by a plan or an agent may take in a list
 
@@ -58,8 +57,14 @@ def item(head: str, words: str) -> str:
     if len(words) > LONGEST_ITEM:
         words = f"{words[:LONGEST_ITEM]} […]"
     if "\n" in words:
-        return f"- {head}:\n\n{indent(fenced(words, 'text'), '  ')}"
+        return f"- {head}:\n\n{_indented(fenced(words, 'text'))}"
     return f"- {head}: {one_line(words)}" if words else f"- {head}"
+
+
+def _indented(words: str) -> str:
+    """As part of an item. Lines are those of Markdown: others that Python knows (U+001E, U+2028) end none there, and
+    one of them at the beginning of a line must not keep it from being part of the item."""
+    return "\n".join(f"  {line}" if line else "" for line in words.split("\n"))
 
 
 def items(lines: Iterable[str], most: int) -> str:

@@ -28,7 +28,7 @@ class OpenAIResponses:
         return {"object": "response.input_tokens", "input_tokens": tokens(canonical(body))}
 
     def read(self, body: Mapping[str, Any], path: str) -> Asked:  # noqa: ARG002
-        tools = {tool.name: tool for tool in _tools(body.get("tools") or (), "")}
+        tools = {tool.name: tool for tool in _tools(_offered(body), "")}
         form = (body.get("text") or {}).get("format") or {}
         return Asked(
             model=str(body.get("model", "")),
@@ -77,6 +77,14 @@ class OpenAIResponses:
         return _failed(openai_errors.failure(Refused(kind="server")))[-1]
 
 
+def _offered(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Newer models of codex (gpt-5.6, gpt-6) get their tools as the first item of the input."""
+    items = body.get("input")
+    more = items if isinstance(items, list) else []
+    given = [item.get("tools") or [] for item in more if item.get("type") == "additional_tools"]
+    return [*(body.get("tools") or []), *(tool for tools in given for tool in tools)]
+
+
 def _tools(tools: Sequence[Mapping[str, Any]], namespace: str) -> Iterator[Tool]:
     for tool in tools:
         if tool.get("type") == "namespace":
@@ -98,7 +106,8 @@ def _blocks(body: Mapping[str, Any]) -> Iterator[Block]:
     for item in items:
         role = str(item.get("role") or item.get("type"))
         place = "system" if role in ("developer", "system") else role
-        yield Block(place=place, text=canonical(item), words=_words(item.get("content")))
+        read = {key: value for key, value in item.items() if key != "id"}  # which no model reads
+        yield Block(place=place, text=canonical(read), words=_words(item.get("content")))
 
 
 def _words(content: object) -> str:

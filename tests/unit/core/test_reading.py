@@ -15,8 +15,8 @@ from ropeteam.core.costs import FORK_READING, Costs
 from ropeteam.core.estimate import estimated
 from ropeteam.core.model import Outcome, Plan, Usage
 from ropeteam.core.plan_batches import layered
-from ropeteam.core.reading import chain, scout_of, used_by, with_planner
-from ropeteam.core.settings import AgentFor, AgentSettings, Reading
+from ropeteam.core.reading import chain, costs_before, scout_of, used_by, with_planner
+from ropeteam.core.settings import AgentFor, AgentSettings, Reading, Settings
 from ropeteam.core.survey import PlannedFile, Survey
 
 WITH_CONTRACT = plan_of("first c:first a:c b:a late:c", contract="c")
@@ -228,6 +228,20 @@ def test_units_behind_the_contract_are_expected_to_read_less_where_their_agent_c
     assert after.estimate is not None
     assert before.estimate.single == after.estimate.single, "one agent reads as it did"
     assert (after.estimate.speedup_quantile or 0) > (before.estimate.speedup_quantile or 0)
+
+
+@pytest.mark.parametrize(
+    ("set_to", "expected"),
+    [
+        (Settings(), FORK_READING),
+        (Settings(reading=Reading(share="pack")), None),
+        (Settings(agent_for=AgentFor(unit="other")), None),
+        (Settings(agent_for=AgentFor(single="other")), FORK_READING),
+    ],
+)
+def test_it_is_expected_only_where_it_will_surely_be_tried(set_to: Settings, expected: float | None) -> None:
+    assert costs_before(set_to, forks=True).fork_reading == expected
+    assert costs_before(set_to, forks=False) == Costs()
 
 
 def test_without_a_contract_nothing_is_expected_of_it_and_slow_forks_are_no_slower_than_reading() -> None:
