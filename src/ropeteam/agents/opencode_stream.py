@@ -83,6 +83,7 @@ class OpencodeConversation:
             evidence=evidence,
             notices=self._notices(outcome, problem, missing=missing),
             retry_at=self._retry_at(now) if outcome in ("rate", "overload") else None,
+            unforked=self._task.fork is not None and not self._session and not exit.stopped and exit.code == 1,
         )
 
     # ---- events
