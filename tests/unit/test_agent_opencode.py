@@ -272,6 +272,20 @@ def test_a_wait_for_the_provider_is_heard_in_its_log_and_ends_as_what_it_is() ->
     assert hear(REFUSED, START, exit=Exit(stopped="stalled"))[0].outcome == "stalled", "it had gone on"
 
 
+def test_empty_answers_without_an_end_are_a_wait_that_is_too_long() -> None:
+    empty = (START, step("unknown", input=0, output=0))
+    stopped = Exit(code=143, stopped="stalled", seconds=3.0)
+    finish, said = hear(*empty * 5, exit=stopped)
+
+    assert [one.seconds > 600 for one in said if one.kind == "retry"] == [True]
+    assert not [one for one in said if one.kind == "end"]
+    assert (finish.outcome, finish.retry_at) == ("overload", None)
+    assert "answers with nothing" in finish.evidence
+    finish, said = hear(*empty * 4, SAYS, step("tool-calls", output=1), *empty * 4, exit=stopped)
+    assert not [one for one in said if one.kind == "retry"], "not one after the other"
+    assert finish.outcome == "stalled"
+
+
 def test_its_log_beside_an_event_is_no_fault_of_the_event() -> None:
     both = event("text", text="half")[:20] + REFUSED
 
