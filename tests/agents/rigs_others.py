@@ -35,6 +35,11 @@ class AcpClaudeRig(_Acp, ClaudeRig):
 
 class AcpCodexRig(_Acp, CodexRig):
     name, program, kept = "acp-codex", "codex-acp", ()
+    # codex's own skills it unpacks at its start, and knows no setting against it: what is the user's stays
+    configuration = (*(one for one in CodexRig.configuration if one != ".codex/skills"), ".codex/skills/own")
+
+    def home(self, url: str) -> dict[str, str]:
+        return {**super().home(url), ".codex/skills/own/SKILL.md": "Of the user's.\n"}
 
 
 class AcpGeminiRig(_Acp, GeminiRig):
