@@ -24,6 +24,7 @@ from ropeteam.core.events import RunStarted
 from ropeteam.core.model import Answers, Decision, Feature, Plan
 from ropeteam.core.reading import costs_before
 from ropeteam.core.settings import AgentFor, AgentSettings, CheckCommand, Settings
+from ropeteam.core.settings import Plan as Planning
 from ropeteam.core.state import RunState
 from ropeteam.core.survey import Outlook
 from ropeteam.crew import AGENTS as AGENTS
@@ -197,7 +198,8 @@ class Prepared:
         what = (self.agent, s.agents.get(self.agent), s.checks.setup, s.trees, s.sandbox, self.sandboxed, self.checks)
         commands = (s.merge.locks,) if s.merge.locks else ()
         many = (self.at_once,) if self.at_once > 1 else ()
-        all_of_it = (*what, *commands, *many, *agents, *parts)
+        thinks = (s.plan.thinking_argv,) if s.plan.thinking_argv != Planning().thinking_argv else ()
+        all_of_it = (*what, *commands, *many, *agents, *parts, *thinks)
         return hashlib.sha256(msgspec.json.encode(all_of_it, order="deterministic")).hexdigest()
 
 
@@ -518,7 +520,7 @@ def remove_trees(repository: Repository, run: RunState) -> list[Path]:
     folder = trees_folder(repo, begun.settings) / begun.run
     if hosted.taken_unheard(repository.home / "journal.sqlite", run, withdraw=True):
         return []
-    hosted.keep_what_came_later(repo, run, WallClock().now())
+    hosted.keep_what_came_later(repo, run, WallClock().now(), repository.home / "journal.sqlite")
     kept = git.refs(repo, f"refs/ropeteam/{begun.run}/")
     for attempt in run.attempts:
         over = attempt.stage != "running" and not attempt.unkept  # a snapshot of it may be older than its tree

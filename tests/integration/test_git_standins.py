@@ -86,12 +86,25 @@ def test_what_somebody_else_put_there_is_left_alone(made: tuple[World, Tree]) ->
     tree.path.unlink()
     tree.path.mkdir()
     (tree.path / "mine").write_text("a person's\n")
-    git.bring_back(tree)
+    assert git.is_displaced(tree)
+    assert not git.bring_back(tree)
     assert [path.name for path in tree.path.iterdir()] == ["mine"]
     (tree.path / "mine").unlink()
     tree.path.rmdir()
-    git.bring_back(tree)
+    assert git.bring_back(tree)
     assert files_of(tree.path) == before
+    assert not git.is_displaced(tree)
+
+
+def test_again_after_it_was_killed_with_a_note_that_nobody_may_write(made: tuple[World, Tree]) -> None:
+    _, tree = made
+    note = tree.path.with_name(f".{tree.path.name}.note")
+    note.write_text("half")
+    note.chmod(0o444)
+    git.take_away(tree)
+    assert tree.path.is_file()
+    assert tree.path.read_text().startswith("ropeteam:")
+    assert not note.exists()
 
 
 def test_it_can_be_removed_with_everything_while_it_is_away(made: tuple[World, Tree]) -> None:

@@ -82,6 +82,13 @@ def test_it_asks_when_money_or_time_is_large(several: app.Prepared, usd: float, 
     assert says in asked if says else asked == ""
 
 
+def test_another_program_to_think_with_is_asked_about_again(several: app.Prepared) -> None:
+    """It is started for who plans, and a repository's settings may name it."""
+    plan = msgspec.structs.replace(several.settings.plan, thinking_argv=("./think",))
+    other = dataclasses.replace(several, settings=msgspec.structs.replace(several.settings, plan=plan))
+    assert other.consent != several.consent
+
+
 def test_nothing_begins_without_a_yes(call_in: Call) -> None:
     planned = answer("plan", call_in, {"feature": "opening-hours"})
     assert not (call_in.repo / ".git/ropeteam").exists(), "nothing was changed"
@@ -149,6 +156,15 @@ def test_each_part_of_a_report_stays_short(files: list[str], words: list[tuple[s
     told = outline.differently(tuple(_trigger(evidence) for evidence, _ in words))
     assert len(told) <= 5
     assert all(len(line) < 400 for line in told)
+
+
+def test_a_fall_that_is_told_already_is_only_named() -> None:
+    fall = _trigger("It changed files of 02-models")
+    told = "Unit 03-api changed files of 02-models. 5 of 9 units were kept."
+    (short,) = outline.differently((fall,), told)
+    (whole,) = outline.differently((fall,))
+    assert short == "file_conflict (03-api): What is validated was kept; what was left went to one agent."
+    assert "02-models" in whole
 
 
 def _decisions(words: list[tuple[str, str]]) -> list[DecisionLine]:

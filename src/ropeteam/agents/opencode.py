@@ -45,6 +45,9 @@ wait for a person are not."""
 THINKING: Final = "sequential-thinking"
 
 ENVIRONMENT: Final = {
+    # A conversation that no longer fits is shortened and gone on with, and where that does not help, again and again,
+    # without an end (seen: 137 times in three minutes, each time paid for).
+    "OPENCODE_DISABLE_AUTOCOMPACT": "true",
     "OPENCODE_DISABLE_AUTOUPDATE": "true",
     "OPENCODE_DISABLE_LSP_DOWNLOAD": "true",
     "OPENCODE_DISABLE_MODELS_FETCH": "true",
