@@ -333,5 +333,8 @@ def test_every_hosted_run_ends_and_keeps_its_promises(numbers: list[int], first:
     state = w.state
     assert state.offered == {}
     assert all(a.hosted for a in state.attempts)
-    assert all(a.stage == "lost" and not a.counted for a in state.attempts if a.outcome == "timeout")
+    # What failed twice in ropeteam itself takes a unit out of the run, and with it what its overdue attempt had made.
+    ours = {t.attempt for t in (*state.triggers, *state.pending) if t.id == "unexpected_problem"}
+    late = [a for a in state.attempts if a.outcome == "timeout" and a.id not in ours]
+    assert all(a.stage == "lost" and not a.counted for a in late)
     assert all(s.ended >= s.began for s in state.spans)
