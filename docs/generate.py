@@ -55,9 +55,8 @@ MEANINGS = {
     "gate.quantile": "Which of the simulated speed-ups must reach `gate.min_speedup`; 0.25: three of four are larger.",
     "gate.min_confidence": "Several agents only where the plan is at least this sure of gaining time.",
     "plan.planner": "Who plans: `static` (no model), `agent`, or `auto`: see [deciding](deciding.md#who-plans).",
-    "plan.thinking_argv": "The MCP server an agent thinks with while it plans,"
-    " for agents that take one (`claude`, `codex`, `opencode`, `acp`)."
-    " Used where it is installed, never fetched; `[]`: never.",
+    "plan.thinking_argv": "The MCP server an agent thinks with while it plans, for agents that take one (`claude`, "
+    "`codex`, `opencode`, `acp`). Used where it is installed, never fetched; `[]`: never.",
     "agent.for.contract": 'Who writes the contract, if not the run\'s agent: `"codex"`; with a model `"claude:opus"`.',
     "agent.for.unit": "Who does the units, and the contract where nothing is said of it.",
     "agent.for.plan": "Who plans.",

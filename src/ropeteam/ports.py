@@ -196,9 +196,8 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
 
     forks: an attempt can go on from a copy of another's conversation (`Task.fork`). budget: it stops by itself at a sum
     of money. turns: at a number of turns. structured: it gives its report as structured output. usage: what it tells of
-    tokens and money: all, tokens only, some of it, or nothing. resumes: it can go on with a conversation that ended.
-    hosted: it is no program that we start: its tasks are offered, and whoever asks for one does it (`core.hosting`).
-    note: what else to know of it, in one sentence.
+    tokens and money: all, tokens only, some of it, or nothing. hosted: it is no program that we start: its tasks are
+    offered, and whoever asks for one does it (`core.hosting`). note: what else to know of it, in one sentence.
     """
 
     forks: bool = False
@@ -206,7 +205,6 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     turns: bool = False
     structured: bool = False
     usage: Literal["cost", "tokens", "some", "none"] = "none"
-    resumes: bool = False
     hosted: bool = False
     note: str = ""
 

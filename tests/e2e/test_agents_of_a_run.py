@@ -46,9 +46,9 @@ def test_one_that_is_to_do_a_part_and_cannot_is_refused_before_anything_begins(w
 
 
 def test_who_does_the_whole_feature_can_be_another_than_the_runs_own(world: World) -> None:
-    done = world.run(*commanded(world, "--set", "agent.for.single=scripted", "--yes", "--json"))
+    done = world.run(*commanded(world, "--set", "agent.for.single=scripted:loud", "--yes", "--json"))
     assert done.code == 0, done.err
-    assert [a["agent"] for a in done.json["units"][0]["attempts"]] == ["scripted"]
+    assert [(a["agent"], a["model"]) for a in done.json["units"][0]["attempts"]] == [("scripted", "loud")]
 
 
 def test_consent_shows_who_does_what_with_which_model_and_whom_no_sandbox_confines(world: World) -> None:

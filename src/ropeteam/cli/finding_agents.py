@@ -73,7 +73,6 @@ def _can(agent: Agent, abilities: Abilities) -> AgentAbilities:
         forks=abilities.forks,
         stops_at=(*(("money",) if abilities.budget else ()), *(("turns",) if abilities.turns else ())),
         thinks=agent.attaches,
-        resumes=abilities.resumes,
         hosted=abilities.hosted,
         note=abilities.note,
     )

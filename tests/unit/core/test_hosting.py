@@ -11,6 +11,7 @@ from several import Several
 from test_together_properties import RandomRope, check_ended, firsts, go_well, numbers, over
 from worlds import CHECKS
 
+from ropeteam.cli.outline import progress
 from ropeteam.core import events as ev
 from ropeteam.core.history import past
 from ropeteam.core.hosting import (
@@ -290,6 +291,14 @@ def test_what_one_said_is_counted() -> None:
     told = report(w.state)
     assert (told.actual.tokens, told.actual.cost_usd) == (1000, 0.5)
     assert any(n.endswith("no sum: 01-contract/1.") for n in told.notices)
+
+
+def test_what_nobody_has_taken_is_not_said_to_be_at_work() -> None:
+    w = at_the_three().taken("02-models/1")
+    said = progress(w.state, w.now)
+    assert "at work: 02-models/1, to be taken: " in said
+    assert "02-models/1" not in said.partition("to be taken: ")[2]
+    assert "03-api/1" in said.partition("to be taken: ")[2]
 
 
 def test_the_brief_is_short_and_says_what_it_is() -> None:
