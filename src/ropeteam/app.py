@@ -180,6 +180,13 @@ class Prepared:
         return agent(self.agent).abilities.hosted
 
     @property
+    def costless(self) -> tuple[str, ...]:
+        """Agents whose money is not known while they work or after it: no limit of money bounds it."""
+        names = dict.fromkeys((self.agent, *(p.name for p in self.others)))
+        told = {name: agent(name).abilities for name in names}
+        return tuple(name for name, known in told.items() if known.usage != "cost" and not known.hosted)
+
+    @property
     def at_once(self) -> int:
         """How many agents there can be at the same time."""
         open_ = bool(self.outlook.ask_agent) and self.mode != "single" and self.until == "end"
