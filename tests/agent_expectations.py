@@ -53,6 +53,12 @@ def check(agent: str, case: str, finish: Finish, said: Sequence[Said]) -> None:
         assert any(one.kind == "end" for one in said), "its own word that it is done"
 
 
+def has(agent: str, what: str) -> bool:
+    """Whether the agent has a `shell`, a `session` to be named, `exact` figures of its usage: all do unless it is said
+    otherwise."""
+    return bool(_read(agent).get("agent", {}).get(what, True))
+
+
 def adapter_of(agent: str) -> str:
     """The adapter that these recordings are for: one can drive several programs."""
     return str(_read(agent).get("agent", {}).get("adapter", agent))

@@ -75,8 +75,8 @@ def play(rig: Rig, name: str, case: Case, folder: Path, server: ModelServer) -> 
     before = fingerprint(world.home, rig.configuration)
     task = a_task(world, rig, case, url)
     faults = list(case.faults)
-    if rig.asks_once and (case.stop or case.signal):
-        faults.remove(None)
+    if rig.asks_once:
+        faults = [fault for fault in faults if fault is not None]
     turns, tree = rig.turns(case.steps, task), str(world.tree)
     server.script(name, turns, faults, forever=case.forever, directory=tree, every=rig.every)
     caller = world.caller(rig.caller(url, key=case.key))

@@ -89,7 +89,7 @@ def _files(played: Played, rig: Rig) -> dict[str, str]:
     for path in sorted(path for pattern in ("io/*", *rig.kept) for path in folder.glob(pattern)):
         if path.is_file() and path not in ours:
             text = rig.shorten(path.read_text(encoding="utf-8", errors="replace"))
-            if len(text) <= LARGEST_FILE:
+            if len(text) <= LARGEST_FILE and "\0" not in text:  # which a database is full of
                 found[str(path.relative_to(folder))] = text
     return found
 

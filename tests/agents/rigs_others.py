@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 from cases import REPORT, Step
-from rigs import ClaudeRig, CodexRig, GeminiRig, OpencodeRig, Rig, installed
+from rigs import ClaudeRig, CodexRig, GeminiRig, Rig, installed
 
 from ropeteam.agents.acp import AcpAgent
 from ropeteam.agents.aider import MARK
@@ -39,10 +39,6 @@ class AcpCodexRig(_Acp, CodexRig):
 
 class AcpGeminiRig(_Acp, GeminiRig):
     name, program, arguments = "acp-gemini", "gemini", ("--acp",)
-
-
-class AcpOpencodeRig(_Acp, OpencodeRig):
-    name, program, arguments = "acp-opencode", "opencode", ("acp",)
 
 
 class _Pip(Rig):
@@ -123,4 +119,4 @@ class MiniRig(_Pip):
         return [*turns, Turn(text="Done.", calls=(end,))]
 
 
-OTHERS: Sequence[Rig] = (AcpClaudeRig(), AcpCodexRig(), AcpGeminiRig(), AcpOpencodeRig(), AiderRig(), MiniRig())
+OTHERS: Sequence[Rig] = (AcpClaudeRig(), AcpCodexRig(), AcpGeminiRig(), AiderRig(), MiniRig())

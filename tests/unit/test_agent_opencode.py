@@ -214,6 +214,10 @@ def test_an_error_is_what_its_status_and_name_say(name: str, data: dict[str, Any
     assert hear(START, failed(name, **data))[0].outcome == outcome, "whatever its exit code"
 
 
+def test_an_error_that_a_step_follows_was_not_the_end() -> None:
+    assert hear(START, failed("ContextOverflowError", message="no"), START, SAYS, DONE)[0].outcome == "ok"
+
+
 def test_a_model_whose_provider_has_no_key_is_a_missing_log_in() -> None:
     log = b'level=ERROR message=failed error="ProviderModelNotFoundError: Model not found: a/m-4. Did you mean: %s?"'
     end = failed("UnknownError", message="Unexpected server error. Check server logs for details.")

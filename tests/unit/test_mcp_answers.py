@@ -164,6 +164,15 @@ def test_each_part_of_a_report_stays_short(files: list[str], words: list[tuple[s
     assert all(len(line) < 400 for line in told)
 
 
+def test_a_fall_that_is_told_already_is_only_named() -> None:
+    fall = _trigger("It changed files of 02-models")
+    told = "Unit 03-api changed files of 02-models. 5 of 9 units were kept."
+    (short,) = outline.differently((fall,), told)
+    (whole,) = outline.differently((fall,))
+    assert short == "file_conflict (03-api): What is validated was kept; what was left went to one agent."
+    assert "02-models" in whole
+
+
 def _decisions(words: list[tuple[str, str]]) -> list[DecisionLine]:
     return [DecisionLine(decision=what, rationale=why, unit="01-x") for what, why in words]
 

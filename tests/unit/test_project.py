@@ -200,6 +200,9 @@ def test_the_wheel_holds_the_demo_the_prompts_and_the_type_marker(tmp_path: Path
         packed = set(archive.namelist())
     files = [path for path in SOURCE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     expected = {str(path.relative_to(ROOT / "src")) for path in files}
+    plugin = [path.relative_to(ROOT) for path in (ROOT / "plugin").rglob("*") if path.is_file()]
+    assert plugin != []
+    expected |= {f"ropeteam/{path}" for path in plugin}  # one source: in a clone it lies at the root
     assert expected <= packed
     assert "ropeteam/py.typed" in packed
     assert "ropeteam/demo/sample/.workspace/features/reservations/01-intent.md" in packed

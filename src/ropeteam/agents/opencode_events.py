@@ -80,6 +80,6 @@ class Fault(_Event, frozen=True, kw_only=True):
 
 
 class Failed(Head, frozen=True, kw_only=True):
-    """The event `error`: the conversation ends with it."""
+    """The event `error`: the run ends with it, unless a step follows (after it shortened its conversation)."""
 
     error: Fault = Fault()

@@ -94,6 +94,7 @@ class OpencodeConversation:
         part = msgspec.json.decode(line, type=events.Event).part
         match kind:
             case "step_start":
+                self._failed = None  # it shortened its conversation and goes on
                 self._reason = ""
                 self._refused = ""
                 return ()

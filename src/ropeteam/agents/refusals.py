@@ -60,6 +60,7 @@ timed? ?out
 high demand
 fetch failed
 incomplete json
+json pars
 econn
 enotfound
 eai_again

@@ -127,7 +127,7 @@ def outcome(state: RunState) -> tuple[str, ...]:
         f"{shown.headline} Run {made.run}.",
         shortened(shown.lead, 2 * LONGEST),
         _decided(made),
-        *differently(made.triggers),
+        *differently(made.triggers, told=shown.lead),
         files(made.files) or ("No file was changed." if made.outcome is not None else ""),
         said("Decisions", [(d.decision, d.rationale) for d in made.decisions]),
         said("Deviations", [(d.what, d.why) for d in made.deviations]),
@@ -149,16 +149,24 @@ def _decided(made: Report) -> str:
     return shortened(f"Decided: {who}. {' '.join(whole(r) for r in reasons[:2])}", 2 * LONGEST).strip()
 
 
-def differently(triggers: tuple[TriggerLine, ...]) -> list[str]:
-    """A sentence for each trigger, and what was done about it."""
-    told = [t for t in triggers if t.action != "single"]
+def differently(triggers: tuple[TriggerLine, ...], told: str = "") -> list[str]:
+    """A sentence for each trigger, and what was done about it. told: what stands above them: of a fall that it tells
+    only the name is left to say."""
+    shown = [t for t in triggers if t.action != "single"]
     lines = []
-    for t in told[:SHOWN]:
+    for t in shown[:SHOWN]:
         sentence = SENTENCES.get(t.id, "")  # type: ignore[call-overload]
         unit = f" ({t.unit})" if t.unit else ""
-        what = shortened(" ".join(part for part in (sentence, plain(t.evidence)) if part), LONGEST)
-        lines.append(f"{t.id}{unit}: {whole(what)} {ACTIONS.get(t.action, '')}".strip())
-    return lines + ([f"and {len(told) - SHOWN} more triggers."] if len(told) > SHOWN else [])
+        known = t.action in ("salvage", "strict") and plain(told).startswith(plain(_fall(t)))
+        what = "" if known else whole(shortened(" ".join(p for p in (sentence, plain(t.evidence)) if p), LONGEST))
+        lines.append(" ".join(p for p in (f"{t.id}{unit}:", what, ACTIONS.get(t.action, "")) if p))
+    return lines + ([f"and {len(shown) - SHOWN} more triggers."] if len(shown) > SHOWN else [])
+
+
+def _fall(t: TriggerLine) -> str:
+    from ropeteam.cli.falls import fell
+
+    return fell(t.id, t.unit, t.evidence)
 
 
 def files(changed: Files) -> str:
