@@ -210,7 +210,7 @@ def test_the_wheel_holds_the_demo_the_prompts_and_the_type_marker(tmp_path: Path
 
 
 def test_recordings_tell_nothing_of_the_machine_that_they_were_made_on() -> None:
-    """Folders of people and of npm, and what has the form of a provider's key. `/$bunfs/root` is inside of a program."""
+    """Folders of people and of npm, and what has the form of a provider's key. `/$bunfs/root` is inside a program."""
     place = re.compile(rb"(?<!bunfs)/(?:root|Users)/|(?<!/npm)/node_modules/@")
     golden = [path for path in (ROOT / "tests" / "golden").rglob("*") if path.is_file()]
     told = {path: path.read_bytes() for path in golden}
