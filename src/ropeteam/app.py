@@ -178,6 +178,13 @@ class Prepared:
         return agent(self.agent).abilities.hosted
 
     @property
+    def costless(self) -> tuple[str, ...]:
+        """Agents whose money is not known while they work or after it: no limit of money bounds it."""
+        names = dict.fromkeys((self.agent, *(p.name for p in self.others)))
+        told = {name: agent(name).abilities for name in names}
+        return tuple(name for name, known in told.items() if known.usage != "cost" and not known.hosted)
+
+    @property
     def partly_hosted(self) -> bool:
         """Beside the agents that ropeteam starts a host may get units, which are then done without our sandbox."""
         return not self.hosted and any(agent(p.name).abilities.hosted for p in self.others)
