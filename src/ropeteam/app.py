@@ -250,7 +250,8 @@ def prepare(request: Request) -> Prepared:
     if not changed:  # else it may be among the changes that are taken along
         for one in (name, *(p.name for p in others)):
             _find_program(repo, head, settings, one)
-    priors = costs_before(settings, forks=agent(name).abilities.forks)
+    sandboxed = available.ok and settings.sandbox.mode != "off"
+    priors = costs_before(settings, forks=agent(name).abilities.goes_on(sandboxed=sandboxed))
     plan, outlook = _planned(repository, feature, settings, name, head, request.mode, given, priors)
     if loaded.origins.get("limits.budget_usd") == "default":
         settings = with_money_limit(settings, plan, outlook, belay=request.belay)
