@@ -178,6 +178,13 @@ class Prepared:
         return agent(self.agent).abilities.hosted
 
     @property
+    def costless(self) -> tuple[str, ...]:
+        """Agents whose money is not known while they work or after it: no limit of money bounds it."""
+        names = dict.fromkeys((self.agent, *(p.name for p in self.others)))
+        told = {name: agent(name).abilities for name in names}
+        return tuple(name for name, known in told.items() if known.usage != "cost" and not known.hosted)
+
+    @property
     def partly_hosted(self) -> bool:
         """Beside the agents that ropeteam starts a host may get units, which are then done without our sandbox."""
         return not self.hosted and any(agent(p.name).abilities.hosted for p in self.others)
@@ -243,7 +250,8 @@ def prepare(request: Request) -> Prepared:
     if not changed:  # else it may be among the changes that are taken along
         for one in (name, *(p.name for p in others)):
             _find_program(repo, head, settings, one)
-    priors = costs_before(settings, forks=agent(name).abilities.forks)
+    sandboxed = available.ok and settings.sandbox.mode != "off"
+    priors = costs_before(settings, forks=agent(name).abilities.goes_on(sandboxed=sandboxed))
     plan, outlook = _planned(repository, feature, settings, name, head, request.mode, given, priors)
     if loaded.origins.get("limits.budget_usd") == "default":
         settings = with_money_limit(settings, plan, outlook, belay=request.belay)

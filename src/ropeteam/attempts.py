@@ -137,7 +137,7 @@ class Attempts:
                     agent=c.agent_of(command).name,
                     slot=task.slot,
                     at_path=str(task.tree) if task.tree != tree.path else "",
-                    forks=c.agent_of(command).abilities.forks,
+                    forks=c.goes_on(c.agent_of(command)),
                     unpriced=c.agent_of(command).abilities.usage != "cost",
                     fork=fork,
                 )
@@ -172,6 +172,8 @@ class Attempts:
         self, command: ev.RunAgent, fork: Fork, launch: Launch, folder: Path, state: RunState
     ) -> str:
         """Make ready what a fork needs; a sentence where that cannot be."""
+        if not self._c.goes_on(self._c.agent_of(command)):  # the run was resumed where there is no sandbox any more
+            return "That is possible in the sandbox only."
         if not carry(fork, launch.carried, folder) and self._c.has_sandbox:
             return "Its conversation is not there any more."
         try:

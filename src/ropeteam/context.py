@@ -113,6 +113,10 @@ class RunContext:
     def has_sandbox(self) -> bool:
         return self.sandbox.ok and self.started.settings.sandbox.mode != "off"
 
+    def goes_on(self, agent: Agent) -> bool:
+        """Whether an attempt of that agent can go on from another's conversation in this run."""
+        return agent.abilities.goes_on(sandboxed=self.has_sandbox)
+
     def seen(self, tree: Path, agent: Agent) -> Path:
         """Where that agent sees the work tree. In the sandbox all agents of a run see theirs at one path: who goes on
         from the conversation of another finds at each path in it what is its own, and writes there."""

@@ -38,9 +38,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     prompt_file holds both, shared first. report_file: where an agent that can write files may leave its report.
     budget_usd: what is left for this attempt, None when there is no limit. deadline: seconds since the epoch.
     thinking: the command of an MCP server that it thinks with, for agents that attach one; empty for none.
-    fork: the conversation it goes on from, for agents that can (`Abilities.forks`). as_planner: who planned is in that
-    conversation, or plans in this one, and others may go on from it: whoever shares it is offered the same tools and
-    the same form of report, or the provider's cache would not know it again; what only some may do is refused instead.
+    fork: the conversation it goes on from, for agents that can (`Abilities.goes_on`). as_planner: who planned is in
+    that conversation, or plans in this one, and others may go on from it: whoever shares it is offered the same
+    tools and the same form of report, or the provider's cache would not know it again; what only some may do is
+    refused instead.
     sandboxed: whether ropeteam's own sandbox confines it, for agents that would confine themselves otherwise.
     """
 
@@ -194,19 +195,25 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent can do beyond working, for `ropeteam agents` and for whoever chooses.
 
-    forks: an attempt can go on from a copy of another's conversation (`Task.fork`). budget: it stops by itself at a sum
-    of money. turns: at a number of turns. structured: it gives its report as structured output. usage: what it tells of
-    tokens and money: all, tokens only, some of it, or nothing. hosted: it is no program that we start: its tasks are
-    offered, and whoever asks for one does it (`core.hosting`). note: what else to know of it, in one sentence.
+    forks: an attempt can go on from a copy of another's conversation (`Task.fork`). forks_confined: it can where all
+    work trees of a run are at one path, which is in the sandbox. budget: it stops by itself at a sum of money. turns:
+    at a number of turns. structured: it gives its report as structured output. usage: what it tells of tokens and
+    money: all, tokens only, some of it, or nothing. hosted: it is no program that we start: its tasks are offered, and
+    whoever asks for one does it (`core.hosting`). note: what else to know of it, in one sentence.
     """
 
     forks: bool = False
+    forks_confined: bool = False
     budget: bool = False
     turns: bool = False
     structured: bool = False
     usage: Literal["cost", "tokens", "some", "none"] = "none"
     hosted: bool = False
     note: str = ""
+
+    def goes_on(self, *, sandboxed: bool) -> bool:
+        """Whether an attempt can go on from another's conversation here."""
+        return self.forks or (self.forks_confined and sandboxed)
 
 
 class Agent(Protocol):

@@ -203,7 +203,7 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
 
 def _shares(c: RunContext, agent: Agent) -> bool:
     """Others may go on from the conversation of this agent."""
-    return agent.abilities.forks and c.started.settings.reading.share in ("auto", "fork")
+    return c.goes_on(agent) and c.started.settings.reading.share in ("auto", "fork")
 
 
 def unit_of(c: RunContext, command: ev.RunAgent, task: Task, state: RunState) -> HostUnit:

@@ -14,6 +14,7 @@ from rigs import Rig
 from worlds import World, fingerprint, make
 
 from ropeteam import process, sandbox
+from ropeteam.core.settings import Limits
 from ropeteam.ports import Conversation, Exit, Finish, Launch, Said, Task
 from ropeteam.testing.model_server import ModelServer, Reading, Request
 
@@ -22,6 +23,7 @@ NOBODY = "http://127.0.0.1:9"
 """Port 9 ("discard") is closed on any machine of our time."""
 GRACE_SECONDS = 5.0
 STARTED_SECONDS = 120.0
+STALL_SECONDS = Limits().stall_seconds
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,11 @@ def _wait(
         os.kill(_program(child), case.signal)
     until = time.monotonic() + case.seconds
     while asyncio.run(process.wait(child, 0.1)) is None and child.alive():
-        if any(said.kind == "retry" and said.status in (401, 403) for said in listening.hear()):
+        new = listening.hear()
+        if any(said.kind == "retry" and said.status in (401, 403) for said in new):
             return "auth", _stop(child)  # as the engine does it: the next tries would be refused, too
+        if any(said.kind == "retry" and said.seconds > STALL_SECONDS for said in new):
+            return "stalled", _stop(child)  # likewise: it would be, in the middle of a wait that is known already
         if time.monotonic() > until:
             return "stalled", _stop(child)
     return "", 0.0

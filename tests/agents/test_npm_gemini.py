@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from all_rigs import RIGS
 from cases import Case
 from playing import a_task
-from rigs import RIGS
 from starting import run
 from worlds import PLACE, World, make
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from all_rigs import RIGS
 from cases import Case
 from playing import a_task
-from rigs import RIGS
 from starting import run
 from worlds import PLACE, World, make
 
 from ropeteam.core.settings import Plan
-from ropeteam.ports import Task
-from ropeteam.testing.model_server import McpCall, ModelServer, Turn, WriteFile
+from ropeteam.ports import Fork, Task
+from ropeteam.testing.model_server import McpCall, ModelServer, Shell, Turn, WriteFile
 
 pytestmark = [pytest.mark.agents, pytest.mark.timeout(300)]
 
@@ -111,3 +111,30 @@ def test_who_plans_thinks_with_the_server_it_is_given(place: Path, server: Model
     assert finish.report.plan == "My plan."
     assert any("What builds on what?" in one.text for one in said)
     assert "thoughtHistoryLength" in json.dumps(server.requests("think")[-1].body["messages"]), "its answer came back"
+
+
+def test_who_plans_is_offered_what_others_have_who_go_on_from_it_and_is_refused_it(
+    place: Path, server: ModelServer
+) -> None:
+    tools = []
+    for name, kind in (("plan", "plan"), ("unit", "unit")):
+        world, task = world_and_task(place, name, server, kind=kind, as_planner=True)
+        call = Shell(command="echo x > made.txt")
+        server.script(name, [Turn(calls=(call,)), Turn(text="Done.")], directory=str(world.tree))
+        run(RIG, world, task, server.base_url(name))
+        tools.append([tool["function"]["name"] for tool in server.requests(name)[0].body["tools"]])
+        assert (world.tree / "made.txt").exists() == (kind == "unit")
+    assert tools[0] == tools[1]
+    assert "bash" in tools[0]
+
+
+def test_a_conversation_that_is_not_there_is_seen_at_once(place: Path, server: ModelServer) -> None:
+    fork = Fork(session="ses_000000000001AAAAAAAAAAAAAA", tree=place / "lost" / "tree", folder=place)
+    world, task = world_and_task(place, "lost", server, kind="unit", fork=fork)
+    server.script("lost", [Turn(text="Done.")], directory=str(world.tree))
+
+    finish, _ = run(RIG, world, task, server.base_url("lost"))
+
+    assert finish.unforked, finish
+    assert finish.outcome == "crashed"
+    assert server.requests("lost") == []

@@ -1,4 +1,5 @@
-"""`ropeteam run` with the real gemini and the real opencode: a small feature lands, with and without the sandbox."""
+"""`ropeteam run` with the real gemini and the real opencode: a small feature lands, with and without the sandbox.
+opencode's units go on from the conversation that wrote the contract, each in its own tree, in the sandbox alone."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import FEATURE, RESULT, Project, make_project, must_hold
+from driving import FEATURE, RESULT, Done, Project, make_project, must_hold
+from test_several_claude import UNITS, own_task
 
 from repositories import git
 from ropeteam import sandbox
@@ -106,3 +108,82 @@ def test_a_feature_lands_with_what_was_decided_and_nothing_is_left(agent: str, c
         assert "purpose" in json.dumps(first.body), "it was told how to report"
         must_hold(project)
         assert project.processes() == [], "what its shell had left in the background was ended"
+
+
+# ---- one reading for several
+
+CONTRACT = "names"
+
+
+def planned(folder: Path) -> Path:
+    writes = ["names.py", "at.txt"]
+    units: list[dict[str, Any]] = [{"id": CONTRACT, "kind": "contract", "goal": "Declare names.py.", "writes": writes}]
+    for unit in UNITS:
+        files = [f"{unit}.py", f"{unit}.txt", f"{unit}.more"]
+        units.append({"id": unit, "goal": f"A module {unit}.py.", "needs": [CONTRACT], "writes": files})
+    path = folder / "plan.json"
+    path.write_text(json.dumps({"units": units, "contract": CONTRACT}))
+    return path
+
+
+def write_scripts(server: ModelServer) -> None:
+    """The contract's agent looks, says where it is and declares; each unit writes to every kind of path it knows."""
+    server.script(NAME)
+    look = Turn(calls=(Shell(command="cat app.py; pwd > at.txt"),))
+    names = Turn(calls=(WriteFile(path="names.py", content="def of(word):\n    return word\n"),))
+    for unit in UNITS:
+        relative = WriteFile(path=f"{unit}.py", content=f"import names\n\nSAID = names.of({unit!r})\n")
+        where = Shell(command=f"pwd > {unit}.txt")
+        inherited = Shell(command=f"echo {unit} > $(cat at.txt)/{unit}.more")
+        server.script_for(
+            NAME, own_task(unit), (Turn(calls=(relative, where)), Turn(calls=(inherited,)), Turn(text="Done."))
+        )
+    # last: the units' conversations hold its task too
+    server.script_for(NAME, f"This is the contract `{CONTRACT}`", (look, names, Turn(text="Declared.")))
+
+
+def several(project: Project, server: ModelServer, *more: str) -> Done:
+    model, _ = as_opencode(project, server.base_url(NAME))
+    argv = json.dumps([program("opencode")])
+    sets = [*project.sets, f"agent.opencode.argv={argv}", f"agent.opencode.model={model}", *more]
+    flags = [part for setting in sets for part in ("--set", setting)]
+    plan = ("--plan", str(planned(project.folder)))
+    return project.ropeteam(
+        "run", FEATURE, "--agent", "opencode", "--mode", "parallel", *plan, "--yes", "--json", *flags, seconds=500.0
+    )
+
+
+def test_units_of_opencode_go_on_from_the_contract_where_all_trees_are_at_one_path(tmp_path: Path) -> None:
+    if not sandbox.available().ok:
+        pytest.skip("no sandbox here")
+    with project_of(tmp_path, confined=True) as (project, server):
+        write_scripts(server)
+        done = several(project, server)
+        assert done.code == 0, done
+        must_hold(project)
+        said = done.json
+        assert (said["outcome"], said["landed"], said["triggers"]) == ("delivered_parallel", True, [])
+        assert project.processes() == []
+        started = {event["attempt"]: event for event in project.events("AttemptStarted")}
+        forks = {unit: event.get("fork", "") for unit, event in started.items()}
+        assert forks == {"names/1": "", **{f"{unit}/1": "names/1" for unit in UNITS}}
+
+        scout = Path(started["names/1"]["tree"])
+        for unit in UNITS:
+            tree = Path(started[f"{unit}/1"]["tree"])
+            assert (tree / f"{unit}.py").exists()
+            assert (tree / f"{unit}.txt").read_text().strip() == started[f"{unit}/1"]["at_path"]
+            assert (tree / f"{unit}.more").read_text() == f"{unit}\n", "the path that it inherited is its own"
+            assert not [path for u in UNITS if u != unit for path in tree.glob(f"{u}.*")], "the others' are not here"
+            assert not list(scout.glob(f"{unit}.*")), "nothing leaks into the other's tree"
+
+        main = [request for request in server.requests(NAME) if request.main]
+        last = [r for r in main if not any(own_task(unit) in r.text for unit in UNITS)][-1].body
+        for unit in UNITS:
+            first = next(request for request in main if own_task(unit) in request.text).body
+            assert first["tools"] == last["tools"]
+            assert first["messages"][: len(last["messages"])] == last["messages"], "all that the other has read"
+        tokens = [attempt["tokens"] for unit in said["units"] for attempt in unit["attempts"]]
+        reading = server.reading(NAME)
+        assert sum(one["input"] for one in tokens) == reading.unread, "no attempt counts what another has read"
+        assert sum(one["cached"] for one in tokens) == reading.cached

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ropeteam.agents import opencode
 from ropeteam.agents.opencode import OpencodeAgent
 from ropeteam.core.settings import AgentSettings
-from ropeteam.ports import Exit, Finish, Launch, Said, Task
+from ropeteam.ports import Exit, Finish, Fork, Launch, Said, Task
 
 NOW = 1_800_000_000.0
 
@@ -126,6 +126,32 @@ def test_who_plans_may_write_its_report_and_nothing_else() -> None:
     assert permission["edit"]["../../io/report.json"] == "allow"
     assert permission["sequential-thinking_*"] == "allow"
     assert config_of(launch)["mcp"][opencode.THINKING]["command"] == ["/opt/think", "--quiet"]
+
+
+def test_who_plans_for_others_is_offered_what_they_have_and_may_use_no_more_of_it() -> None:
+    alone, shared, unit = (
+        agent_of(OpencodeAgent().build(a_task(kind=kind, as_planner=as_planner)))["permission"]
+        for kind, as_planner in (("plan", False), ("plan", True), ("unit", True))
+    )
+
+    assert "bash" not in alone
+    assert next(iter(shared["bash"].items())) == ("*", "deny")
+    assert list(shared["bash"].items())[-1][0] != "*", "else it would not be offered"
+    assert shared.keys() == unit.keys()
+    assert shared["edit"] == alone["edit"]
+
+
+FORK = Fork(session="ses_0", tree=Path("/attempt/tree/repo"), folder=Path("/other"))
+
+
+def test_a_fork_goes_on_in_a_copy_of_the_database_and_only_in_the_sandbox() -> None:
+    launch = OpencodeAgent().build(a_task(fork=FORK, sandboxed=True))
+
+    assert launch.argv[-3:] == ("--session", "ses_0", "--fork")
+    assert launch.carried == ("io/opencode.db*",)
+    assert OpencodeAgent().build(a_task()).carried == ()
+    abilities = OpencodeAgent.abilities
+    assert [abilities.goes_on(sandboxed=sandboxed) for sandboxed in (True, False)] == [True, False]
 
 
 def test_of_keys_only_those_that_its_model_needs_are_passed_on() -> None:
@@ -246,11 +272,34 @@ def test_a_wait_for_the_provider_is_heard_in_its_log_and_ends_as_what_it_is() ->
     assert hear(REFUSED, START, exit=Exit(stopped="stalled"))[0].outcome == "stalled", "it had gone on"
 
 
+def test_empty_answers_without_an_end_are_a_wait_that_is_too_long() -> None:
+    empty = (START, step("unknown", input=0, output=0))
+    stopped = Exit(code=143, stopped="stalled", seconds=3.0)
+    finish, said = hear(*empty * 5, exit=stopped)
+
+    assert [one.seconds > 600 for one in said if one.kind == "retry"] == [True]
+    assert not [one for one in said if one.kind == "end"]
+    assert (finish.outcome, finish.retry_at) == ("overload", None)
+    assert "answers with nothing" in finish.evidence
+    finish, said = hear(*empty * 4, SAYS, step("tool-calls", output=1), *empty * 4, exit=stopped)
+    assert not [one for one in said if one.kind == "retry"], "not one after the other"
+    assert finish.outcome == "stalled"
+
+
 def test_its_log_beside_an_event_is_no_fault_of_the_event() -> None:
     both = event("text", text="half")[:20] + REFUSED
 
     assert hear(START, both, START, SAYS, DONE)[0].outcome == "ok"
     assert hear(START, event("text", text="half")[:20], SAYS, DONE)[0].outcome == "corrupted"
+
+
+def test_a_fork_that_finds_no_conversation_never_began() -> None:
+    failed_at_once = Exit(code=1, seconds=1.0)
+
+    assert hear(b"Session not found", exit=failed_at_once, fork=FORK)[0].unforked
+    assert not hear(b"Session not found", exit=failed_at_once)[0].unforked, "it goes on from nobody"
+    assert not hear(START, exit=failed_at_once, fork=FORK)[0].unforked, "it had begun"
+    assert not hear(exit=Exit(code=143, seconds=1.0), fork=FORK)[0].unforked, "it was ended from outside"
 
 
 def test_a_denied_permission_is_told() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ropeteam import app
@@ -54,6 +55,15 @@ def test_the_page_fits_80_columns_and_says_what_to_do() -> None:
     assert "A note." in text
     assert "0.169.0: Nobody is logged in." in text
     assert "Install it." in text
+
+
+def test_who_can_go_on_from_others_in_the_sandbox_alone_is_told_so() -> None:
+    found = AgentFound(name="mini-swe-agent", state="usable", usable=True, version="1.18.33")
+    can = AgentAbilities(usage="cost", forks_confined=True, stops_at=("money", "turns"), thinks=True)
+    text = as_text(agents_page(AgentsReport(agents=(msgspec.structs.replace(found, can=can),))), 80)
+
+    assert "tokens, money  sandbox" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
 
 
 def test_where_none_is_usable_that_is_said() -> None:

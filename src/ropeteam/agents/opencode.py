@@ -8,7 +8,9 @@ How it is started, and why (each seen with version 1.18.33 against the loopback 
 - It has no structured output: the report is a file. Its permissions say what may be edited: everything in the work
   tree, and that one file outside.
 - Nothing can be asked in an unattended run: what is not allowed is refused at once.
-- Its conversations lie in a database in the attempt's folder (`OPENCODE_DB`).
+- Its conversations lie in a database in the attempt's folder (`OPENCODE_DB`). A fork goes on in a copy of it, and
+  works in the folder that its conversation was held in, wherever it is started: right only where all trees of a run
+  are at one path.
 - It says of a refused request nothing on standard output and tries again, up to five times, after 2 to 32 seconds or
   what the provider asks for, be it a day. Its log says it: so the log is asked for and led to standard output.
 - No plugins of the user's (`OPENCODE_PURE`), no updates, no list of models from the network. The first time that it
@@ -41,6 +43,10 @@ READING: Final = ("glob", "grep", "list", "read", "todoread", "todowrite")
 WORKING: Final = (*READING, "bash", "lsp", "skill", "task")
 """Tools that are offered beside `edit`, which has rules of its own. Tools of the web, of MCP servers, and those that
 wait for a person are not."""
+
+OFFERED: Final = {"*": "deny", "nothing/is/called/that": "allow"}
+"""Of a tool that is offered and refused, for who shares a conversation. One whose last rule refuses all of it is not
+offered."""
 
 THINKING: Final = "sequential-thinking"
 
@@ -99,7 +105,7 @@ class OpencodeAgent:
     name = "opencode"
     report_by: Literal["file", "structured"] = "file"
     attaches = True
-    abilities = Abilities(usage="cost")
+    abilities = Abilities(forks_confined=True, usage="cost")
 
     def __init__(self, *, probe_seconds: float = PROBE_SECONDS) -> None:
         self._probe_seconds = probe_seconds
@@ -112,6 +118,8 @@ class OpencodeAgent:
         argv += ["--agent", NAME, "--title", f"{task.feature}: {task.unit}"]  # a title it would ask a model for
         if settings.model:
             argv += ["--model", settings.model]
+        if task.fork is not None:
+            argv += ["--session", task.fork.session, "--fork"]
         return Launch(
             argv=endings.both_outputs(argv),
             env={
@@ -128,6 +136,7 @@ class OpencodeAgent:
             pass_env=tuple(dict.fromkeys((*PASSED, *keys(settings)))),
             home_folders=FOLDERS,
             readable=endings.programs(argv[0], *task.thinking),
+            carried=("io/opencode.db*",) if task.fork is not None else (),
         )
 
     def listen(self, task: Task) -> Conversation:
@@ -169,10 +178,12 @@ def _permission(task: Task) -> dict[str, Any]:
     """What it may do. Of two rules the later one holds; paths are as opencode asks: relative to the work tree."""
     reports = [os.path.relpath(task.report_file, task.tree), str(task.report_file)]
     allowed = READING if task.kind == "plan" else WORKING
+    refused = WORKING[len(READING) :] if task.kind == "plan" and task.as_planner else ()
     edit = {"*": "deny"} if task.kind == "plan" else {"*": "allow", "../*": "deny", "/*": "deny"}
     return {
         "*": "deny",
         **dict.fromkeys(allowed, "allow"),
+        **dict.fromkeys(refused, OFFERED),
         **({f"{THINKING}_*": "allow"} if task.thinking else {}),
         "external_directory": "allow",
         "edit": {**edit, **dict.fromkeys(reports, "allow")},

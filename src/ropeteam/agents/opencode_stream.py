@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -32,6 +33,15 @@ _NO_KEY: Final = re.compile(r"Model not found: [^/\s]+/(\S+)\. Did you mean: .*?
 _GOING_ON: Final = ("tool-calls", "tool_calls")
 """Reasons of a step after which another one follows."""
 
+_NOTHING: Final = "unknown"
+"""Reason of a step whose answer broke off or was empty. Another one follows at once."""
+
+EMPTY_STEPS: Final = 5
+"""So many empty answers in a row, and there is no point in waiting for the next: opencode asks again without an end
+and without a pause (seen: nine times a second). It makes a refused request five times again before it gives up."""
+
+EMPTY: Final = "The provider answers with nothing"
+
 MOST: Final = 1e15
 """Tokens. More than that is no count."""
 
@@ -51,6 +61,7 @@ class OpencodeConversation:
         self._denials: list[str] = []
         self._refused = ""
         self._refusals = 0
+        self._empty = 0
         self._failed: events.Fault | None = None
         self._cause = ""
         self._plain = ""
@@ -83,6 +94,7 @@ class OpencodeConversation:
             evidence=evidence,
             notices=self._notices(outcome, problem, missing=missing),
             retry_at=self._retry_at(now) if outcome in ("rate", "overload") else None,
+            unforked=self._task.fork is not None and not self._session and not exit.stopped and exit.code == 1,
         )
 
     # ---- events
@@ -99,6 +111,7 @@ class OpencodeConversation:
                 self._refused = ""
                 return ()
             case "text":
+                self._empty = 0
                 self._words = part.text if part.text.strip() else self._words
                 return (Said(kind="text", text=endings.shortened(part.text)),) if part.text.strip() else ()
             case "tool_use":
@@ -110,6 +123,7 @@ class OpencodeConversation:
 
     def _tool_use(self, part: events.Part) -> Sequence[Said]:
         self._tools += 1
+        self._empty = 0
         done = Said(kind="tool", text=endings.tool_words(part.tool, part.state.input, self._task.tree))
         error = part.state.error or ""
         if part.state.status != "error" or not _NOT_ALLOWED.search(error):
@@ -121,8 +135,18 @@ class OpencodeConversation:
         self._steps += 1
         self._reason = part.reason
         self._add(part)
-        ended = () if part.reason in _GOING_ON else (Said(kind="end", text=part.reason),)
-        return (Said(kind="usage", usage=self._usage), *ended)
+        told = Said(kind="usage", usage=self._usage)
+        if part.reason == _NOTHING:
+            return (told, *self._nothing(part.tokens or events.Tokens()))
+        self._empty = 0
+        return (told,) if part.reason in _GOING_ON else (told, Said(kind="end", text=part.reason))
+
+    def _nothing(self, tokens: events.Tokens) -> Sequence[Said]:
+        """A wait without an end is one that is longer than anybody waits."""
+        self._empty = 0 if tokens.output > 0 else self._empty + 1
+        if self._empty < EMPTY_STEPS:
+            return ()
+        return (Said(kind="retry", text=f"{EMPTY}; it asks again without an end.", seconds=math.inf),)
 
     def _add(self, part: events.Part) -> None:
         """Usage and cost are told of each step by itself."""
@@ -160,6 +184,8 @@ class OpencodeConversation:
         then what makes the conversation unreliable. Only what passes all of that is `ok`."""
         stopped = endings.stopped(exit)
         if stopped is not None:
+            if stopped.outcome == "stalled" and self._empty >= EMPTY_STEPS:
+                return "overload", f"{EMPTY}, and it asks again without an end ({self._so_far()})."
             return refusals.while_waiting(stopped, self._refused) or (stopped.outcome, stopped.evidence)
         if self._failed is not None:
             return self._fault(self._failed)

@@ -175,6 +175,9 @@ def _limits(prepared: app.Prepared) -> tuple[Row, ...]:
     ]
     if prepared.hosted:
         rows.append(Row(("counted", "of money and tokens only what your host's subagents report")))
+    if prepared.costless:
+        silent = plain(", ".join(prepared.costless))
+        rows.append(Row(("not counted", f"the money of {silent}: not told, so no limit of money bounds it")))
     return tuple(rows)
 
 

@@ -71,6 +71,7 @@ def _can(agent: Agent, abilities: Abilities) -> AgentAbilities:
         report="structured" if abilities.structured else "file" if agent.report_by == "file" else "text",
         usage=abilities.usage,
         forks=abilities.forks,
+        forks_confined=abilities.forks_confined,
         stops_at=(*(("money",) if abilities.budget else ()), *(("turns",) if abilities.turns else ())),
         thinks=agent.attaches,
         hosted=abilities.hosted,

@@ -385,7 +385,7 @@ MEANINGS: Final = {
     "feature": "Name under .workspace/features, or path.",
     "part": "One part of it, or `all`.",
     "land": "yes: onto the branch that is checked out once validated; no: leave a branch (default).",
-    "confirm": "The user agreed.",
+    "confirm": "The user was shown what to ask and agreed.",
     "settings": "KEY=VALUE",
     "agent": "Default: the first that works. `host`: your own subagents do the units.",
     "timeout_seconds": f"At most {LONGEST_WAIT:g}.",

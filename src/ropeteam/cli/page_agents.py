@@ -43,7 +43,7 @@ def _able(agent: AgentFound) -> Row:
         plain(agent.version) or "–",
         "form" if can.report == "structured" else can.report,
         _TELLS[can.usage],
-        "yes" if can.forks else "–",
+        "yes" if can.forks else "sandbox" if can.forks_confined else "–",
         ", ".join(can.stops_at) or "–",
         "yes" if can.thinks else "–",
     )

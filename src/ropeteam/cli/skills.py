@@ -89,8 +89,12 @@ def install_skill(
     if looked() != (steps, server):  # an agent writes its settings itself, and the question may have stood for long
         raise UserError("Something of this was changed in the meantime: nothing was done.", hint="Try again.")
     copies = skill_files.carry_out(base, steps)
+    written = _written(steps, before, server, remove=remove)
+    if not remove:  # first, so that one who is killed in between has named no server that --remove does not know
+        _write_list(base, listed, written)
     _write_server(base, server)
-    _write_list(base, listed, _written(steps, before, server, remove=remove))
+    if remove:
+        _write_list(base, listed, written)
     for copy in copies:
         print(f"kept: {escaped(copy)}", file=sys.stderr)
     return _end(place, nothing=False, remove=remove, as_json=as_json)
