@@ -17,6 +17,9 @@ from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Agent, Task
 from ropeteam.testing.model_server import AnyCall, StructuredReport, Turn, WriteFile
 
+SCHEMA = "https://opencode.ai/config.json"
+"""What opencode itself writes into settings that name none; fetched by nobody."""
+
 MISSING = "ROPETEAM_TEST_AGENTS is not set: `make test-agents` installs the programs and sets it"
 
 
@@ -175,7 +178,8 @@ class OpencodeRig(Rig):
     )
 
     def home(self, url: str) -> dict[str, str]:
-        """The provider, and what is there once opencode has run: else it would ask npm for a package."""
+        """The provider, and what is there once opencode has run: else it would ask npm for a package, and name the
+        schema in the user's settings."""
         model: dict[str, Any] = {
             "limit": {"context": 200_000, "output": 8_000},
             "cost": {"input": 1, "output": 2, "cache_read": 0.1},
@@ -191,7 +195,7 @@ class OpencodeRig(Rig):
             "../tree/.git/HEAD": "ref: refs/heads/main\n",
             "../tree/.git/objects/info/packs": "",
             "../tree/.git/refs/heads/.keep": "",
-            ".config/opencode/opencode.json": json.dumps({"provider": {"loop": provider}}) + "\n",
+            ".config/opencode/opencode.json": json.dumps({"$schema": SCHEMA, "provider": {"loop": provider}}) + "\n",
             ".config/opencode/package-lock.json": json.dumps(package) + "\n",
             ".config/opencode/node_modules/.package-lock.json": "{}\n",
         }
