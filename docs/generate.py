@@ -55,8 +55,8 @@ MEANINGS = {
     "gate.quantile": "Which of the simulated speed-ups must reach `gate.min_speedup`; 0.25: three of four are larger.",
     "gate.min_confidence": "Several agents only where the plan is at least this sure of gaining time.",
     "plan.planner": "Who plans: `static` (no model), `agent`, or `auto`: see [deciding](deciding.md#who-plans).",
-    "plan.thinking_argv": "The MCP server an agent thinks with while it plans, for agents that take one (`claude`)."
-    " Used where it is installed, never fetched; `[]`: never.",
+    "plan.thinking_argv": "The MCP server an agent thinks with while it plans, for agents that take one (`claude`, "
+    "`codex`, `opencode`, `acp`). Used where it is installed, never fetched; `[]`: never.",
     "agent.for.contract": 'Who writes the contract, if not the run\'s agent: `"codex"`; with a model `"claude:opus"`.',
     "agent.for.unit": "Who does the units, and the contract where nothing is said of it.",
     "agent.for.plan": "Who plans.",
@@ -124,7 +124,7 @@ MEANINGS = {
     "merge.locks": "Name of a lock file, and the command that makes it anew where two agents changed it:"
     ' `{"package-lock.json" = ["npm", "install", "--package-lock-only"]}`. The usual ones are known; `[]`: never.',
     "agent.NAME.argv": "Its program; for `command` the whole command line.",
-    "agent.NAME.model": "Which model, for agents that can choose (`claude`).",
+    "agent.NAME.model": "Which model: a name that the agent's program knows, as [agents](agents.md) shows them.",
     "agent.NAME.env": "Variables for this agent alone.",
     "agent.NAME.script": "The recording that the scripted agent plays.",
     "agent.NAME.time_scale": "How many seconds of the feature one second of the scripted agent stands for.",

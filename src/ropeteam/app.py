@@ -23,7 +23,8 @@ from ropeteam.core.decide import decide
 from ropeteam.core.events import RunStarted
 from ropeteam.core.model import Answers, Decision, Feature, Plan
 from ropeteam.core.reading import costs_before
-from ropeteam.core.settings import AgentSettings, CheckCommand, Settings
+from ropeteam.core.settings import AgentFor, AgentSettings, CheckCommand, Settings
+from ropeteam.core.settings import Plan as Planning
 from ropeteam.core.state import RunState
 from ropeteam.core.survey import Outlook
 from ropeteam.crew import AGENTS as AGENTS
@@ -140,8 +141,7 @@ class Prepared:
     """A run that could begin: everything was looked at, nothing was changed.
 
     plan: as it was given, or as it can be made without a model; outlook: what it was made from, and whether an agent is
-    to make a better one. others: further agents for parts of the work, or to go on; left_out: why one that was to go on
-    could not, a sentence each."""
+    to make a better one. others: further agents for parts of the work, or to go on."""
 
     repository: Repository
     feature: Feature
@@ -150,7 +150,6 @@ class Prepared:
     agent: str
     probe: Probe
     others: tuple[Probe, ...]
-    left_out: tuple[str, ...]
     sandbox: sandbox.Availability
     checks: tuple[CheckCommand, ...]
     trees: Path
@@ -179,6 +178,18 @@ class Prepared:
         return agent(self.agent).abilities.hosted
 
     @property
+    def costless(self) -> tuple[str, ...]:
+        """Agents whose money is not known while they work or after it: no limit of money bounds it."""
+        names = dict.fromkeys((self.agent, *(p.name for p in self.others)))
+        told = {name: agent(name).abilities for name in names}
+        return tuple(name for name, known in told.items() if known.usage != "cost" and not known.hosted)
+
+    @property
+    def partly_hosted(self) -> bool:
+        """Beside the agents that ropeteam starts a host may get units, which are then done without our sandbox."""
+        return not self.hosted and any(agent(p.name).abilities.hosted for p in self.others)
+
+    @property
     def at_once(self) -> int:
         """How many agents there can be at the same time."""
         open_ = bool(self.outlook.ask_agent) and self.mode != "single" and self.until == "end"
@@ -190,10 +201,12 @@ class Prepared:
         """What the user agrees to, as a hash: asked about once per repository and content."""
         s = self.settings
         agents = tuple((p.name, s.agents.get(p.name)) for p in self.others)
+        parts = (s.agent_for, s.instead) if (s.agent_for, s.instead) != (AgentFor(), ()) else ()
         what = (self.agent, s.agents.get(self.agent), s.checks.setup, s.trees, s.sandbox, self.sandboxed, self.checks)
         commands = (s.merge.locks,) if s.merge.locks else ()
         many = (self.at_once,) if self.at_once > 1 else ()
-        all_of_it = (*what, *commands, *many, *agents)
+        thinks = (s.plan.thinking_argv,) if s.plan.thinking_argv != Planning().thinking_argv else ()
+        all_of_it = (*what, *commands, *many, *agents, *parts, *thinks)
         return hashlib.sha256(msgspec.json.encode(all_of_it, order="deterministic")).hexdigest()
 
 
@@ -260,7 +273,6 @@ def prepare(request: Request) -> Prepared:
         agent=name,
         probe=answer,
         others=others,
-        left_out=left_out,
         sandbox=available,
         checks=checks_of(repo, head, settings),
         trees=trees,
@@ -516,7 +528,7 @@ def remove_trees(repository: Repository, run: RunState) -> list[Path]:
     folder = trees_folder(repo, begun.settings) / begun.run
     if hosted.taken_unheard(repository.home / "journal.sqlite", run, withdraw=True):
         return []
-    hosted.keep_what_came_later(repo, run, WallClock().now())
+    hosted.keep_what_came_later(repo, run, WallClock().now(), repository.home / "journal.sqlite")
     kept = git.refs(repo, f"refs/ropeteam/{begun.run}/")
     for attempt in run.attempts:
         over = attempt.stage != "running" and not attempt.unkept  # a snapshot of it may be older than its tree

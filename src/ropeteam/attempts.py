@@ -126,24 +126,32 @@ class Attempts:
         folder = c.attempt_folder(command.attempt)
         tree = await make_tree(c, command, folder, lambda: self._stopped(command))
         self._stop_here(command)
-        task, spec, fork = await asyncio.to_thread(self._ready, command, folder, tree, state)
-        emit(
-            ev.AttemptStarted(
-                attempt=command.attempt,
-                tree=str(tree.path),
-                folder=str(folder),
-                start=command.start,
-                agent=c.agent_of(command).name,
-                slot=task.slot,
-                at_path=str(task.tree) if task.tree != tree.path else "",
-                forks=c.goes_on(c.agent_of(command)),
-                unpriced=c.agent_of(command).abilities.usage != "cost",
-                fork=fork,
+        try:
+            task, spec, fork = await asyncio.to_thread(self._ready, command, folder, tree, state)
+            emit(
+                ev.AttemptStarted(
+                    attempt=command.attempt,
+                    tree=str(tree.path),
+                    folder=str(folder),
+                    start=command.start,
+                    agent=c.agent_of(command).name,
+                    slot=task.slot,
+                    at_path=str(task.tree) if task.tree != tree.path else "",
+                    forks=c.goes_on(c.agent_of(command)),
+                    unpriced=c.agent_of(command).abilities.usage != "cost",
+                    fork=fork,
+                )
             )
-        )
-        await asyncio.sleep(0)  # where that could not be journalled, the engine ends this task here
+            await asyncio.sleep(0)  # where that could not be journalled, the engine ends this task here
+        except BaseException:
+            await self._done_with(command.attempt)
+            raise
         # Once begun it is brought to its end: a resume finds it by its folder.
-        child = await to_the_end(asyncio.to_thread(process.launch, spec))
+        try:
+            child = await to_the_end(asyncio.to_thread(process.launch, spec))
+        except Exception:
+            await self._done_with(command.attempt)
+            raise
         return await self._follow(command, task, tree, child, emit, began=c.clock.now())
 
     def _ready(
@@ -174,12 +182,12 @@ class Attempts:
             return problem.message
         return ""
 
-    async def _done_with(self, attempt: str) -> None:
-        """Nobody holds trees back for it any more."""
+    async def _done_with(self, attempt: str) -> list[str]:
+        """Nobody holds trees back for it any more. What is to be told of that."""
         try:
-            await asyncio.to_thread(self._absent.done, attempt)
+            return await to_the_end(asyncio.to_thread(self._absent.done, attempt))
         except (RopeteamError, OSError) as problem:
-            self._c.tell(attempt, f"a work tree that was taken away could not be put back: {problem}")
+            return [f"A work tree that was taken away could not be put back: {problem}"]
 
     async def _begin_hosted(self, command: ev.RunAgent, folder: Path, state: RunState, emit: Emit) -> ev.AnyEvent:
         """It has begun when somebody has taken it: until then it is only ready, and may be withdrawn."""
@@ -233,14 +241,17 @@ class Attempts:
         except BaseException:
             if child is not None:  # or there would be two agents once the next attempt begins
                 await to_the_end(asyncio.to_thread(child.kill))
+            await self._done_with(command.attempt)
             raise
         if child is not None or process.ended(folder / "log") is not None:
             return await self._follow(command, task, tree, child, emit, began=known.started_at)
-        lost = await asyncio.to_thread(self._lost, command, known, tree)
-        await self._done_with(command.attempt)
-        return lost
+        try:
+            lost = await asyncio.to_thread(self._lost, command, known, tree)
+        finally:
+            told = await self._done_with(command.attempt)
+        return replace(lost, result=replace(lost.result, notices=(*lost.result.notices, *told)))
 
-    def _lost(self, command: ev.RunAgent, known: AttemptState, tree: git.Tree) -> ev.AnyEvent:
+    def _lost(self, command: ev.RunAgent, known: AttemptState, tree: git.Tree) -> ev.AttemptLost:
         """Wrapper and agent are gone without a record: end what may be left in the tree, keep its work."""
         _sweep(tree, Path(known.folder))
         seconds = max(0.0, self._last_sign(known) - known.started_at)
@@ -297,6 +308,7 @@ class Attempts:
         except BaseException:
             if child is not None:
                 await to_the_end(asyncio.to_thread(child.kill))
+            await self._done_with(command.attempt)
             raise
         finally:
             self._ahead.forget(command.attempt)
@@ -304,8 +316,8 @@ class Attempts:
             asyncio.to_thread(self._conclude, command, tree, exit, finish, follower.usage, began),
             asyncio.to_thread(self._checkout, command),
         )
-        await self._done_with(command.attempt)
-        return replace(ended, result=replace(ended.result, checkout=checkout))
+        told = await self._done_with(command.attempt)
+        return replace(ended, result=replace(ended.result, checkout=checkout, notices=(*ended.result.notices, *told)))
 
     def _keep_running(self, command: ev.RunAgent, tree: git.Tree, child: process.Child | None) -> None:
         """A snapshot while the agent works: what it deletes later is not lost. Its processes stand still meanwhile,

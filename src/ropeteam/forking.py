@@ -67,6 +67,7 @@ class Absent:
         self._c = context
         self._lock = threading.Lock()
         self._for: dict[str, tuple[AttemptState, ...]] = {}
+        self._done: set[str] = set()
 
     def need(self, attempt: str, scout: str, state: RunState) -> None:
         """From now on `attempt` goes on from `scout`: no tree that its conversation names may be there. RopeteamError
@@ -74,19 +75,28 @@ class Absent:
         if self._c.has_sandbox:
             return
         with self._lock:
+            for a in state.attempts:  # after a restart all of them live: the first that ends must not bring a tree back
+                if a.stage == "running" and a.fork and a.id not in self._done:
+                    self._for.setdefault(a.id, chain(state, a.fork))
             self._for[attempt] = others = chain(state, scout)
             for other in others:
                 self._must_be_kept(other)
                 git.take_away(_tree(other))
 
-    def done(self, attempt: str) -> None:
-        """`attempt` has ended, with everything it started. Trees that nobody else must miss come back."""
+    def done(self, attempt: str) -> list[str]:
+        """`attempt` has ended, with everything it started. Trees that nobody else must miss come back. A sentence for
+        each that could not, since something else stands in its place."""
         with self._lock:
+            self._done.add(attempt)
             others = self._for.pop(attempt, ())
             missed = {a.id for kept in self._for.values() for a in kept}
-            for other in others:
-                if other.id not in missed:
-                    git.bring_back(_tree(other))
+            back = [(other, git.bring_back(_tree(other))) for other in others if other.id not in missed]
+        return [
+            f"Something was written in place of the work tree of {other.id}, which was not there: {other.tree}."
+            " It is in nobody's work; `ropeteam clean` keeps it under a ref."
+            for other, came in back
+            if not came
+        ]
 
     def _must_be_kept(self, other: AttemptState) -> None:
         found = other.result

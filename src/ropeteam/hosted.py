@@ -204,7 +204,10 @@ def keep_late(repo: git.Repo, store: git.Store, begun: ev.RunStarted, a: Attempt
     has nothing that is not kept already. Through an index of its own: the orchestrator may be at work with the other.
     """
     folder = Path(a.folder)
+    instead = git.is_displaced(_tree(a))  # what stands there is no overlay, and none must be mounted over it
     for file in folder.glob("index*"):
+        if instead and file.name == "index.overlay":
+            continue
         with suppress(FileNotFoundError):
             shutil.copy2(file, folder / f"{LATE}-{file.name}")
     tree = git.open_tree(Path(a.tree), folder / f"{LATE}-index")
@@ -220,13 +223,46 @@ def keep_late(repo: git.Repo, store: git.Store, begun: ev.RunStarted, a: Attempt
     return ""
 
 
-def keep_what_came_later(repo: git.Repo, run: RunState, at: float) -> None:
-    """Before the trees of a run are removed: a subagent may have written into one after its attempt was over."""
-    late = [a for a in run.attempts if a.hosted and a.stage != "running" and Path(a.tree).exists()]
+def keep_what_came_later(repo: git.Repo, run: RunState, at: float, journal: Path) -> None:
+    """Before the trees of a run are removed: a subagent may have written into one after its attempt was over, and an
+    agent where the tree of another was taken away. journal: its database."""
+    late = [a for a in (*run.attempts, *never_heard(journal, run)) if Path(a.tree).is_dir()]
+    late = [a for a in late if (a.hosted and a.stage != "running") or git.is_displaced(_tree(a))]
     if late:
         store = git.open_store(repo)
         for a in late:
             keep_late(repo, store, run.begun, a, at)
+
+
+def _tree(a: AttemptState) -> git.Tree:
+    return git.Tree(Path(a.tree), Path(a.folder) / "index")
+
+
+def never_heard(journal: Path, run: RunState) -> list[AttemptState]:
+    """Attempts that were taken, and over before the run heard of them: something failed in between."""
+    opened = Journal(journal)
+    try:
+        known = {a.id for a in run.attempts}
+        offers = [o for o in opened.offers(run.begun.run).all() if o.taken_at and not o.out and o.attempt not in known]
+    finally:
+        opened.close()
+    return [_of_offer(offer, run.begun.repo.base) for offer in offers]
+
+
+def _of_offer(offer: Offer, base: str) -> AttemptState:
+    unit = offer.unit
+    return AttemptState(
+        id=offer.attempt,
+        unit=unit.id,
+        kind=unit.kind,
+        n=int(offer.attempt.rpartition("/")[2]),
+        start=base,
+        base=base,
+        tree=unit.tree,
+        folder=str(Path(unit.tree).parents[1]),
+        stage="lost",
+        offered_at=offer.at,
+    )
 
 
 def taken_unheard(journal: Path, run: RunState, *, withdraw: bool = False) -> bool:

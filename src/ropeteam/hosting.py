@@ -186,6 +186,13 @@ def hand_in(repository: app.Repository, run: str | None, attempt: str, report: b
         name = journal.find(run)
         offers = journal.offers(name)
         offer = offers.find(attempt) or _unknown(offers, name, attempt)
+        if run is None and (others := offers.elsewhere(attempt, taken=True)):
+            raise BadInput(
+                f"{attempt} of run {others[-1]} is with a subagent too: it was not said which of them this is.",
+                where="--run",
+                hint=f"Say which run: ropeteam hand-in --run {others[-1]} {attempt}, or --run {name}",
+                code="which_run",
+            )
         if offer.state == "taken" and offers.hand_in(attempt, text, time.time()):
             message = "Handed in. It is merged and validated as always; `ropeteam take` goes on."
             return HandedIn(run=name, attempt=attempt, accepted=True, message=message)
@@ -254,7 +261,8 @@ def _not_to_be_handed_in(offer: Offer, run: str) -> BadInput:
 def _keep_late(repository: app.Repository, journal: Journal, run: str, offer: Offer) -> str:
     """The ref that keeps the tree as it is now; empty where all of it is kept already. The run is told."""
     state = _Look(journal, run).state
-    known = next((a for a in state.attempts if a.id == offer.attempt), None)
+    attempts = (*state.attempts, *hosted.never_heard(repository.home / "journal.sqlite", state))
+    known = next((a for a in attempts if a.id == offer.attempt), None)
     if known is None or not Path(known.tree).exists():
         return ""
     kept = hosted.keep_late(repository.repo, git.open_store(repository.repo), state.begun, known, time.time())

@@ -106,10 +106,12 @@ class Offers:
         """It was handed in after it was over."""
         self._change(attempt, "over", "handed_at = ?", at)
 
-    def elsewhere(self, attempt: str) -> list[str]:
-        """Other runs that have offered an attempt of that name, the newest last."""
+    def elsewhere(self, attempt: str, *, taken: bool = False) -> list[str]:
+        """Other runs that have offered an attempt of that name, the newest last. taken: only those where somebody has
+        taken it, and it is not back."""
+        only = " AND state = 'taken'" if taken else ""
         rows = self._db.execute(
-            "SELECT run FROM offers WHERE attempt = ? AND run != ? ORDER BY at", (attempt, self._run)
+            f"SELECT run FROM offers WHERE attempt = ? AND run != ?{only} ORDER BY at", (attempt, self._run)
         )
         return [run for (run,) in rows]
 

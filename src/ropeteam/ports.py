@@ -195,12 +195,11 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent can do beyond working, for `ropeteam agents` and for whoever chooses.
 
-    forks: an attempt can go on from a copy of another's conversation (`Task.fork`). forks_confined: it can where
-    all work trees of a run are at one path, which is in the sandbox. budget: it stops by itself at a sum of money.
-    turns: at a number of turns. structured: it gives its report as structured output. usage: what it tells of
-    tokens and money: all, tokens only, some of it, or nothing. resumes: it can go on with a conversation that
-    ended. hosted: it is no program that we start: its tasks are offered, and whoever asks for one does it
-    (`core.hosting`). note: what else to know of it, in one sentence.
+    forks: an attempt can go on from a copy of another's conversation (`Task.fork`). forks_confined: it can where all
+    work trees of a run are at one path, which is in the sandbox. budget: it stops by itself at a sum of money. turns:
+    at a number of turns. structured: it gives its report as structured output. usage: what it tells of tokens and
+    money: all, tokens only, some of it, or nothing. hosted: it is no program that we start: its tasks are offered, and
+    whoever asks for one does it (`core.hosting`). note: what else to know of it, in one sentence.
     """
 
     forks: bool = False
@@ -209,7 +208,6 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     turns: bool = False
     structured: bool = False
     usage: Literal["cost", "tokens", "some", "none"] = "none"
-    resumes: bool = False
     hosted: bool = False
     note: str = ""
 

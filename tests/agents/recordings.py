@@ -21,6 +21,8 @@ LARGEST_FILE = 20_000
 """Characters; larger files in an attempt's folder (logs, trajectories of a long run) are not recorded."""
 
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+_PACKAGES = re.compile(r"(?<![\w.])/(?:[^\s\"'():/]+/)+?node_modules/")
+"""Where npm put a program on the machine on which it was recorded."""
 _DAY = re.compile(r"/20\d\d/\d\d/\d\d/")
 _MOMENT = re.compile(r"20\d\d-\d\d-\d\dT\d\d-\d\d-\d\d")
 _IDENTITY = re.compile(r"\b(ses|msg|prt|call|toolu|chatcmpl|resp|fc|ctc|per|evt)([_-])([0-9A-Za-z]{12,})\b")
@@ -42,6 +44,7 @@ class Scrubber:
             # Also where it is part of a path without its first slash, or in a name made of a path.
             text = text.replace(place, name).replace(place.lstrip("/"), name.lstrip("/"))
             text = text.replace(place.replace("/", "-"), name.replace("/", "-"))
+        text = _PACKAGES.sub("/npm/node_modules/", text)
         text = _UUID.sub(self._numbered(_uuid), text)
         text = _IDENTITY.sub(self._numbered(lambda m, n: f"{m[1]}{m[2]}{n:024d}"), text)
         text = _TIME.sub(lambda m: "2026-01-01T00:00:00" + (".000" if m[1] else "") + (m[2] or ""), text)

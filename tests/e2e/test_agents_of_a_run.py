@@ -46,6 +46,15 @@ def test_one_that_is_to_do_a_part_and_cannot_is_refused_before_anything_begins(w
 
 
 def test_who_does_the_whole_feature_can_be_another_than_the_runs_own(world: World) -> None:
-    done = world.run(*commanded(world, "--set", "agent.for.single=scripted", "--yes", "--json"))
+    done = world.run(*commanded(world, "--set", "agent.for.single=scripted:loud", "--yes", "--json"))
     assert done.code == 0, done.err
-    assert [a["agent"] for a in done.json["units"][0]["attempts"]] == ["scripted"]
+    assert [(a["agent"], a["model"]) for a in done.json["units"][0]["attempts"]] == [("scripted", "loud")]
+
+
+def test_consent_shows_who_does_what_with_which_model_and_whom_no_sandbox_confines(world: World) -> None:
+    asked = commanded(world, "--set", "agent.for.unit=host", "--set", 'agent.instead=["scripted:loud", "claude"]')
+    seen = " ".join(world.at_terminal(*asked, answers=[("Go on? [Y/n]", "n\n")]).screen.split())
+    assert "for units" in seen
+    assert "goes on when another's quota is used up (loud)" in seen
+    assert seen.count("claude could not go on for another agent (agent.instead)") == 1
+    assert "There can be none around them: your host starts them" in seen

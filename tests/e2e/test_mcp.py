@@ -89,10 +89,19 @@ def test_a_run_goes_on_when_a_call_is_cancelled_and_when_the_host_goes_away(p: P
 
 
 @pytest.mark.slow
-def test_a_run_is_cancelled_and_its_work_is_kept(p: Project) -> None:
+def test_a_run_that_is_started_thrice_at_once_is_one_and_is_cancelled_with_its_work_kept(p: Project) -> None:
     async def goes() -> None:
         async with client(p) as c:
-            await said(c, "start", **START, settings=list(p.sets), confirm=True)
+            begun: list[dict[str, Any]] = []
+
+            async def start() -> None:
+                begun.append(await said(c, "start", **START, settings=list(p.sets), confirm=True))
+
+            async with anyio.create_task_group() as group:
+                for _ in range(3):
+                    group.start_soon(start)
+            assert sorted(one["started"] for one in begun) == [False, False, True]
+            assert len({one["run"] for one in begun}) == 1
             wait_until((agents_tree(p) / "working").exists, "an agent at work")
             ended = await said(c, "cancel")
             assert (ended["done"], ended["outcome"]) == (True, "cancelled")

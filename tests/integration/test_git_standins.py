@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from git_world import World, world
 
 from repositories import files_of
 from ropeteam import git
+from ropeteam.core.model import AttemptResult
+from ropeteam.core.state import AttemptState, RunState
+from ropeteam.errors import RopeteamError
+from ropeteam.forking import Absent
 from ropeteam.git import mounts
 from ropeteam.git.trees import Tree
 
@@ -86,12 +92,25 @@ def test_what_somebody_else_put_there_is_left_alone(made: tuple[World, Tree]) ->
     tree.path.unlink()
     tree.path.mkdir()
     (tree.path / "mine").write_text("a person's\n")
-    git.bring_back(tree)
+    assert git.is_displaced(tree)
+    assert not git.bring_back(tree)
     assert [path.name for path in tree.path.iterdir()] == ["mine"]
     (tree.path / "mine").unlink()
     tree.path.rmdir()
-    git.bring_back(tree)
+    assert git.bring_back(tree)
     assert files_of(tree.path) == before
+    assert not git.is_displaced(tree)
+
+
+def test_again_after_it_was_killed_with_a_note_that_nobody_may_write(made: tuple[World, Tree]) -> None:
+    _, tree = made
+    note = tree.path.with_name(f".{tree.path.name}.note")
+    note.write_text("half")
+    note.chmod(0o444)
+    git.take_away(tree)
+    assert tree.path.is_file()
+    assert tree.path.read_text().startswith("ropeteam:")
+    assert not note.exists()
 
 
 def test_it_can_be_removed_with_everything_while_it_is_away(made: tuple[World, Tree]) -> None:
@@ -99,3 +118,67 @@ def test_it_can_be_removed_with_everything_while_it_is_away(made: tuple[World, T
     git.take_away(tree)
     git.erase(tree.path.parents[1])
     assert not tree.path.parents[1].exists()
+
+
+# ---- for whom
+
+
+@dataclass(frozen=True)
+class Place:
+    """What `Absent` needs of a run."""
+
+    repo: git.Repo
+    has_sandbox: bool = False
+
+
+def attempt(id: str, **more: Any) -> AttemptState:
+    unit, _, n = id.partition("/")
+    return AttemptState(id=id, unit=unit, kind="unit", n=int(n), start="", base="", **more)
+
+
+def scout(w: World, tree: Tree) -> AttemptState:
+    """`01-contract/1`, whose tree was given its place by `made`."""
+    taken = w.snapshot(tree, "01-contract/1")
+    result = AttemptResult(commit=taken.commit, ref="refs/ropeteam/run-1/01-contract/1")
+    return attempt("01-contract/1", tree=str(tree.path), folder=str(tree.index.parent), result=result)
+
+
+def test_after_a_restart_the_first_that_ends_brings_no_tree_back_that_others_must_not_reach(
+    made: tuple[World, Tree],
+) -> None:
+    w, tree = made
+    forks = [attempt(name, fork="01-contract/1", stage="running") for name in ("02-a/1", "03-b/1")]
+    state = RunState(attempts=(scout(w, tree), *forks))
+    absent: Any = Absent(Place(w.repo))  # type: ignore[arg-type]
+
+    absent.need("02-a/1", "01-contract/1", state)
+    assert absent.done("02-a/1") == []
+    assert tree.path.is_file(), "03-b/1 lives, though nobody has said so yet"
+    absent.need("03-b/1", "01-contract/1", state)
+    absent.need("04-c/1", "01-contract/1", state)  # with a state in which 02-a/1 still runs
+    absent.done("03-b/1")
+    absent.done("04-c/1")
+    assert tree.path.is_dir()
+
+
+def test_a_tree_whose_snapshot_is_not_under_its_ref_is_not_taken_away(made: tuple[World, Tree]) -> None:
+    w, tree = made
+    found = scout(w, tree)
+    git.delete_refs(w.repo, [found.result.ref])
+    absent: Any = Absent(Place(w.repo))  # type: ignore[arg-type]
+    with pytest.raises(RopeteamError, match="no ref holds its snapshot"):
+        absent.need("02-a/1", "01-contract/1", RunState(attempts=(found,)))
+    assert tree.path.is_dir()
+    absent.done("02-a/1")
+
+
+def test_what_an_agent_makes_in_its_place_is_told(made: tuple[World, Tree]) -> None:
+    w, tree = made
+    absent: Any = Absent(Place(w.repo))  # type: ignore[arg-type]
+    absent.need("02-a/1", "01-contract/1", RunState(attempts=(scout(w, tree),)))
+    tree.path.unlink()
+    tree.path.mkdir()
+    (tree.path / "new.py").write_text("an agent's\n")
+    (told,) = absent.done("02-a/1")
+    assert str(tree.path) in told
+    assert (tree.path / "new.py").exists()

@@ -176,6 +176,7 @@ class Unit:
             asked=lambda: self.asked,
             keep=self._keep,
             look=lambda: self.ahead.look(self.id),
+            tree=self.tree.path,
         )
 
     def _keep(self) -> None:

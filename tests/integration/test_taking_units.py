@@ -6,6 +6,7 @@ import json
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from repositories import git as call
@@ -44,6 +45,10 @@ class Place:
     @property
     def tree(self) -> Path:
         return self.folder / "tree" / "repo"
+
+    @property
+    def journal_file(self) -> Path:
+        return self.repository.home / "journal.sqlite"
 
     def begin(self, run: str, agent: str = "host", at: float = 2.0) -> None:
         first = ev.RunStarted(
@@ -263,16 +268,71 @@ def test_who_drives_the_run_is_told_by_a_word(place: Place) -> None:
 def test_what_is_written_after_the_end_is_kept_before_the_tree_goes(place: Place) -> None:
     place.is_over()
     state = fold(place.journal.events(RUN))
-    keep_what_came_later(place.repository.repo, state, 9.0)
+    keep_what_came_later(place.repository.repo, state, 9.0, place.journal_file)
     assert place.late_ref() == {}
     (place.tree / "later.py").write_text("z = 3\n")
-    keep_what_came_later(place.repository.repo, state, 9.0)
+    keep_what_came_later(place.repository.repo, state, 9.0, place.journal_file)
     (kept,) = place.late_ref()
     assert call(place.repository.repo.top, "show", f"{kept}:later.py") == "z = 3"
     (place.tree / "later.py").unlink()
     (place.tree / "last.py").write_text("w = 4\n")
-    keep_what_came_later(place.repository.repo, state, 9.0)
+    keep_what_came_later(place.repository.repo, state, 9.0, place.journal_file)
     assert call(place.repository.repo.top, "show", f"{kept}:last.py") == "w = 4"
+
+
+def test_what_was_taken_and_over_before_the_run_heard_of_it_is_kept(place: Place) -> None:
+    """As when something of ours fails between the two."""
+    place.is_over()
+    first = place.journal.events(RUN)[:1]
+    offers = place.journal.offers(OTHER)
+    offers.put(unit("single/1", place.tree), 3600.0, 1.0)
+    offers.take("single/1", "me", 2.0)
+    offers.close("single/1", "something failed in ropeteam itself")
+    (place.tree / "more.py").write_text("y = 2\n")
+    state = fold([msgspec.structs.replace(e, run=OTHER) for e in first if isinstance(e, ev.RunStarted)])
+
+    late = hosting.hand_in(place.repository, OTHER, "single/1")
+    assert late.kept == f"refs/ropeteam/{OTHER}/single/1-late"
+    git.delete_refs(place.repository.repo, [late.kept])
+    keep_what_came_later(place.repository.repo, state, 9.0, place.journal_file)
+
+    kept = git.refs(place.repository.repo, late.kept)[late.kept]
+    assert git.read_file(place.repository.repo, kept, "more.py") == b"y = 2\n"
+
+
+def test_what_two_runs_have_out_is_not_handed_in_without_a_run(place: Place) -> None:
+    other = place.journal.offers(OTHER)
+    other.put(unit("single/1", place.tree), 3600.0, 1.0)
+    for offers in (other, place.offers):
+        assert offers.take("single/1", "me", 2.0)
+
+    with pytest.raises(BadInput, match="too") as raised:
+        hosting.hand_in(place.repository, None, "single/1")
+
+    assert raised.value.code == "which_run"
+    assert [o.state for o in (*other.all(), *place.offers.all())] == ["taken", "taken"]
+    assert hosting.hand_in(place.repository, OTHER, "single/1").accepted
+    assert hosting.hand_in(place.repository, None, "single/1").accepted
+
+
+def test_what_was_written_where_a_tree_was_taken_away_is_kept(place: Place) -> None:
+    failed = place.is_over()
+    made = git.Tree(place.tree, place.folder / "index")
+    git.take_away(made)
+    place.tree.unlink()
+    place.tree.mkdir()
+    (place.tree / "lost.py").write_text("z = 3\n")
+    assert not git.bring_back(made)
+    assert failed.result.commit is not None
+    state = fold(place.journal.events(RUN))
+    ours = msgspec.structs.replace(state.attempts[0], offered_at=0.0)  # of an agent that we started
+    assert not ours.hosted
+
+    run = msgspec.structs.replace(state, attempts=(ours,))
+    keep_what_came_later(place.repository.repo, run, 9.0, place.journal_file)
+
+    (kept,) = place.late_ref().values()
+    assert git.read_file(place.repository.repo, kept, "lost.py") == b"z = 3\n"
 
 
 def test_a_tree_is_changed_by_whatever_is_written_made_or_deleted_in_it(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ropeteam.agents.claude import NOT_OFFERED, WRITING, ClaudeAgent, session_id
+from ropeteam.agents.claude import NOT_OFFERED, WRITING, ClaudeAgent
+from ropeteam.agents.endings import conversation_id
 from ropeteam.agents.report_schema import report_schema
 from ropeteam.core.model import AgentReport, Kind, Usage
 from ropeteam.ports import Exit, Finish, Fork, Task
@@ -47,7 +48,7 @@ NOTHING = Usage()
 
 
 def a_fork(session: str = "", usage: Usage = NOTHING) -> Fork:
-    given = session or session_id(a_task())
+    given = session or conversation_id(a_task())
     return Fork(session=given, tree=Path("/attempt/tree"), folder=Path("/other"), usage=usage)
 
 
@@ -77,7 +78,7 @@ def test_it_goes_on_from_a_copy_under_an_id_of_its_own() -> None:
     launch = ClaudeAgent().build(a_task(2, a_fork("abc")))
     assert option(launch.argv, "--resume") == "abc"
     assert "--fork-session" in launch.argv
-    assert option(launch.argv, "--session-id") == session_id(a_task(2))
+    assert option(launch.argv, "--session-id") == conversation_id(a_task(2))
     assert launch.carried == ("home/projects/*/abc.jsonl", "home/projects/*/abc/*")
     assert launch.stdin == "own"
     plain = ClaudeAgent().build(a_task())
@@ -117,7 +118,7 @@ def test_only_what_came_on_top_is_its_own() -> None:
     result = events("fork")[-1]
     (whole,) = result["modelUsage"].values()
     assert found.outcome == "ok", found.evidence
-    assert found.session == session_id(a_task(2))
+    assert found.session == conversation_id(a_task(2))
     assert 0 < found.usage.cost_usd < result["total_cost_usd"]
     assert found.usage.cost_usd == pytest.approx(result["total_cost_usd"] - before.usage.cost_usd)
     assert found.usage.cached == whole["cacheReadInputTokens"] - before.usage.cached

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from ropeteam.agents import claude
-from ropeteam.agents.claude import ClaudeAgent, session_id
+from ropeteam.agents.claude import ClaudeAgent
+from ropeteam.agents.endings import conversation_id
 from ropeteam.agents.report_schema import report_schema
 from ropeteam.core.model import AgentReport
 from ropeteam.core.plan_document import PlanDocument, UnitDocument
@@ -69,12 +70,12 @@ def test_the_shared_prompt_is_a_file_of_its_own() -> None:
 
 def test_an_attempt_has_one_conversation_id_and_no_other_attempts() -> None:
     ids = {
-        session_id(a_task(**changes))
+        conversation_id(a_task(**changes))
         for changes in ({}, {"attempt": 2}, {"unit": "rest"}, {"run": "20260101-000000-x-0001"})
     }
 
     assert len(ids) == 4
-    assert option(ClaudeAgent().build(a_task()).argv, "--session-id") == session_id(a_task())
+    assert option(ClaudeAgent().build(a_task()).argv, "--session-id") == conversation_id(a_task())
 
 
 def test_settings_override_what_we_set() -> None:

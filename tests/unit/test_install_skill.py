@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tomllib
 from pathlib import Path
@@ -182,3 +183,111 @@ def test_a_server_that_starts_elsewhere_now_takes_the_place_of_ours(users_home: 
     assert skill_files.with_server(text, servers, new, old) == skill_files.with_server('model = "o"\n', servers, new)
     with pytest.raises(BadInput):
         skill_files.with_server(text, servers, new)
+
+
+# ---- what is not ours
+
+
+def test_settings_that_hold_keys_are_read_by_nobody_else_afterwards(users_home: Path) -> None:
+    pytest.importorskip("mcp")
+    path = users_home / ".gemini/settings.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"apiKey": "dummy"}\n')
+    path.chmod(0o600)
+    skill = users_home / ".gemini/skills/2-code/SKILL.md"
+    skill.parent.mkdir(parents=True)
+    skill.write_text("mine")
+    skill.chmod(0o600)
+
+    install("--for", "gemini", "--yes", "--force")
+
+    assert "ropeteam" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert skill.with_name("SKILL.md.bak").stat().st_mode & 0o777 == 0o600
+    install("--for", "gemini", "--remove", "--yes")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [p.name for p in path.parent.iterdir() if p.name.startswith(".settings")] == []
+
+
+@pytest.mark.parametrize("named", ["../precious.txt", "{home}/precious.txt", "a/../../precious.txt"])
+def test_a_list_in_somebody_elses_repository_removes_nothing_outside(
+    users_home: Path, tmp_path: Path, named: str
+) -> None:
+    from repositories import make_repo
+
+    repo = make_repo(users_home / "repo", {"a.txt": "a"})
+    precious = users_home / "precious.txt"
+    precious.write_text("mine")
+    listed = repo / ".claude/skills/2-code/.ropeteam.json"
+    listed.parent.mkdir(parents=True)
+    path = named.format(home=users_home)
+    listed.write_text(json.dumps({"files": {path: skill_files.digest(b"mine")}}))
+
+    for more in ((), ("--remove",)):
+        with pytest.raises(BadInput, match="no place of ours"):
+            install("--for", "claude", "--project", "--repo", str(repo), "--yes", *more)
+    assert precious.read_text() == "mine"
+
+
+def test_a_link_in_somebody_elses_repository_does_not_lead_us_out_of_it(users_home: Path) -> None:
+    from repositories import make_repo
+
+    repo = make_repo(users_home / "repo", {"a.txt": "a"})
+    outside = users_home / "outside"
+    outside.mkdir()
+    (repo / ".gemini").symlink_to(outside)
+
+    with pytest.raises(BadInput, match="leads out of the repository"):
+        install("--for", "gemini", "--project", "--repo", str(repo), "--yes")
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("agent", "text"),
+    [
+        ("codex", 'mcp_servers = { other = { command = "x" } }\n'),
+        ("gemini", '{"a": 1, "a": 2}'),
+        ("gemini", '{"a": NaN}'),
+        ("gemini", '{"a": 1e999}'),
+        ("gemini", "[" * 100_000),
+    ],
+)
+def test_settings_that_we_would_break_stay_as_they_are(users_home: Path, agent: str, text: str) -> None:
+    servers = skill_places.PLACES[agent].servers
+    assert servers is not None
+    with pytest.raises(BadInput, match="left alone"):
+        skill_files.with_server(text, servers, servers.entry(("ropeteam", "mcp")))
+
+
+def test_half_a_surrogate_pair_in_settings_is_written_as_it_was(users_home: Path) -> None:
+    servers = skill_places.PLACES["gemini"].servers
+    assert servers is not None
+    text = skill_files.with_server('{"a": "\\ud800", "b": "é"}', servers, servers.entry(("ropeteam", "mcp")))
+    assert text is not None
+    assert json.loads(text.encode())["a"] == "\ud800"
+
+
+class Terminal(io.StringIO):
+    """A user who changes a file before answering."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self, *_size: object) -> str:
+        self._path.parent.mkdir(parents=True)
+        self._path.write_text("mine")
+        return "y\n"
+
+
+def test_what_was_changed_while_the_question_stood_is_not_overwritten(
+    users_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = users_home / ".claude/skills/2-code/SKILL.md"
+    monkeypatch.setattr("sys.stdin", Terminal(path))
+    with pytest.raises(UserError, match="in the meantime"):
+        skills.install_skill.main(["--for", "claude"], standalone_mode=False)
+    assert path.read_text() == "mine"

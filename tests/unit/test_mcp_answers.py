@@ -82,6 +82,19 @@ def test_it_asks_when_money_or_time_is_large(several: app.Prepared, usd: float, 
     assert says in asked if says else asked == ""
 
 
+def test_another_program_to_think_with_is_asked_about_again(several: app.Prepared) -> None:
+    """It is started for who plans, and a repository's settings may name it."""
+    plan = msgspec.structs.replace(several.settings.plan, thinking_argv=("./think",))
+    other = dataclasses.replace(several, settings=msgspec.structs.replace(several.settings, plan=plan))
+    assert other.consent != several.consent
+
+
+def test_no_limit_of_money_is_promised_of_an_agent_that_does_not_tell_it(several: app.Prepared) -> None:
+    said = "\n".join(outline.terms(dataclasses.replace(several, agent="codex")))
+    assert "the money of codex: not told, so no limit of money bounds it" in said
+    assert "not counted" not in "\n".join(outline.terms(dataclasses.replace(several, agent="claude")))
+
+
 def test_nothing_begins_without_a_yes(call_in: Call) -> None:
     planned = answer("plan", call_in, {"feature": "opening-hours"})
     assert not (call_in.repo / ".git/ropeteam").exists(), "nothing was changed"

@@ -70,3 +70,15 @@ def test_deep_many_huge_and_binary(ending: str) -> None:
     assert signatures(f"a.{ending}", b"class A:\n  pass\n" * LARGEST) == ()
     assert signatures(f"a.{ending}", b"\x89PNG\0\0class A: pass") == ()
     assert signatures(f"a.{ending}", b"") == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "shown"),
+    [
+        ("a.rs", b'pub const KEY: &str = "dummy";', "pub const KEY: &str"),
+        ("a.cs", b'public static string Key = @"dummy";', "public static string Key"),
+        ("a.kt", b'fun send(to: String = "all") {', 'fun send(to: String = "all")'),
+    ],
+)
+def test_the_text_that_a_constant_holds_is_not_shown(path: str, line: bytes, shown: str) -> None:
+    assert [each.text for each in signatures(path, line + b"\n")] == [shown]

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from ropeteam.core.pack_paths import holds_secret
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "ropeteam"
 DEMO = SOURCE / "demo"
@@ -205,3 +207,12 @@ def test_the_wheel_holds_the_demo_the_prompts_and_the_type_marker(tmp_path: Path
     assert "ropeteam/py.typed" in packed
     assert "ropeteam/demo/sample/.workspace/features/reservations/01-intent.md" in packed
     assert not [path for path in packed if path.startswith("ropeteam/") and path not in expected]
+
+
+def test_recordings_tell_nothing_of_the_machine_that_they_were_made_on() -> None:
+    """Folders of people and of npm, and what has the form of a provider's key. `/$bunfs/root` is inside a program."""
+    place = re.compile(rb"(?<!bunfs)/(?:root|Users)/|(?<!/npm)/node_modules/@")
+    golden = [path for path in (ROOT / "tests" / "golden").rglob("*") if path.is_file()]
+    told = {path: path.read_bytes() for path in golden}
+    assert [str(path) for path, data in told.items() if place.search(data)] == []
+    assert [str(path) for path, data in told.items() if holds_secret(data.decode(errors="replace"))] == []

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent / "core"))
 from several import Several, shop, unit
 
 from ropeteam.cli import gantt, live, live_together, narration, page_markdown, page_text
+from ropeteam.cli.page import page
 from ropeteam.cli.page_parts import Page
 from ropeteam.cli.page_together import figures
 from ropeteam.cli.plain import clock_time, tokens
@@ -69,6 +70,24 @@ def wide(batches: int = 10, each: int = 6) -> Plan:
         for n, id in enumerate(ids)
     ]
     return Plan(units=tuple(units), batches=tuple(map(tuple, names)))
+
+
+def test_the_report_says_who_did_what_where_not_all_are_the_same() -> None:
+    w = Several().in_parallel()
+    assert "agent" not in next(s for s in page_of(w.state).sections if s.title.startswith("Units")).head
+    made = report(w.state)
+    units = tuple(
+        replace(u, attempts=tuple(replace(a, agent="codex", model="gpt-5.5") for a in u.attempts))
+        if u.id == "03-api"
+        else u
+        for u in made.units
+    )
+    shown = page(replace(made, units=units))
+    assert "agents scripted, codex" in shown.below
+    table = next(s for s in shown.sections if s.title.startswith("Units"))
+    at = table.head.index("agent")
+    assert {row.cells[0]: row.cells[at] for row in table.rows}["03-api"] == "codex gpt-5.5"
+    assert {row.cells[0]: row.cells[at] for row in table.rows}["04-mails"] == "scripted"
 
 
 # ---- sentences

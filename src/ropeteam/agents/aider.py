@@ -122,7 +122,8 @@ def _asked(task: Task) -> str:
 def _files(tree: Path, patterns: Sequence[str]) -> list[str]:
     """Of the patterns those that name one file that is there."""
     plain = [pattern.lstrip("/") for pattern in patterns if not set(pattern) & set("*?[]!\\")]
-    return [path for path in plain if path and (tree / path).is_file()][:MOST_FILES]
+    there = [path for path in plain if path and (tree / path).is_file()][:MOST_FILES]
+    return [f"./{path}" if path.startswith("-") else path for path in there]  # else it would be an option
 
 
 class AiderConversation:

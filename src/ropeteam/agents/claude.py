@@ -25,18 +25,15 @@ How it is started, and why (each seen with version 2.1.330 against the loopback 
 
 from __future__ import annotations
 
-import re
-import shutil
 import sys
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
-from ropeteam import process
+from ropeteam.agents import endings, installed
 from ropeteam.agents.claude_stream import ClaudeConversation
 from ropeteam.agents.report_schema import report_schema
 from ropeteam.core.settings import AgentSettings
@@ -133,7 +130,6 @@ sessions under way. claude works with all of it read-only (seen with 2.1.330).""
 SETTINGS_FILE: Final = ".claude.json"
 """Beside that folder; names the programs of MCP servers."""
 
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
 _HINT_LOG_IN = "Run `claude` once and log in, or set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN."
 _HINT_INSTALL = "Install it (npm install -g @anthropic-ai/claude-code), or say where it is with agent.claude.argv."
 
@@ -156,10 +152,10 @@ class ClaudeAgent:
     def build(self, task: Task) -> Launch:
         settings = task.settings
         shared = task.folder / "shared-prompt.md"
-        files = {str(task.prompt_file): task.shared_prompt + task.own_prompt}
+        files = {str(task.prompt_file): endings.whole_prompt(task)}
         argv = [*(settings.argv or ("claude",)), "-p", "--output-format", "stream-json", "--verbose"]
         argv += [*_permissions(task), "--strict-mcp-config"]
-        argv += ["--session-id", session_id(task), "--exclude-dynamic-system-prompt-sections"]
+        argv += ["--session-id", endings.conversation_id(task), "--exclude-dynamic-system-prompt-sections"]
         if task.fork is not None:
             argv += ["--resume", task.fork.session, "--fork-session"]
         argv += ["--json-schema", msgspec.json.encode(report_schema(task.kind, as_planner=task.as_planner)).decode()]
@@ -182,38 +178,27 @@ class ClaudeAgent:
             pass_env=(*PASSED, *keys),
             home_readonly=(SETTINGS_FILE,),
             home_folders=(SETTINGS, *folders),
-            readable=tuple(dict.fromkeys(path for part in (argv[0], *task.thinking) for path in _program(part))),
+            readable=endings.programs(argv[0], *task.thinking),
             carried=_conversation_of(task.fork) if task.fork is not None else (),
         )
 
     def listen(self, task: Task) -> Conversation:
-        return ClaudeConversation(task, session_id(task), self._windows)
+        return ClaudeConversation(task, endings.conversation_id(task), self._windows)
 
     def probe(self, settings: AgentSettings, env: Mapping[str, str], *, trusted: bool = True) -> Probe:
-        path = find_program(settings, env)
-        if path is None:
-            wanted, at = settings.argv[0] if settings.argv else "claude", bundled()
-            hint = f"There is one in the package claude-agent-sdk: --set agent.claude.argv='[\"{at}\"]'"
-            problem = f"The program {wanted!r} was not found."
-            return Probe(name=self.name, problem=problem, hint=hint if at else _HINT_INSTALL)
-        version, problem = self._version([path, *settings.argv[1:]], env) if trusted else ("", "")
-        if problem:
-            return Probe(name=self.name, path=path, problem=problem, hint=_HINT_INSTALL)
-        problem = not_logged_in({**env, **settings.env})
-        hint = _HINT_LOG_IN if problem else ""
-        return Probe(name=self.name, path=path, version=version, problem=problem, hint=hint, log_in=bool(problem))
-
-    def _version(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[str, str]:
-        """What the program says its version is, and why it cannot be run if so."""
-        known = {key: env[key] for key in ("PATH", "HOME", "LANG", "CLAUDE_CONFIG_DIR") if key in env}
-        try:
-            answer = process.run([*argv, "--version"], env=known, timeout=self._probe_seconds)
-        except (OSError, TimeoutError) as error:
-            return "", f"{argv[0]} cannot be run: {error}."
-        version = _VERSION.search(answer.stdout.decode(errors="replace"))
-        if answer.returncode != 0 or version is None:
-            return "", f"`{argv[0]} --version` ended with {answer.returncode} and named no version."
-        return version[0], ""
+        at = bundled()
+        return installed.probe(
+            self.name,
+            settings,
+            env,
+            trusted=trusted,
+            seconds=self._probe_seconds,
+            install=_HINT_INSTALL,
+            log_in=_HINT_LOG_IN,
+            lacks=not_logged_in,
+            asked_in={"CLAUDE_CONFIG_DIR": env["CLAUDE_CONFIG_DIR"]} if "CLAUDE_CONFIG_DIR" in env else {},
+            missing=f"There is one in the package claude-agent-sdk: --set agent.claude.argv='[\"{at}\"]'" if at else "",
+        )
 
 
 def _permissions(task: Task) -> list[str]:
@@ -240,29 +225,10 @@ def _conversation_of(fork: Fork) -> tuple[str, ...]:
     return (f"home/projects/*/{fork.session}.jsonl", f"home/projects/*/{fork.session}/*")
 
 
-def session_id(task: Task) -> str:
-    """The id we give the conversation: the same whenever it is asked for, and no other attempt's."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"ropeteam:{task.run}/{task.unit}/{task.attempt}"))
-
-
 def cloud(env: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[HomeFolder, ...]]:
     """Variables and folders of the cloud accounts that the settings say claude is to use."""
     chosen = [value for switch, value in _CLOUD.items() if env.get(switch, "") not in ("", "0", "false")]
     return tuple(key for keys, _ in chosen for key in keys), tuple(folder for _, folder in chosen)
-
-
-def find_program(settings: AgentSettings, env: Mapping[str, str]) -> str | None:
-    """Absolute path of the program that would be started."""
-    return shutil.which(settings.argv[0] if settings.argv else "claude", path=env.get("PATH", ""))
-
-
-def _program(name: str) -> tuple[str, ...]:
-    """What must be readable for a program named by its path, which may lie anywhere in the home folder: itself, and
-    the packages of npm beside it."""
-    if not name.startswith("/"):
-        return ()
-    packages = next((str(above) for above in Path(name).resolve().parents if above.name == "node_modules"), None)
-    return (name, packages) if packages else (name,)
 
 
 def bundled() -> Path | None:

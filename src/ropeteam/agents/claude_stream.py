@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, MutableMapping, Sequence
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -13,9 +12,6 @@ from ropeteam.agents import claude_verdict, endings
 from ropeteam.agents.claude_verdict import Heard
 from ropeteam.core.model import Usage
 from ropeteam.ports import Exit, Finish, Said, Task
-
-SHOWN: Final = 160
-"""Characters of a text or a command that are shown to people."""
 
 _head = msgspec.json.Decoder(events.Head)
 _FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -131,8 +127,8 @@ class ClaudeConversation:
         if block.type == "tool_use" and block.name == "StructuredOutput":
             return Said(kind="tool", text="Giving its report")
         if block.type == "tool_use":
-            return Said(kind="tool", text=tool_words(block.name, block.input, self._task.tree))
-        return Said(kind="text", text=shortened(block.text)) if block.text.strip() else None
+            return Said(kind="tool", text=endings.tool_words(block.name, block.input, self._task.tree))
+        return Said(kind="text", text=endings.shortened(block.text)) if block.text.strip() else None
 
     def _result(self, event: events.Result) -> Sequence[Said]:
         self._heard.result = event
@@ -213,7 +209,7 @@ class ClaudeConversation:
     def _not_an_event(self, text: bytes, problem: str) -> Sequence[Said]:
         """Plain words before the first event come from a program around claude; after it every line is an event."""
         if not self._heard.began and not text.startswith(b"{"):
-            return (Said(kind="text", text=shortened(text.decode(errors="replace"))),)
+            return (Said(kind="text", text=endings.shortened(text.decode(errors="replace"))),)
         return self._garbled(f"{len(text)} bytes: {problem}")
 
     def _garbled(self, problem: str) -> Sequence[Said]:
@@ -228,19 +224,3 @@ def _sum(models: Iterable[events.ModelUsage]) -> Usage:
         cached=sum(model.cache_read_input_tokens for model in found),
         output=sum(model.output_tokens for model in found),
     )
-
-
-def tool_words(name: str, given: dict[str, Any], tree: Path) -> str:
-    """What a tool call does, for people: `Edit app/models.py`, `Bash pytest -q`."""
-    name = name.rpartition("__")[2]  # of an MCP server's tool: `mcp__SERVER__TOOL`
-    for key in ("file_path", "notebook_path", "path", "command", "pattern", "description", "query", "url", "thought"):
-        value = given.get(key)
-        if isinstance(value, str) and value:
-            return shortened(f"{name} {value.removeprefix(f'{tree}/')}")
-    return name
-
-
-def shortened(text: str) -> str:
-    """The first line, not longer than is shown."""
-    line = text.strip().splitlines()[0] if text.strip() else ""
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"

@@ -25,17 +25,14 @@ How it is started, and why (each seen with version 0.169.0 against a loopback mo
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
 
-from ropeteam import process
-from ropeteam.agents import endings
+from ropeteam.agents import endings, installed
 from ropeteam.agents.codex_stream import CodexConversation
 from ropeteam.agents.codex_verdict import NOT_RENEWED
 from ropeteam.agents.report_schema import report_schema, strict
@@ -111,7 +108,6 @@ asked to allow more. What is refused, leave, and say so in your report.
 """
 
 _CONFIG_BYTES: Final = 4_000_000
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
 _HINT_LOG_IN = "Run `codex login`, or set OPENAI_API_KEY or CODEX_API_KEY."
 _HINT_INSTALL = "Install it (npm install -g @openai/codex), or say where it is with agent.codex.argv."
 
@@ -172,29 +168,18 @@ class CodexAgent:
         return CodexConversation(task, (task.folder.parent / "home" / "sessions", own))
 
     def probe(self, settings: AgentSettings, env: Mapping[str, str], *, trusted: bool = True) -> Probe:
-        wanted = settings.argv[0] if settings.argv else "codex"
-        path = shutil.which(wanted, path=env.get("PATH", ""))
-        if path is None:
-            return Probe(name=self.name, problem=f"The program {wanted!r} was not found.", hint=_HINT_INSTALL)
-        version, problem = self._version([path, *settings.argv[1:]], env) if trusted else ("", "")
-        if problem:
-            return Probe(name=self.name, path=path, problem=problem, hint=_HINT_INSTALL)
-        problem = not_logged_in({**env, **settings.env})
-        hint = _HINT_LOG_IN if problem else ""
-        return Probe(name=self.name, path=path, version=version, problem=problem, hint=hint, log_in=bool(problem))
-
-    def _version(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[str, str]:
-        """What the program says its version is, and why it cannot be run if so."""
-        known = {key: env[key] for key in ("PATH", "HOME", "LANG") if key in env}
-        nowhere = {"CODEX_HOME": os.devnull}  # to say its version it would leave links to itself in the user's
-        try:
-            answer = process.run([*argv, "--version"], env=known | nowhere, timeout=self._probe_seconds)
-        except (OSError, TimeoutError) as error:
-            return "", f"{argv[0]} cannot be run: {error}."
-        version = _VERSION.search(answer.stdout.decode(errors="replace"))
-        if answer.returncode != 0 or version is None:
-            return "", f"`{argv[0]} --version` ended with {answer.returncode} and named no version."
-        return version[0], ""
+        return installed.probe(
+            self.name,
+            settings,
+            env,
+            trusted=trusted,
+            seconds=self._probe_seconds,
+            install=_HINT_INSTALL,
+            log_in=_HINT_LOG_IN,
+            lacks=not_logged_in,
+            # To say its version it would leave links to itself in the user's folder.
+            asked_in={"CODEX_HOME": os.devnull},
+        )
 
     def _environment(self, settings: AgentSettings) -> dict[str, str]:
         return {**(os.environ if self._env is None else self._env), **settings.env}

@@ -87,7 +87,18 @@ SHOWN: Final = 160
 
 def tool_words(name: str, given: Mapping[str, Any], tree: Path) -> str:
     """What a tool call does, for people: `write_file app/models.py`, `bash pytest -q`."""
-    for key in ("file_path", "filePath", "path", "command", "pattern", "description", "query", "url", "thought"):
+    for key in (
+        "file_path",
+        "filePath",
+        "notebook_path",
+        "path",
+        "command",
+        "pattern",
+        "description",
+        "query",
+        "url",
+        "thought",
+    ):
         value = given.get(key)
         if isinstance(value, str) and value:
             return shortened(f"{name} {value.removeprefix(f'{tree}/')}")

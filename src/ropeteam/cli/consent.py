@@ -82,39 +82,45 @@ def consent_page(prepared: app.Prepared) -> Page:
 
 def _sandbox(prepared: app.Prepared) -> tuple[Row, ...]:
     on, means = sandbox_row(prepared.sandboxed, prepared.sandbox.why, prepared.settings.sandbox.network)
+    subagents = Row(("your host's subagents", HOSTED))
     if not prepared.hosted:
-        return (Row((on, means)),)
+        return (Row((on, means)), *((subagents,) if prepared.partly_hosted else ()))
     checks = CHECKS_CONFINED if prepared.sandboxed else means
-    return Row(("your host's subagents", HOSTED)), Row((f"the checks: {on}", checks))
+    return subagents, Row((f"the checks: {on}", checks))
 
 
 def _agent(prepared: app.Prepared) -> tuple[Row, ...]:
     rows = [row for probe in (prepared.probe, *prepared.others) for row in _one_agent(prepared, probe)]
-    told = [Row((escaped(why),)) for why in prepared.left_out]
-    return (*rows, *told, Row(("at once", _at_once(prepared))))
+    return (*rows, Row(("at once", _at_once(prepared))))
 
 
 def _one_agent(prepared: app.Prepared, probe: Probe) -> list[Row]:
     own = prepared.settings.agents.get(probe.name)
     words = [PERMISSIONS.get(probe.name, "")]
     words += [f"model {plain(own.model)}"] if own and own.model else []
-    words += [part for part in (_part(prepared.settings, probe.name),) if probe.name != prepared.agent]
+    words += [_part(prepared.settings, probe.name)]
     rows = [Row((plain(f"{probe.name} {probe.version}".strip()), "; ".join(w for w in words if w)))]
     program = shlex.join(own.argv) if own and own.argv else probe.path
     return rows + ([Row((escaped(program),), code=True)] if program else [])
 
 
 def _part(settings: Settings, name: str) -> str:
-    """What an agent beside the run's own is there for."""
+    """What the settings name an agent for, and with which model where they say so."""
     f = settings.agent_for
-    kinds = {"contract": f.contract, "units": f.unit, "planning": f.plan, "one agent's work": f.single}
+    kinds = {"the contract": f.contract, "units": f.unit, "planning": f.plan, "one agent's work": f.single}
     kinds |= {"what is left after a fall": f.rest, "the belay": f.belay}
     kinds |= {f"the layer {layer}": named for layer, named in f.layers.items()}
     kinds |= f.patterns
-    does = [what for what, named in kinds.items() if named and read(named).agent == name]
-    stands_in = any(read(one).agent == name for one in settings.instead)
+    does = [what + _with_model(named) for what, named in kinds.items() if named and read(named).agent == name]
+    stands_in = [one for one in settings.instead if read(one).agent == name]
     words = [f"for {plain(', '.join(does))}"] if does else []
-    return "; ".join([*words, *(["goes on when another's quota is used up"] if stands_in else [])])
+    words += [plain(f"goes on when another's quota is used up{_with_model(one)}") for one in stands_in[:1]]
+    return "; ".join(words)
+
+
+def _with_model(named: str) -> str:
+    model = read(named).model
+    return f" ({model})" if model else ""
 
 
 def _at_once(prepared: app.Prepared) -> str:
@@ -169,6 +175,9 @@ def _limits(prepared: app.Prepared) -> tuple[Row, ...]:
     ]
     if prepared.hosted:
         rows.append(Row(("counted", "of money and tokens only what your host's subagents report")))
+    if prepared.costless:
+        silent = plain(", ".join(prepared.costless))
+        rows.append(Row(("not counted", f"the money of {silent}: not told, so no limit of money bounds it")))
     return tuple(rows)
 
 

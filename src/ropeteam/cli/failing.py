@@ -43,7 +43,8 @@ def told(arguments: Sequence[str]) -> Iterator[Ended]:
     except click.UsageError as error:
         ended.code = 2
         command = error.ctx.command_path if error.ctx else "ropeteam"
-        _tell(as_json, "usage", error.format_message(), "", f"`{command} --help` lists what can be given.")
+        message = error.format_message().replace("\n\t", " ")  # click gives each choice a line
+        _tell(as_json, "usage", message, "", f"`{command} --help` lists what can be given.")
     except click.ClickException as error:
         ended.code = 2
         _tell(as_json, "usage", error.format_message(), "", "")

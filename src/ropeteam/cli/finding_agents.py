@@ -74,7 +74,6 @@ def _can(agent: Agent, abilities: Abilities) -> AgentAbilities:
         forks_confined=abilities.forks_confined,
         stops_at=(*(("money",) if abilities.budget else ()), *(("turns",) if abilities.turns else ())),
         thinks=agent.attaches,
-        resumes=abilities.resumes,
         hosted=abilities.hosted,
         note=abilities.note,
     )

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
 from ropeteam.cli import hosting_brief, outline
-from ropeteam.cli.following import is_driven, still, until_still
+from ropeteam.cli.following import BEGIN_SECONDS, is_driven, still, until_still
 from ropeteam.core.model import Value
 from ropeteam.errors import BadInput, NoSuchRun, RopeteamError
 
@@ -31,6 +31,7 @@ that the conversation that waits is not read anew at full price."""
 LONGEST_WAIT: Final = 540.0
 """Under the ten minutes after which a host may give up a call."""
 CANCEL_SECONDS: Final = 60.0
+_BEGINNING: Final = Lock()
 
 
 class Answer(Value, frozen=True, kw_only=True):
@@ -114,13 +115,18 @@ def plan(call: Call, asked: Feature) -> Answer:
 
 def start(call: Call, asked: Start) -> Answer:
     """Begin a run that goes on by itself, or go on with one; or say why the user has to be asked first."""
-    from ropeteam import app
-    from ropeteam import run as runs
-
     if asked.run:
         return _resumed(call, asked.run)
     if not asked.feature:
         raise BadInput("Name a feature to start, or a run to go on with.", where="feature")
+    with _BEGINNING:  # who calls twice at once gets one run
+        return _begun(call, asked)
+
+
+def _begun(call: Call, asked: Start) -> Answer:
+    from ropeteam import app
+    from ropeteam import run as runs
+
     prepared = app.prepare(replace(_request(call, asked), land=asked.land or None, sets=asked.settings))
     if not asked.land and prepared.settings.land == "ask":
         prepared = replace(prepared, land="no")  # nobody can be asked when it is ready
@@ -301,7 +307,8 @@ def _at_work(prepared: app.Prepared) -> str:
         return ""
     run = newest.begun.run
     same = newest.begun.feature.name == prepared.feature.name
-    return run if same and not still(newest) and is_driven(prepared.repository, run) else ""
+    begins = not newest.attempts and time.time() - newest.clockwork.last < BEGIN_SECONDS  # who drives it is not up yet
+    return run if same and not still(newest) and (begins or is_driven(prepared.repository, run)) else ""
 
 
 def _resumed(call: Call, name: str) -> Answer:
@@ -378,7 +385,7 @@ MEANINGS: Final = {
     "feature": "Name under .workspace/features, or path.",
     "part": "One part of it, or `all`.",
     "land": "yes: onto the branch that is checked out once validated; no: leave a branch (default).",
-    "confirm": "The user agreed.",
+    "confirm": "The user was shown what to ask and agreed.",
     "settings": "KEY=VALUE",
     "agent": "Default: the first that works. `host`: your own subagents do the units.",
     "timeout_seconds": f"At most {LONGEST_WAIT:g}.",

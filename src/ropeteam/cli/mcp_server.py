@@ -37,8 +37,9 @@ ROOTS_SECONDS: Final = 5.0
 @click.command(short_help="Serve hosts over MCP, on standard input and output.")
 @options.repo
 def mcp(repo: Path) -> int:
-    """Serve plan, start, wait, status, report and cancel as tools of the Model Context Protocol, on standard input and
-    output, for an agent's host to start: `claude mcp add ropeteam -- ropeteam mcp`. Runs go on when the host goes away.
+    """Serve plan, start, wait, status, report, cancel, and for host mode take_unit and hand_in_unit, as tools of the
+    Model Context Protocol, on standard input and output, for an agent's host to start: `claude mcp add ropeteam --
+    ropeteam mcp`. Runs go on when the host goes away. Needs the extra: `pip install 'ropeteam[mcp]'`.
 
     It is about the repository it is started in, or the first root that the host names."""
     if find_spec("mcp") is None or find_spec("mcp_types") is None:

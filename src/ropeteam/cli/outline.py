@@ -98,12 +98,14 @@ def progress(state: RunState, now: float) -> str:
     from ropeteam.core.state import spent
 
     cost, used, _ = spent(state.attempts)
-    at_work = [c.attempt for c in state.under_way()]
+    at_work = [c.attempt for c in state.under_way() if c.attempt not in state.offered]
     said = [f"{duration(max(0.0, now - state.begun.at))}"]
     if state.together:
         known = list(live_together.states(state).values())
         said.append(f"{known.count('done')} of {count(len(known), 'unit')} done")
-    said.append(f"at work: {', '.join(at_work)}" if at_work else state.phase)
+    said += [f"at work: {', '.join(at_work)}"] if at_work else []
+    said += [f"to be taken: {', '.join(state.offered)}"] if state.offered else []
+    said += [] if at_work or state.offered else [state.phase]
     said += [tokens(used)] if used else []
     said += [money(cost)] if cost else []
     falls = [t for t in report(state).triggers if t.action in ("salvage", "strict")]

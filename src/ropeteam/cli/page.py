@@ -44,8 +44,7 @@ def page(report: Report, *, branch: str = "") -> Page:
     return Page(
         headline=headline,
         tone=tone,
-        below=f"{report.outcome or report.state} · feature {_feature(report)} · run {report.run}"
-        f" · agent {report.agent}",
+        below=f"{report.outcome or report.state} · feature {_feature(report)} · run {report.run} · {_agents(report)}",
         lead=page_together.lead(report),
         sections=tuple(
             s
@@ -227,9 +226,15 @@ def _cost(a: AttemptLine) -> tuple[str, ...]:
     return (money(a.cost_usd) if a.cost_usd is not None else "cost not known",)
 
 
+def _agents(report: Report) -> str:
+    """The run's own, or all that were at work."""
+    names = tuple(dict.fromkeys(a.agent for u in report.units for a in u.attempts if a.agent))
+    return f"agents {', '.join(names)}" if len(names) > 1 else f"agent {report.agent}"
+
+
 def _attempt(a: AttemptLine) -> Row:
     used = [count(a.used or 0, "token"), *_cost(a)] if a.used is not None else ["tokens not known"]
-    parts = [a.agent, a.outcome or "running", duration(a.seconds), *used]
+    parts = [page_together.by(a), a.outcome or "running", duration(a.seconds), *used]
     return Row((a.id, ", ".join(p for p in parts if p), escaped(a.ref)), tone="" if a.outcome == "ok" else "calm")
 
 

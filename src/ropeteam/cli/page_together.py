@@ -7,7 +7,7 @@ from typing import Final
 from ropeteam.cli.falls import fell
 from ropeteam.cli.page_parts import Row, Section, Tone
 from ropeteam.cli.plain import count, duration, escaped, money, number, plain
-from ropeteam.core.report import Report, RequestLine, TriggerLine, UnitLine
+from ropeteam.core.report import AttemptLine, Report, RequestLine, TriggerLine, UnitLine
 
 ALIKE: Final = 0.02
 """Share of the time within which two ways are called equally long."""
@@ -90,13 +90,22 @@ def _beside_one_agent(report: Report) -> str:
 def units(report: Report) -> Section:
     if not several(report):
         return Section("Units", ())
-    rows = tuple(_unit(u) for u in report.units)
-    return Section(
-        f"Units{_clock(report)}", rows, head=("unit", "what", "state", "tries", "time", "tokens", "cost"), left=3
-    )
+    mixed = len(agents(report)) > 1
+    rows = tuple(_unit(u, mixed=mixed) for u in report.units)
+    head = ("unit", "what", *(("agent",) if mixed else ()), "state", "tries", "time", "tokens", "cost")
+    return Section(f"Units{_clock(report)}", rows, head=head, left=4 if mixed else 3)
 
 
-def _unit(u: UnitLine) -> Row:
+def agents(report: Report) -> tuple[str, ...]:
+    """Who was at work, in the order of the units, each with its model where the settings name one."""
+    return tuple(dict.fromkeys(by(a) for u in report.units for a in u.attempts if a.agent))
+
+
+def by(a: AttemptLine) -> str:
+    return plain(f"{a.agent} {a.model}" if a.model else a.agent)
+
+
+def _unit(u: UnitLine, *, mixed: bool) -> Row:
     measured = [a for a in u.attempts if a.used is not None]
     tokens, cost = sum(a.used or 0 for a in measured), sum(a.cost_usd or 0.0 for a in measured)
     known = bool(measured) or not u.attempts
@@ -114,7 +123,8 @@ def _unit(u: UnitLine) -> Row:
         else ("", "", "")
     )
     title = plain(u.title or titles.get(u.id, ""))
-    return Row((u.id, title, u.state, str(len(u.attempts)), *figures), tone=tones.get(u.state, ""))
+    who = (", ".join(dict.fromkeys(by(a) for a in u.attempts)),) if mixed else ()
+    return Row((u.id, title, *who, u.state, str(len(u.attempts)), *figures), tone=tones.get(u.state, ""))
 
 
 def set_aside(report: Report) -> Section:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
+import shutil
+import stat
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
 
 import msgspec
@@ -46,17 +49,37 @@ class Step:
 
 
 def read_list(path: Path) -> Written:
-    """Nothing where there is no list. Raises BadInput for one that cannot be read."""
+    """Nothing where there is no list. Raises BadInput for one that cannot be read, or that names what lies elsewhere:
+    in a repository anybody may have written it."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Written)
+        written = msgspec.json.decode(path.read_bytes(), type=Written)
     except FileNotFoundError:
         return Written()
     except (OSError, msgspec.MsgspecError) as problem:
-        raise BadInput(
-            f"The list of what was installed cannot be read: {problem}.",
-            where=str(path),
-            hint="Remove that file; then what is installed counts as yours, and --force takes its place.",
-        ) from problem
+        raise _bad_list(path, str(problem)) from problem
+    for name in (*written.files, *([written.server] if written.server else [])):
+        if "\0" in name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise _bad_list(path, f"it names {name!r}, which is no place of ours")
+    return written
+
+
+def _bad_list(path: Path, why: str) -> BadInput:
+    return BadInput(
+        f"The list of what was installed cannot be read: {why}.",
+        where=str(path),
+        hint="Remove that file; then what is installed counts as yours, and --force takes its place.",
+    )
+
+
+def must_lie_inside(base: Path, paths: list[str]) -> None:
+    """BadInput where a link in the repository `base` leads one of them out of it: anybody may have put it there."""
+    for path in paths:
+        if not (base / path).resolve().is_relative_to(base.resolve()):
+            raise BadInput(
+                f"{base / path} leads out of the repository, to {(base / path).resolve()}: nothing was done.",
+                where=path,
+                hint="Remove that link if it is not meant to be there.",
+            )
 
 
 def digest(data: bytes) -> str:
@@ -118,18 +141,26 @@ def _set_aside(path: Path) -> str:
     number = 1
     while (other := path.with_name(f"{path.name}.bak{number if number > 1 else ''}")).exists():
         number += 1
-    other.write_bytes(path.read_bytes())
+    shutil.copy2(path, other)  # who may read it stays as it was
     return str(other)
 
 
 def write(path: Path, data: bytes) -> None:
-    """Whole or not at all; through a link to what it leads to."""
+    """Whole or not at all; through a link to what it leads to. Who may read it stays as it was: settings hold keys."""
     path = path.resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
         beside = path.with_name(f".{path.name}.{os.getpid()}")
-        beside.write_bytes(data)
-        beside.replace(path)
+        beside.unlink(missing_ok=True)
+        try:
+            beside.touch(0o666 if mode is None else 0o600, exist_ok=False)
+            beside.write_bytes(data)
+            if mode is not None:
+                beside.chmod(mode)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as problem:
         raise UserError(
             f"{path} cannot be written: {problem.strerror}.", where=str(path), hint="Make it writable, and try again."
@@ -160,10 +191,15 @@ def with_server(
         raise BadInput("A server named ropeteam is there already, and starts something else.")
     if servers.form == "toml":
         lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in entry.items())
-        return f"{text.rstrip() + chr(10) * 2 if text and text.strip() else ''}[{servers.key}.ropeteam]\n{lines}"
-    settings = json.loads(text) if text and text.strip() else {}
+        added = f"{text.rstrip() + chr(10) * 2 if text and text.strip() else ''}[{servers.key}.ropeteam]\n{lines}"
+        try:
+            tomllib.loads(added)
+        except tomllib.TOMLDecodeError as problem:  # its servers stand in a table between braces: none can follow
+            raise BadInput("A server cannot be added at its end, so it is left alone.") from problem
+        return added
+    settings = _json(text) if text and text.strip() else {}
     settings.setdefault(servers.key, {})["ropeteam"] = entry
-    return json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
+    return _written(settings)
 
 
 def without_server(text: str | None, servers: Servers, entry: dict[str, Any]) -> str | None:
@@ -173,17 +209,43 @@ def without_server(text: str | None, servers: Servers, entry: dict[str, Any]) ->
     if servers.form == "toml":
         added = with_server("", servers, entry) or ""
         return text.replace(added, "", 1).rstrip() + "\n" if added in text else None
-    settings = json.loads(text)
+    settings = _json(text)
     del settings[servers.key]["ropeteam"]
     if not settings[servers.key]:
         del settings[servers.key]
-    return json.dumps(settings, indent=2, ensure_ascii=False) + "\n" if settings else ""
+    return _written(settings) if settings else ""
+
+
+def _written(settings: dict[str, Any]) -> str:
+    text = json.dumps(settings, indent=2, ensure_ascii=False)
+    whole = text.isascii() or text.encode("utf-8", "replace").decode() == text
+    return (text if whole else json.dumps(settings, indent=2)) + "\n"  # half of a surrogate pair needs its escape
+
+
+def _json(text: str) -> Any:
+    """ValueError also for what would not come out of it again as it went in."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise ValueError("a name stands in it twice")
+        return found
+
+    def number(word: str) -> float:
+        if not math.isfinite(value := float(word)):
+            raise ValueError(f"{word} is no number of JSON")
+        return value
+
+    try:
+        return json.loads(text, object_pairs_hook=once, parse_float=number, parse_constant=number)
+    except RecursionError as problem:
+        raise ValueError("it is nested too deeply") from problem
 
 
 def _servers(text: str | None, servers: Servers) -> dict[str, Any]:
     try:
-        found = (tomllib.loads if servers.form == "toml" else json.loads)(text) if text and text.strip() else {}
-    except ValueError as problem:
+        found = (tomllib.loads if servers.form == "toml" else _json)(text) if text and text.strip() else {}
+    except (ValueError, RecursionError) as problem:
         raise BadInput(f"It cannot be read ({problem}), so it is left alone.") from problem
     known = found.get(servers.key, {}) if isinstance(found, dict) else None
     if not isinstance(known, dict):

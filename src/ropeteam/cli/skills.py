@@ -62,12 +62,17 @@ def install_skill(
     base = options.open_repository(repo).repo.top if project else Path.home()
     listed = base / (place.skills_project if project else place.skills_user) / "2-code" / skill_files.LIST_NAME
     before = skill_files.read_list(listed)
-    if remove:
-        steps = skill_files.to_remove(base, before)
-        server = _server_out(base, place, before)
-    else:
+
+    def looked() -> tuple[list[Step], Server]:
+        if remove:
+            return skill_files.to_remove(base, before), _server_out(base, place, before)
         steps = skill_files.to_install(base, skill_places.files(agent, project=project), before)
-        server = _server_in(base, place, before, project=project, wanted=not no_mcp)
+        return steps, _server_in(base, place, before, project=project, wanted=not no_mcp)
+
+    steps, server = looked()
+    if project:
+        paths = [str(listed.relative_to(base)), *(step.path for step in steps), server.path]
+        skill_files.must_lie_inside(base, paths)
     _show(base, steps, server, as_json=as_json)
     foreign = [step.path for step in steps if step.kind == "yours"]
     if foreign and not force:
@@ -81,9 +86,15 @@ def install_skill(
     if dry_run or (not work and server.text is None):
         return _end(place, nothing=not dry_run, remove=remove, as_json=as_json)
     _ask(yes=yes, as_json=as_json)
+    if looked() != (steps, server):  # an agent writes its settings itself, and the question may have stood for long
+        raise UserError("Something of this was changed in the meantime: nothing was done.", hint="Try again.")
     copies = skill_files.carry_out(base, steps)
+    written = _written(steps, before, server, remove=remove)
+    if not remove:  # first, so that one who is killed in between has named no server that --remove does not know
+        _write_list(base, listed, written)
     _write_server(base, server)
-    _write_list(base, listed, _written(steps, before, server, remove=remove))
+    if remove:
+        _write_list(base, listed, written)
     for copy in copies:
         print(f"kept: {escaped(copy)}", file=sys.stderr)
     return _end(place, nothing=False, remove=remove, as_json=as_json)
@@ -164,6 +175,8 @@ def _write_server(base: Path, server: Server) -> None:
         return
     if server.text.strip():
         write(base / server.path, server.text.encode())
+    elif (base / server.path).is_symlink():
+        write(base / server.path, b"")  # the link is the user's
     else:
         (base / server.path).unlink()
 

@@ -10,11 +10,11 @@ AgentState = Literal["usable", "log_in", "broken", "missing", "not_set_up"]
 
 
 class AgentAbilities(Value, frozen=True, kw_only=True, omit_defaults=False):
-    """report: how it reports: in the structured form it is asked for, in a file that it writes, or in its text.
-    usage: what it tells of tokens and money. forks: it can go on from a copy of another attempt's conversation.
-    forks_confined: it can in the sandbox. stops_at: limits that it stops at by itself. thinks: it can be given an
-    MCP server to think with. resumes: it can go on with a conversation that ended. hosted: nothing is started: its
-    tasks are offered, and whoever asks for one does it. note: a sentence."""
+    """report: how it reports: in the structured form it is asked for, in a file that it writes, or in its text. usage:
+    what it tells of tokens and money. forks: it can go on from a copy of another attempt's conversation.
+    forks_confined: it can in the sandbox. stops_at: limits that it stops at by itself. thinks: it can be given an MCP
+    server to think with. hosted: nothing is started: its tasks are offered, and whoever asks for one does it. note: a
+    sentence."""
 
     report: Literal["structured", "file", "text"] = "file"
     usage: Literal["cost", "tokens", "some", "none"] = "none"
@@ -22,7 +22,6 @@ class AgentAbilities(Value, frozen=True, kw_only=True, omit_defaults=False):
     forks_confined: bool = False
     stops_at: tuple[Literal["money", "turns"], ...] = ()
     thinks: bool = False
-    resumes: bool = False
     hosted: bool = False
     note: str = ""
 

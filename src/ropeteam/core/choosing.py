@@ -86,6 +86,12 @@ def in_place(state: RunState, a: AttemptState, next_step: Aftermath) -> tuple[Ru
     told = replace(state, used_up=used_up)
     other = _substitute(told)
     if not other:
-        return state, next_step, ""
+        return state, replace(next_step, not_before=_first_back(state, a, next_step)), ""
     sentence = f" {read(other).agent} goes on in its place (agent.instead)."
     return told, replace(next_step, action="retry", counted=False, not_before=0.0), sentence
+
+
+def _first_back(state: RunState, a: AttemptState, next_step: Aftermath) -> float:
+    """When the first of them can go on again, as far as that was said; 0 where it was not."""
+    said = [x.result.retry_at or 0.0 for x in state.attempts if x.agent in state.used_up]
+    return min((at for at in (*said, next_step.not_before) if at > a.ended_at), default=0.0)

@@ -22,7 +22,13 @@ _SECRET: Final = re.compile(
     )$ | (?:^|/)(?:\.ssh|\.aws|\.gnupg|\.azure|\.kube|\.docker|secrets?)/""",
     re.VERBOSE | re.IGNORECASE,
 )
-_SECRET_TEXT: Final = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")
+_SECRET_TEXT: Final = re.compile(
+    r"""-----BEGIN\ (?:[A-Z0-9]+\ )*PRIVATE\ KEY(?:\ BLOCK)?-----
+    | (?<![\w-])(?: sk-(?:ant-|proj-|or-)?[A-Za-z0-9_-]{24,} | [rs]k_live_[A-Za-z0-9]{16,} | gh[pousr]_[A-Za-z0-9]{36}
+      | github_pat_\w{22,} | glpat-[\w-]{20,} | (?:AKIA|ASIA)[0-9A-Z]{16}(?!\w) | AIza[\w-]{35} | xox[abeprs]-[\w-]{10,}
+      | hf_[A-Za-z0-9]{30,} | npm_[A-Za-z0-9]{36} )""",
+    re.VERBOSE,
+)
 _MADE: Final = re.compile(
     r"""(?:^|/)(?:node_modules|bower_components|vendor|third[-_]?party|dist|build|out|target|coverage|\.next|\.nuxt
       |__snapshots__|__generated__|generated|site-packages|\.yarn|Pods|public/build|storybook-static)/
@@ -44,8 +50,8 @@ def is_secret(path: str) -> bool:
 
 
 def holds_secret(text: str) -> bool:
-    """A private key stands in it."""
-    return _SECRET_TEXT.search(text) is not None
+    """A private key stands in it, or what has the form of a well-known provider's key with a digit in it."""
+    return any(found[0].startswith("-") or re.search(r"\d", found[0]) for found in _SECRET_TEXT.finditer(text))
 
 
 def is_made(path: str) -> bool:

@@ -25,6 +25,7 @@ from ropeteam.core.model import (
 )
 from ropeteam.core.paths import is_cache
 from ropeteam.core.progress import ALONE, pieces
+from ropeteam.core.settings import Settings
 from ropeteam.core.state import AttemptState, RunState
 from ropeteam.core.timing import Actual, actual, time_scale
 
@@ -39,7 +40,7 @@ class Tokens(Value, frozen=True, kw_only=True, omit_defaults=False):
 
 class AttemptLine(Value, frozen=True, kw_only=True, omit_defaults=False):
     """tokens, cost_usd: null where nobody said what it used (host mode). fork: the attempt whose conversation it went
-    on from; null where it began one of its own."""
+    on from; null where it began one of its own. model: that the settings name for it; null: its agent's own choice."""
 
     id: str
     agent: str
@@ -49,6 +50,7 @@ class AttemptLine(Value, frozen=True, kw_only=True, omit_defaults=False):
     cost_usd: float | None
     ref: str
     fork: str | None = None
+    model: str | None = None
 
     @property
     def used(self) -> int | None:
@@ -302,7 +304,7 @@ def _units(state: RunState, scale: float) -> tuple[UnitLine, ...]:
             UnitLine(
                 id=name,
                 state=_unit_state(state, tries),
-                attempts=tuple(_attempt(a, scale) for a in tries),
+                attempts=tuple(_attempt(a, state.begun.settings, scale) for a in tries),
                 title=(unit.title or unit.goal) if unit else "",
                 batch=unit.batch if unit else None,
                 needs=unit.needs if unit else (),
@@ -333,7 +335,8 @@ def _unit_state(state: RunState, attempts: list[AttemptState]) -> UnitState:
     return "failed" if state.outcome is not None else "pending"
 
 
-def _attempt(a: AttemptState, scale: float) -> AttemptLine:
+def _attempt(a: AttemptState, settings: Settings, scale: float) -> AttemptLine:
+    own = settings.agents.get(a.agent)
     return AttemptLine(
         id=a.id,
         agent=a.agent,
@@ -343,6 +346,7 @@ def _attempt(a: AttemptState, scale: float) -> AttemptLine:
         cost_usd=None if a.costless else round(a.usage.cost_usd, 4),
         ref=a.result.ref,
         fork=a.fork or None,
+        model=a.model or (own.model if own else None) or None,
     )
 
 

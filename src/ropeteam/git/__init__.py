@@ -39,7 +39,7 @@ from ropeteam.git.repository import (
 )
 from ropeteam.git.resolving import matching
 from ropeteam.git.snapshots import Snapshot, snapshot
-from ropeteam.git.standins import bring_back, take_away
+from ropeteam.git.standins import bring_back, is_displaced, take_away
 from ropeteam.git.store import Store, changes, keep, open_store
 from ropeteam.git.trees import Tree, content, create_tree, erase, open_tree, remove_tree
 
@@ -77,6 +77,7 @@ __all__ = [
     "fingerprint",
     "head",
     "holding",
+    "is_displaced",
     "is_tracked",
     "keep",
     "land",

@@ -33,6 +33,7 @@ def take_away(tree: Tree) -> None:
             tree.path.rename(aside)
         tree.path.parent.mkdir(parents=True, exist_ok=True)
         beside = tree.path.with_name(f".{tree.path.name}.note")
+        beside.unlink(missing_ok=True)  # of one that was killed here: nobody may write it
         beside.write_bytes(_FIRST + _MORE % os.fsencode(aside if aside.exists() else "the folders of its overlay"))
         beside.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
         beside.rename(tree.path)
@@ -42,19 +43,31 @@ def take_away(tree: Tree) -> None:
         ) from error
 
 
-def bring_back(tree: Tree) -> None:
-    """The tree as it was before `take_away`. Again is fine; nothing for one that was not taken away, and where somebody
-    has put something else in its place."""
+def bring_back(tree: Tree) -> bool:
+    """The tree as it was before `take_away`. Again is fine; nothing for one that was not taken away. False: somebody
+    has put something else in its place, which is left there."""
     aside = _aside(tree)
     if _stands_in(tree.path):
         tree.path.unlink()
     elif os.path.lexists(tree.path):
-        return
+        return not is_displaced(tree)
     if tree.noted("overlay"):
         tree.path.mkdir()
         show(tree)
     elif aside.exists():
         aside.rename(tree.path)
+    return True
+
+
+def is_displaced(tree: Tree) -> bool:
+    """Something else than ours stands where the tree was taken away."""
+    if not os.path.lexists(tree.path) or _stands_in(tree.path):
+        return False
+    if not tree.noted("overlay"):
+        return _aside(tree).exists()
+    if mounts.is_mounted(tree.path):
+        return False
+    return not tree.path.is_dir() or any(tree.path.iterdir())  # empty: not mounted yet, after a reboot
 
 
 def _aside(tree: Tree) -> Path:

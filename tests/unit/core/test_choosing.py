@@ -81,7 +81,8 @@ def alone(*instead: str) -> World:
 
 def test_another_goes_on_when_a_quota_is_used_up_and_nothing_is_counted() -> None:
     w = alone("codex", "gemini:flash").begin().baseline()
-    w.fail("rate", retry_at=w.now + 10_000)
+    back = w.now + 10_000
+    w.fail("rate", retry_at=back)
     assert w.triggers() == [("quota_exhausted", "retry")]
     assert "codex goes on in its place" in w.state.triggers[0].evidence
     c = w.find(ev.RunAgent)
@@ -92,6 +93,7 @@ def test_another_goes_on_when_a_quota_is_used_up_and_nothing_is_counted() -> Non
     assert not any(a.counted for a in w.state.attempts)
     w.begin().fail("auth")
     assert w.state.phase == "parked"  # nobody is left
+    assert w.state.resume_at == back, "the first who can go on again, not the last who was asked"
     w.resume()
     assert w.find(ev.RunAgent).agent == ""  # the user says that it can go on now
 

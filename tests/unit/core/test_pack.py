@@ -280,6 +280,13 @@ def test_a_file_is_whole_where_it_can_be_else_an_outline_else_its_start() -> Non
     assert chosen(wants, {"a.py": Content(text=key)}, 4000, length) == []
 
 
+@pytest.mark.parametrize("key", ["sk-" + "ant-api03-" + "aB3" * 12, "gh" + "p_" + "a1" * 18, "AK" + "IA" + "A1" * 8])
+def test_what_has_the_form_of_a_key_is_not_sent_to_a_provider(key: str) -> None:
+    assert pack_paths.holds_secret(f'KEY = "{key}"\n')
+    for harmless in ("sk-loading-spinner-of-the-whole-page", "task-1234567890123456789012345", "AKIAS", "ghp_x"):
+        assert not pack_paths.holds_secret(f'x = "{harmless}"\n')
+
+
 # ---- what is not shown
 
 

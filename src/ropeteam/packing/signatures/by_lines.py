@@ -48,6 +48,7 @@ _ANY: Final = re.compile(
     rb"(?:class|interface|enum|trait|struct|type|function\*?|func|def|module|record)\s+[\w(][^\n]*)",
     re.MULTILINE,
 )
+_VALUE: Final = re.compile(rb"^([^(\n]*?)\s*=\s*(?:b|r|@|\$)?[\"'].*$")  # the text that a constant holds may be a key
 DEEPEST: Final = 2
 
 
@@ -70,4 +71,4 @@ def _matching(pattern: re.Pattern[bytes], content: bytes) -> Iterator[Signature]
         at = each.start()
         depth = len(each[1].expandtabs(4)) // len(step)
         if depth < DEEPEST:
-            yield signature(line, each[2].decode("utf-8", "replace").rstrip(" \t\r{}("), depth)
+            yield signature(line, _VALUE.sub(rb"\1", each[2]).decode("utf-8", "replace").rstrip(" \t\r{}("), depth)
