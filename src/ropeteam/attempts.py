@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from functools import cache, partial
 from pathlib import Path
@@ -127,7 +128,7 @@ class Attempts:
         tree = await make_tree(c, command, folder, lambda: self._stopped(command))
         self._stop_here(command)
         try:
-            task, spec, fork = await asyncio.to_thread(self._ready, command, folder, tree, state)
+            task, launch, spec, fork = await asyncio.to_thread(self._ready, command, folder, tree, state)
             emit(
                 ev.AttemptStarted(
                     attempt=command.attempt,
@@ -146,6 +147,11 @@ class Attempts:
         except BaseException:
             await self._done_with(command.attempt)
             raise
+        if problem := _not_there(launch.argv[0], spec.env, tree.path):
+            await self._done_with(command.attempt)
+            return ev.AttemptFailed(
+                attempt=command.attempt, outcome="auth", result=AttemptResult(log=str(folder), evidence=problem)
+            )
         # Once begun it is brought to its end: a resume finds it by its folder.
         try:
             child = await to_the_end(asyncio.to_thread(process.launch, spec))
@@ -156,8 +162,8 @@ class Attempts:
 
     def _ready(
         self, command: ev.RunAgent, folder: Path, tree: git.Tree, state: RunState
-    ) -> tuple[Task, process.Spec, str]:
-        """Its task, how it is started, and the attempt whose conversation it goes on from."""
+    ) -> tuple[Task, Launch, process.Spec, str]:
+        """Its task, how it is started, in its surroundings too, and the attempt whose conversation it goes on from."""
         c, agent, fork = self._c, self._c.agent_of(command), command.fork
         task = task_of(c, command, folder, tree.path, state, fork=fork)
         launch = agent.build(task)
@@ -166,7 +172,7 @@ class Attempts:
             fork = ""
             task = task_of(c, command, folder, tree.path, state)
             launch = agent.build(task)
-        return task, spec_of(c, launch, task, folder, tree.path), fork
+        return task, launch, spec_of(c, launch, task, folder, tree.path), fork
 
     def _not_to_go_on_from(
         self, command: ev.RunAgent, fork: Fork, launch: Launch, folder: Path, state: RunState
@@ -430,6 +436,14 @@ class Attempts:
             return tuple(git.compare_fingerprint(self._c.repo, before)[:20])
         except (RopeteamError, OSError) as problem:  # a look that fails must not cost the attempt
             return (f"It could not be looked at: {problem}",)
+
+
+def _not_there(program: str, env: Mapping[str, str], tree: Path) -> str:
+    """A sentence where an agent's program cannot be started: it may have been there when the run was begun."""
+    beside = "/" in program and not program.startswith("/")
+    if shutil.which(str(tree / program) if beside else program, path=env.get("PATH", "")):
+        return ""
+    return f"Its program {program} cannot be started: it is not there, or may not be executed."
 
 
 def _sweep(tree: git.Tree, folder: Path) -> None:

@@ -58,3 +58,21 @@ def test_consent_shows_who_does_what_with_which_model_and_whom_no_sandbox_confin
     assert "goes on when another's quota is used up (loud)" in seen
     assert seen.count("claude could not go on for another agent (agent.instead)") == 1
     assert "There can be none around them: your host starts them" in seen
+
+
+def test_a_program_that_is_gone_at_a_resume_parks_the_run_and_is_no_failed_try(world: World) -> None:
+    program = world.folder / "agent.py"
+    program.write_text(f"#!{sys.executable}\n{REFUSED}\n")
+    program.chmod(0o755)
+    args = ("--agent", "command", "--set", f'agent.command.argv=["{program}"]', "--mode", "single")
+    assert world.run("run", "times", *args, "--yes", "--json").code == 4
+    program.unlink()
+    done = world.run("resume", "--json")
+    assert (done.code, done.json["state"]) == (4, "parked")
+    last = done.json["triggers"][-1]
+    assert (last["id"], last["action"]) == ("agent_not_usable", "park")
+    assert f"{program} cannot be started" in last["evidence"]
+    program.write_text(f"#!{sys.executable}\nopen('times.py', 'w').write('def times(a, b):\\n    return a * b\\n')\n")
+    program.chmod(0o755)
+    done = world.run("resume", "--json")
+    assert (done.code, done.json["outcome"]) == (0, "delivered_single"), done.err
