@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent_worlds import World, fingerprint, make
 from cases import Case
 from rigs import Rig
-from worlds import World, fingerprint, make
 
 from ropeteam import process, sandbox
 from ropeteam.core.settings import Limits

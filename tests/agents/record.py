@@ -13,11 +13,11 @@ import tempfile
 from pathlib import Path
 
 import recordings
+from agent_worlds import a_folder
 from all_rigs import RIGS
 from cases import CASES
 from playing import play
 from rigs import Rig
-from worlds import a_folder
 
 from agent_expectations import left_out
 from ropeteam.testing.model_server import ModelServer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from agent_worlds import World
 from rigs import Rig
-from worlds import World
 
 from ropeteam import sandbox
 from ropeteam.ports import Exit, Finish, Said, Task

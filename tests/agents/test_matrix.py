@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from agent_worlds import NOT_FOR_AGENTS, a_folder
 from all_rigs import RIGS
 from cases import CASES, ENVIRONMENT
 from playing import GRACE_SECONDS, Played, play
-from worlds import NOT_FOR_AGENTS, a_folder
 
 from agent_expectations import check, expected, has, left_out
 from ropeteam.testing.model_server import ModelServer

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from agent_worlds import PLACE, World, make
 from all_rigs import RIGS
 from cases import CASES
 from playing import a_task
-from worlds import PLACE, World, make
 
 from ropeteam import process, sandbox
 from ropeteam.agents.codex import CodexAgent

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from agent_worlds import PLACE, World, make
 from all_rigs import RIGS
 from cases import Case
 from playing import a_task
 from starting import run
-from worlds import PLACE, World, make
 
 from ropeteam.ports import Task
 from ropeteam.testing.model_server import ModelServer, Turn, WriteFile

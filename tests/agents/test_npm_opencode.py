@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from agent_worlds import PLACE, World, make
 from all_rigs import RIGS
 from cases import Case
 from playing import a_task
 from starting import run
-from worlds import PLACE, World, make
 
 from ropeteam.core.settings import Plan
 from ropeteam.ports import Fork, Task
