@@ -231,7 +231,7 @@ async def converse(order: Order, prompt: str, talker: process.Talker, printer: P
         with suppress(Exception):
             await connection.close()
     if ending is None and order.kind == "plan":
-        keep_plan(order, narrator.last_text)
+        keep_plan(order, narrator.last_text if narrator.last_text.strip() else narrator.before)
     return ending
 
 

@@ -64,12 +64,14 @@ _STOPS: Final[dict[str, tuple[Literal["context", "turns", "crashed"], str]]] = {
 class Narrator:
     """Takes in the `session/update` notifications of one turn, in order, and says what is worth a line.
 
-    last_text: its last message, whole. worked: whether it called a tool. broken: codex-acp says that the turn failed;
+    last_text: its last message, whole; empty when a tool was called after it. before: the last one that had words before
+    that. worked: whether it called a tool. broken: codex-acp says that the turn failed;
     it tells the error as a message and ends the turn in peace.
     """
 
     def __init__(self) -> None:
         self.last_text = ""
+        self.before = ""
         self.worked = False
         self.broken = False
         self._message: object = None
@@ -139,6 +141,7 @@ class Narrator:
     def _begin(self) -> Sequence[Line]:
         """What comes now is a message of its own."""
         lines = self._flush()
+        self.before = self.last_text if self.last_text.strip() else self.before
         self.last_text, self._shown = "", 0
         return lines
 
