@@ -64,9 +64,9 @@ _STOPS: Final[dict[str, tuple[Literal["context", "turns", "crashed"], str]]] = {
 class Narrator:
     """Takes in the `session/update` notifications of one turn, in order, and says what is worth a line.
 
-    last_text: its last message, whole; empty when a tool was called after it. before: the last one that had words before
-    that. worked: whether it called a tool. broken: codex-acp says that the turn failed;
-    it tells the error as a message and ends the turn in peace.
+    last_text: its last message, whole; empty when a tool was called after it. before: the last one with words before
+    that. worked: whether it called a tool. broken: codex-acp says that the turn failed; it tells the error as a
+    message and ends the turn in peace.
     """
 
     def __init__(self) -> None:
