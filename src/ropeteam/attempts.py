@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from functools import cache, partial
 from pathlib import Path
@@ -51,6 +50,7 @@ from ropeteam.preparing import (
     make_tree,
     note,
     problems_of,
+    program_at,
     spec_of,
     task_of,
     unit_of,
@@ -147,11 +147,14 @@ class Attempts:
         except BaseException:
             await self._done_with(command.attempt)
             raise
-        if problem := _not_there(launch.argv[0], spec.env, tree.path):
-            await self._done_with(command.attempt)
-            return ev.AttemptFailed(
-                attempt=command.attempt, outcome="auth", result=AttemptResult(log=str(folder), evidence=problem)
-            )
+        program = launch.argv[0]
+        if (
+            program_at(program, tree.path, spec.env.get("PATH", "")) is None
+        ):  # it may have been there when the run began
+            told = tuple(await self._done_with(command.attempt))
+            evidence = f"Its program {program} cannot be started: it is not there, or may not be executed."
+            result = AttemptResult(log=str(folder), evidence=evidence, notices=told)
+            return ev.AttemptFailed(attempt=command.attempt, outcome="auth", result=result)
         # Once begun it is brought to its end: a resume finds it by its folder.
         try:
             child = await to_the_end(asyncio.to_thread(process.launch, spec))
@@ -436,14 +439,6 @@ class Attempts:
             return tuple(git.compare_fingerprint(self._c.repo, before)[:20])
         except (RopeteamError, OSError) as problem:  # a look that fails must not cost the attempt
             return (f"It could not be looked at: {problem}",)
-
-
-def _not_there(program: str, env: Mapping[str, str], tree: Path) -> str:
-    """A sentence where an agent's program cannot be started: it may have been there when the run was begun."""
-    beside = "/" in program and not program.startswith("/")
-    if shutil.which(str(tree / program) if beside else program, path=env.get("PATH", "")):
-        return ""
-    return f"Its program {program} cannot be started: it is not there, or may not be executed."
 
 
 def _sweep(tree: git.Tree, folder: Path) -> None:

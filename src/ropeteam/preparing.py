@@ -227,6 +227,13 @@ def unit_of(c: RunContext, command: ev.RunAgent, task: Task, state: RunState) ->
     )
 
 
+def program_at(name: str, tree: Path, path: str) -> str | None:
+    """The program that would be started by that name in a work tree: on `path` (PATH), by its absolute path, or in
+    the tree. None where there is none that may be executed."""
+    beside = "/" in name and not name.startswith("/")
+    return shutil.which(str(tree / name) if beside else name, path=path)
+
+
 def thinking_with(c: RunContext, agent: Agent, tree: Path) -> tuple[tuple[str, ...], str]:
     """The command of the MCP server that a planning agent thinks with, and why there is none, a sentence for the
     report. Never downloaded: it is there or it is not."""
@@ -236,8 +243,7 @@ def thinking_with(c: RunContext, agent: Agent, tree: Path) -> tuple[tuple[str, .
     if not agent.attaches:
         return (), f"It planned without a tool to think with: the agent {agent.name} takes no MCP server."
     name = argv[0]
-    beside = "/" in name and not name.startswith("/")
-    found = shutil.which(str(tree / name) if beside else name, path=c.env.get("PATH", ""))
+    found = program_at(name, tree, c.env.get("PATH", ""))
     if found is None:
         get = "`npm install -g @modelcontextprotocol/server-sequential-thinking` installs it"
         return (), f"It planned without the sequential-thinking server: {name!r} was not found. {get}."
