@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +10,7 @@ import msgspec
 
 from ropeteam.agents import endings, refusals, reports
 from ropeteam.agents import gemini_events as events
+from ropeteam.agents.unattended import not_allowed, notices
 from ropeteam.core.model import AgentReport, Outcome, Usage
 from ropeteam.ports import Exit, Finish, Said, Task
 
@@ -221,23 +221,14 @@ class GeminiConversation:
         return f"Its output cannot be read: {self._garbled}." if self._garbled else ""
 
     def _notices(self, outcome: Outcome, problem: str, *, missing: bool) -> tuple[str, ...]:
-        """What decides nothing and people should know all the same."""
-        found = []
-        if self._denials and outcome != "denied":
-            found.append(f"{self._not_allowed().capitalize()}.")
-        if missing:
-            found.append("It left no report of what it did.")
-        if problem and outcome != "corrupted":
-            found.append(problem)
-        if self._garbled and outcome != "corrupted":
-            found.append(f"A line of its output cannot be read: {self._garbled}.")
+        tools = list(self._denials.values())
+        found = notices(outcome, refused=tools, missing=missing, problem=problem, garbled=self._garbled)
         if self._result is None and self._began:
-            found.append("How many tokens it used is not known: it ended without saying so.")
-        return tuple(found)
+            found = (*found, "How many tokens it used is not known: it ended without saying so.")
+        return found
 
     def _not_allowed(self) -> str:
-        tools = ", ".join(f"{tool} {count}x" for tool, count in sorted(Counter(self._denials.values()).items()))
-        return f"it was not allowed {len(self._denials)} things it tried ({tools})"
+        return not_allowed(list(self._denials.values()))
 
     # ---- figures
 

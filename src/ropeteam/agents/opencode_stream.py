@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +11,7 @@ import msgspec
 
 from ropeteam.agents import endings, refusals, reports
 from ropeteam.agents import opencode_events as events
+from ropeteam.agents.unattended import not_allowed, notices
 from ropeteam.core.model import AgentReport, Outcome, Usage
 from ropeteam.ports import Exit, Finish, Said, Task
 
@@ -92,7 +92,7 @@ class OpencodeConversation:
             session=self._session,
             model=self._task.settings.model or "",
             evidence=evidence,
-            notices=self._notices(outcome, problem, missing=missing),
+            notices=notices(outcome, refused=self._denials, missing=missing, problem=problem, garbled=self._garbled),
             retry_at=self._retry_at(now) if outcome in ("rate", "overload") else None,
             unforked=self._task.fork is not None and not self._session and not exit.stopped and exit.code == 1,
         )
@@ -202,7 +202,7 @@ class OpencodeConversation:
         if self._task.turns is not None and self._steps > self._task.turns:
             return "turns", f"It reached its limit of turns ({self._so_far()})."
         done = f"Done in {exit.seconds:.0f} s ({self._so_far()})"
-        return ("denied", f"{done}; {self._not_allowed()}.") if self._denials else ("ok", f"{done}.")
+        return ("denied", f"{done}; {not_allowed(self._denials)}.") if self._denials else ("ok", f"{done}.")
 
     def _fault(self, fault: events.Fault) -> tuple[Outcome, str]:
         data = fault.data
@@ -232,23 +232,6 @@ class OpencodeConversation:
         if self._foreign:
             return f"It went on as another conversation: {self._foreign} instead of {self._session}."
         return f"Its output cannot be read: {self._garbled}." if self._garbled else ""
-
-    def _notices(self, outcome: Outcome, problem: str, *, missing: bool) -> tuple[str, ...]:
-        """What decides nothing and people should know all the same."""
-        found = []
-        if self._denials and outcome != "denied":
-            found.append(f"{self._not_allowed().capitalize()}.")
-        if missing:
-            found.append("It left no report of what it did.")
-        if problem and outcome != "corrupted":
-            found.append(problem)
-        if self._garbled and outcome != "corrupted":
-            found.append(f"A line of its output cannot be read: {self._garbled}.")
-        return tuple(found)
-
-    def _not_allowed(self) -> str:
-        tools = ", ".join(f"{tool} {count}x" for tool, count in sorted(Counter(self._denials).items()))
-        return f"it was not allowed {len(self._denials)} things it tried ({tools})"
 
     def _retry_at(self, now: float) -> float | None:
         """From the header of the last refused answer, else from its words."""

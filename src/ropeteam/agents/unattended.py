@@ -1,8 +1,12 @@
-"""The system prompt of agents that take one of ours in place of their own."""
+"""Agents that take a system prompt of ours in place of their own, and what is told of their attempts alike."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
+
+from ropeteam.core.model import Outcome
 
 SYSTEM: Final = """\
 You are a coding agent that works unattended in a git work tree: nobody watches, and nobody can answer a question.
@@ -18,3 +22,24 @@ You are a coding agent that works unattended in a git work tree: nobody watches,
 - Say little. Your last message is short: what you did, and what is left undone.
 """
 """How to work where nobody watches. What is asked of the work itself the shared prompt says, which comes behind it."""
+
+
+def not_allowed(tools: Sequence[str]) -> str:
+    """What it was refused, as part of a sentence. tools: one name for each refusal."""
+    named = ", ".join(f"{tool} {count}x" for tool, count in sorted(Counter(tools).items()))
+    return f"it was not allowed {len(tools)} things it tried ({named})"
+
+
+def notices(outcome: Outcome, *, refused: Sequence[str], missing: bool, problem: str, garbled: str) -> tuple[str, ...]:
+    """What decides nothing and people should know all the same. refused: as in `not_allowed`; missing: it left no
+    report; problem: with its report; garbled: what is wrong with a line of its output."""
+    found = []
+    if refused and outcome != "denied":
+        found.append(f"{not_allowed(refused).capitalize()}.")
+    if missing:
+        found.append("It left no report of what it did.")
+    if problem and outcome != "corrupted":
+        found.append(problem)
+    if garbled and outcome != "corrupted":
+        found.append(f"A line of its output cannot be read: {garbled}.")
+    return tuple(found)
