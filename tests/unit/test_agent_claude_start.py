@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from given_task import a_task
 
 from ropeteam.agents import claude
 from ropeteam.agents.claude import ClaudeAgent
@@ -15,28 +16,6 @@ from ropeteam.agents.report_schema import report_schema
 from ropeteam.core.model import AgentReport
 from ropeteam.core.plan_document import PlanDocument, UnitDocument
 from ropeteam.core.settings import AgentSettings
-from ropeteam.ports import Task
-
-
-def a_task(**changes: object) -> Task:
-    io = Path("/attempt/io")
-    task = Task(
-        run="20260101-000000-x-0000",
-        unit="single",
-        attempt=1,
-        kind="single",
-        goal="Do it",
-        feature="x",
-        tree=Path("/attempt/tree"),
-        folder=io,
-        shared_prompt="shared",
-        own_prompt="own",
-        prompt_file=io / "prompt.md",
-        report_file=io / "report.json",
-        slot=0,
-        deadline=0.0,
-    )
-    return msgspec.structs.replace(task, **changes)
 
 
 def option(argv: tuple[str, ...], name: str) -> str | None:

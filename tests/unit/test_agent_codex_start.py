@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import given_task
 import msgspec
 import pytest
 
@@ -22,24 +23,7 @@ SESSION = "019b796d-d600-7000-8000-000000000001"
 
 
 def a_task(**changes: object) -> Task:
-    io = Path("/attempt/io")
-    task = Task(
-        run="20260101-000000-x-0000",
-        unit="single",
-        attempt=1,
-        kind="single",
-        goal="Do it",
-        feature="x",
-        tree=Path("/attempt/tree"),
-        folder=io,
-        shared_prompt="shared ",
-        own_prompt="own",
-        prompt_file=io / "prompt.md",
-        report_file=io / "report.json",
-        slot=0,
-        deadline=0.0,
-    )
-    return msgspec.structs.replace(task, **changes)
+    return given_task.a_task(**{"shared_prompt": "shared ", **changes})
 
 
 def build(env: dict[str, str] = HOME, **changes: object) -> Launch:

@@ -7,39 +7,18 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from given_task import a_task
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ropeteam.agents import gemini
 from ropeteam.agents.gemini import GeminiAgent
 from ropeteam.core.settings import AgentSettings
-from ropeteam.ports import Exit, Finish, Launch, Said, Task
+from ropeteam.ports import Exit, Finish, Launch, Said
 
 NOW = 1_800_000_000.0
 SESSION = "5a012251-202e-56df-a0b3-f0780c04c86f"
-
-
-def a_task(**changes: Any) -> Task:
-    io = Path("/attempt/io")
-    task = Task(
-        run="20260101-000000-x-0000",
-        unit="single",
-        attempt=1,
-        kind="single",
-        goal="Do it",
-        feature="x",
-        tree=Path("/attempt/tree"),
-        folder=io,
-        shared_prompt="shared",
-        own_prompt="own",
-        prompt_file=io / "prompt.md",
-        report_file=io / "report.json",
-        slot=0,
-        deadline=NOW,
-    )
-    return msgspec.structs.replace(task, **changes)
 
 
 def option(launch: Launch, name: str) -> str | None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
+import given_task
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,24 +20,7 @@ NOW = 1_800_000_000.0
 
 
 def a_task(**changes: Any) -> Task:
-    io = Path("/attempt/io")
-    task = Task(
-        run="20260101-000000-x-0000",
-        unit="single",
-        attempt=1,
-        kind="single",
-        goal="Do it",
-        feature="x",
-        tree=Path("/attempt/tree/repo"),
-        folder=io,
-        shared_prompt="shared",
-        own_prompt="own",
-        prompt_file=io / "prompt.md",
-        report_file=io / "report.json",
-        slot=0,
-        deadline=NOW,
-    )
-    return msgspec.structs.replace(task, **changes)
+    return given_task.a_task(**{"tree": Path("/attempt/tree/repo"), **changes})
 
 
 def config_of(launch: Launch) -> dict[str, Any]:
