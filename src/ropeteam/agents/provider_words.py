@@ -13,7 +13,10 @@ _STATUS = re.compile(r"\b(?:4(?:01|02|03|08|13|29)|5(?:00|02|03|04|29))\b")
 _ENVELOPE: Final = re.compile(r"^(litellm\.)?internal error\b", re.IGNORECASE)
 """What JSON-RPC calls any error: it says nothing."""
 _AUTH: Final = re.compile(r"authentication required|api_key|missing environment variable: `\w*KEY", re.IGNORECASE)
-_OVERLOAD: Final = re.compile(r"internalservererror|down or overloaded|model is at capacity", re.IGNORECASE)
+_OVERLOAD: Final = re.compile(
+    r"internalservererror|down or overloaded|model is at capacity|failed to parse json|empty or malformed response",
+    re.IGNORECASE,
+)
 
 
 def refusal(text: str) -> Refusal | None:
