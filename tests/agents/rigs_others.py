@@ -132,4 +132,4 @@ class MiniRig(_Pip):
         return [*turns, Turn(text="Done.", calls=(end,))]
 
 
-OTHERS: Sequence[Rig] = (AcpClaudeRig(), AcpCodexRig(), AcpGeminiRig(), AiderRig(), MiniRig())
+OTHERS: Sequence[Rig] = (AcpClaudeRig(), AcpCodexRig(), AcpGeminiRig(), AcpOpencodeRig(), AiderRig(), MiniRig())

@@ -25,6 +25,8 @@ ORDER = Order(argv=("x",), tree="/attempt/tree", report_file="/attempt/io/report
 PLAN = msgspec.structs.replace(ORDER, kind="plan")
 BOUNDED = msgspec.structs.replace(ORDER, bounded=True)
 THINKS = msgspec.structs.replace(PLAN, thinking=("mcp-server-sequential-thinking",))
+AROUND = [{"path": "/attempt/tree/../outside.txt"}, {"path": "/attempt/tree/.."}]
+REPORT = [{"path": "/attempt/io/report.json"}, {"path": "/attempt/io"}]
 THOUGHT = {"kind": "other", "title": "mcp__sequential-thinking__sequentialthinking"}
 
 
@@ -132,11 +134,19 @@ def test_an_agent_that_ends_its_turn_when_it_is_refused_is_told_to_go_on() -> No
     assert narrator.ended("end_turn", given=True) is None
 
 
+def test_one_that_ends_without_a_word_when_it_is_refused_is_told_to_go_on_too() -> None:
+    narrator = Narrator()
+    narrator.refused = "Write"
+
+    assert "not allowed: Write" in narrator.go_on("end_turn", ORDER)
+
+
 def test_an_agent_that_is_refused_and_goes_on_is_not_told_to() -> None:
     narrator = Narrator()
     narrator.refused = "Write"
 
-    assert narrator.go_on("end_turn", ORDER) == ""
+    assert narrator.go_on("end_turn", ORDER, given=True) == ""
+    assert said("Done without.").go_on("end_turn", ORDER) == ""
     ending = narrator.ended("cancelled")
     assert ending is not None
     assert ending.outcome == "denied"
@@ -274,6 +284,11 @@ def test_an_error_without_known_words_is_a_crash_with_its_numbers() -> None:
         (PLAN, THOUGHT, False),
         (THINKS, THOUGHT, True),
         (THINKS, {"kind": "execute", "title": "echo sequential-thinking"}, False),
+        (ORDER, {"kind": "other", "title": "/attempt/tree/..", "locations": AROUND}, False),
+        (ORDER, {"kind": "other", "title": "/attempt/io", "locations": REPORT}, True),
+        (PLAN, {"kind": "other", "title": "/attempt/io", "locations": REPORT}, True),
+        (ORDER, {"kind": "other", "title": "/attempt/io", "locations": REPORT[1:]}, False),
+        (ORDER, {"kind": "other", "title": "mcp__docs__look"}, True),
         (BOUNDED, {"kind": "edit", "locations": [{"path": "/attempt/tree/a.py"}]}, True),
         (BOUNDED, {"kind": "edit", "locations": [{"path": "/attempt/io/report.json"}]}, True),
         (BOUNDED, {"kind": "edit"}, False),

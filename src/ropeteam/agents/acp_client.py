@@ -152,7 +152,7 @@ async def have_turn(
             await connection.set_session_mode(session_id=session.session_id, mode_id=order.mode)
         reason = ""
         for turn in range(TURNS):
-            told = prompt if turn == 0 else narrator.go_on(reason, order)
+            told = prompt if turn == 0 else narrator.go_on(reason, order, given=_given(order, narrator))
             if not told:
                 break
             asking = connection.prompt(session_id=session.session_id, prompt=[text_block(told)])

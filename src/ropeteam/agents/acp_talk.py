@@ -140,10 +140,11 @@ class Narrator:
             lines.append(self._spent(fresh, cached, output))
         return lines
 
-    def go_on(self, reason: str, order: Order) -> str:
+    def go_on(self, reason: str, order: Order, *, given: bool = False) -> str:
         """What to tell an agent that ended its turn because it was refused something, so that it does the rest; empty
-        where it did not end for that. codex does so where an edit is refused: its user is to say what to do instead."""
-        if reason != "cancelled" or not self.refused:
+        where it did not end for that. Its user is to say what to do instead: codex cancels the turn then, opencode ends
+        it without a word. given: as for `ended`."""
+        if not self._ended_by_refusal(reason, given):
             return ""
         told, self.refused = _GO_ON.format(what=self.refused, tree=order.tree, report=order.report_file), ""
         self._begin()
@@ -155,18 +156,22 @@ class Narrator:
         if reason in _STOPS:
             outcome, words = _STOPS[reason]
             return EndLine(outcome=outcome, text=_short(f"{words}. {self.last_text}"))
-        if reason == "cancelled" and self.refused:
+        if self._ended_by_refusal(reason, given):
             return EndLine(outcome="denied", text=_short(f"it ended its turn whenever it was refused: {self.refused}"))
         if reason != "end_turn":
             return EndLine(outcome="crashed", text=f"its turn ended with {reason!r}")
         text = self.last_text.strip()
-        if not text and not given:  # gemini makes of an answer that breaks off a turn that ends in peace
-            return EndLine(outcome="overload", text="it ended without a last word and without a report")
         found = refusal(text)
         if self.broken:
             return EndLine(outcome=found or "crashed", text=_short(refusals.plain(text)))
+        if not text and not given:  # gemini makes of an answer that breaks off a turn that ends in peace
+            return EndLine(outcome="overload", text="it ended without a last word and without a report")
         telling = not self.worked and len(text) <= _ERROR_TEXT and _ERROR_WORDS.match(text)
         return EndLine(outcome=found, text=_short(refusals.plain(text))) if telling and found else None
+
+    def _ended_by_refusal(self, reason: str, given: bool) -> bool:
+        silent = reason == "end_turn" and not self.last_text.strip() and not given
+        return bool(self.refused) and (reason == "cancelled" or silent)
 
     def _text(self, text: str, message: object) -> Sequence[Line]:
         lines = self._begin() if message != self._message else ()
@@ -233,20 +238,28 @@ def may(order: Order, tool_call: Mapping[str, Any]) -> bool:
 
     Who plans only reads, and writes its report. Of one that confines itself a command only asks to leave its bounds.
     """
-    kind = _words(tool_call.get("kind"))
-    paths = touched(tool_call)
-    if kind in ("edit", "delete", "move"):
-        own = [path for path in paths if path == order.report_file]
-        if order.kind == "plan":
-            return bool(paths) and len(own) == len(paths)
-        if order.bounded and not paths:
-            return False  # what it leaves its bounds for is not known
-        return all(path in own or _below(path, order.tree) for path in paths)
-    if order.thinking and THINKING in _words(tool_call.get("title")) and kind != "execute":
+    kind, paths = _words(tool_call.get("kind")), touched(tool_call)
+    if kind in ("read", "search", "think"):
         return True
+    if kind == "fetch":
+        return order.kind == "plan" or not order.bounded
+    if kind == "execute":
+        return order.kind != "plan" and not order.bounded
+    if kind not in ("edit", "delete", "move") and not paths:
+        thinks = bool(order.thinking) and THINKING in _words(tool_call.get("title"))
+        return thinks or (order.kind != "plan" and not order.bounded)
+    return _may_touch(order, paths)
+
+
+def _may_touch(order: Order, paths: Sequence[str]) -> bool:
+    """An edit, or what says no more than where: opencode asks so (`other`) for all that is outside of the tree."""
+    report = order.report_file
+    own = {report, str(PurePosixPath(report).parent)} if report in paths else set()
     if order.kind == "plan":
-        return kind in ("read", "search", "think", "fetch")
-    return not order.bounded or kind in ("read", "search", "think")
+        return bool(paths) and own.issuperset(paths)
+    if order.bounded and not paths:
+        return False  # what it leaves its bounds for is not known
+    return all(path in own or _below(path, order.tree) for path in paths)
 
 
 def asked_for(tool_call: Mapping[str, Any]) -> str:
