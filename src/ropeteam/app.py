@@ -5,15 +5,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
-import platformdirs
 
-from ropeteam import config, crew, features, git, hosted, locks, sandbox
+from ropeteam import config, crew, features, git, grammars, hosted, locks, sandbox
 from ropeteam import history as past
 from ropeteam.checks import CommandCheck
 from ropeteam.context import RunContext
@@ -255,7 +254,7 @@ def prepare(request: Request) -> Prepared:
     plan, outlook = _planned(repository, feature, settings, name, head, request.mode, given, priors)
     if loaded.origins.get("limits.budget_usd") == "default":
         settings = with_money_limit(settings, plan, outlook, belay=request.belay)
-    outlook = _with_notices(outlook, left_out)
+    outlook = _with_notices(outlook, (*left_out, *_unread(outlook)))
     if unusable is not None and outlook.ask_agent and settings.plan.planner == "auto":
         outlook = _without_agent(outlook, name)
     if unusable is not None and outlook.ask_agent:
@@ -328,6 +327,12 @@ def _without_agent(outlook: Outlook, name: str) -> Outlook:
     told = f"An agent would plan it better ({outlook.ask_agent.rstrip('.')}), and {name} cannot be used here."
     told += " So this is what the documents tell. `ropeteam agents` says which agents there are."
     return msgspec.structs.replace(_with_notices(outlook, (told,)), ask_agent="")
+
+
+def _unread(outlook: Outlook) -> Iterator[str]:
+    """Grammars that the feature's files want and that are not installed, a notice each."""
+    for grammar, files in grammars.missing(file.path for file in outlook.survey.files).items():
+        yield " ".join(grammars.told(grammar, files))
 
 
 def _with_notices(outlook: Outlook, told: tuple[str, ...]) -> Outlook:
@@ -446,9 +451,7 @@ def _find_program(repo: git.Repo, commit: str, settings: Settings, name: str) ->
 
 def trees_folder(repo: git.Repo, settings: Settings) -> Path:
     """Where work trees of this repository live. Raises UserError when it cannot be written."""
-    root = (
-        Path(settings.trees.folder).expanduser() if settings.trees.folder else platformdirs.user_cache_path("ropeteam")
-    )
+    root = Path(settings.trees.folder).expanduser() if settings.trees.folder else config.cache_folder()
     folder = root.absolute() / f"{repo.top.name}-{hashlib.sha256(os.fsencode(repo.common_dir)).hexdigest()[:8]}"
     if any(folder.resolve().is_relative_to(place.resolve()) for place in (repo.top, repo.common_dir)):
         raise UserError(

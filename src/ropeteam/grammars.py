@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from ropeteam.core.paths import suffix
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Tree
@@ -20,9 +24,48 @@ GRAMMARS: Final = {
 }
 """The grammar for a file's ending (lower case, without the dot)."""
 
+EXTRAS: Final = {"ruby": ("Ruby", "ruby")}
+"""Grammars that ropeteam does not bring with it: the language's name, and the extra that installs it."""
+
+
+def grammar_of(ending: str) -> str | None:
+    """The grammar for a file's ending, where it is installed."""
+    grammar = GRAMMARS.get(ending)
+    return grammar if grammar is not None and has(grammar) else None
+
+
+@cache
+def has(grammar: str) -> bool:
+    """Whether it is installed. Only those of EXTRAS may be missing."""
+    if grammar not in EXTRAS:
+        return True
+    try:
+        language(grammar)
+    except ImportError:
+        return False
+    return True
+
+
+def missing(paths: Iterable[str]) -> dict[str, int]:
+    """Grammars that these files would want and that are not installed, with the number of files."""
+    wanted = Counter(GRAMMARS.get(suffix(path), "") for path in paths)
+    return {grammar: wanted[grammar] for grammar in EXTRAS if wanted[grammar] and not has(grammar)}
+
+
+def told(grammar: str, files: int) -> tuple[str, str]:
+    """That a grammar is missing, for the user: what it means, and what to do."""
+    name, extra = EXTRAS[grammar]
+    some = f"{files:,} files are" if files > 1 else "One file is"
+    return (
+        f"{some} in {name}, whose grammar is not installed: what is merged is not looked at for syntax errors in "
+        f"{name}, and what such a file declares and uses is read from its lines.",
+        f"Install it beside ropeteam: pip install 'ropeteam[{extra}]'.",
+    )
+
 
 @cache
 def language(grammar: str) -> Language:
+    """Raises ImportError for one of EXTRAS that is not installed."""
     from tree_sitter import Language
 
     module = import_module("tree_sitter_typescript" if grammar == "tsx" else f"tree_sitter_{grammar}")
