@@ -271,7 +271,7 @@ for name in glob.glob(trees + "/*/*/" + unit + "-1/io/task.json"):
     io = pathlib.Path(name).parent
     task = json.loads((io / "task.json").read_text())
     tree = pathlib.Path(re.search(r"cd '([^']+)'", (io / "subagent.md").read_text())[1])
-    finals = playing.COMPOSED["house"][0]
+    finals = playing.finals("house")
     for final in sorted(p for p in finals.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
         path = final.relative_to(finals).as_posix()
         if any(owns([pattern], path) for pattern in task["writes"]):
@@ -337,6 +337,6 @@ def _record(script: Path, repo: Path, folder: Path) -> None:
         "trees.folder": str(folder / "trees"),
     }
     prepared = app.prepare(app.Request(repo=repo, feature=FEATURE, flags=flags, own_settings=False))
-    finals, about = playing.COMPOSED[repository.HOUSE]
-    work = composing.work_of(finals, prepared.outlook.survey)
+    about = playing.COMPOSED[repository.HOUSE][1]
+    work = composing.work_of(playing.finals(repository.HOUSE), prepared.outlook.survey)
     recording.write(script, composing.record(work, prepared.plan, about, sys.executable))
