@@ -5,17 +5,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from ropeteam import config, crew, features, git, grammars, hosted, locks, sandbox
+from ropeteam import config, crew, git, grammars, locks, sandbox
 from ropeteam import history as past
-from ropeteam.checks import CommandCheck
-from ropeteam.context import RunContext
 from ropeteam.core.choosing import every
 from ropeteam.core.costs import Costs
 from ropeteam.core.decide import decide
@@ -33,6 +31,9 @@ from ropeteam.errors import AgentNotUsable, BadInput, BadRepository, RunBusy, Us
 from ropeteam.journal import Journal
 from ropeteam.offers import Offers
 from ropeteam.ports import Clock, Probe
+
+if TYPE_CHECKING:
+    from ropeteam.context import RunContext
 
 
 class WallClock:
@@ -226,6 +227,8 @@ def load_settings(repository: Repository | None, request: Request) -> config.Loa
 
 def prepare(request: Request) -> Prepared:
     """Look at everything a run needs. Raises UserError for whatever the user must change first."""
+    from ropeteam import features
+
     repository = open_repository(request.repo)
     repo = repository.repo
     loaded = load_settings(repository, request)
@@ -254,7 +257,7 @@ def prepare(request: Request) -> Prepared:
     plan, outlook = _planned(repository, feature, settings, name, head, request.mode, given, priors)
     if loaded.origins.get("limits.budget_usd") == "default":
         settings = with_money_limit(settings, plan, outlook, belay=request.belay)
-    outlook = _with_notices(outlook, (*left_out, *_unread(outlook)))
+    outlook = _with_notices(outlook, (*left_out, *grammars.notices(file.path for file in outlook.survey.files)))
     if unusable is not None and outlook.ask_agent and settings.plan.planner == "auto":
         outlook = _without_agent(outlook, name)
     if unusable is not None and outlook.ask_agent:
@@ -329,12 +332,6 @@ def _without_agent(outlook: Outlook, name: str) -> Outlook:
     return msgspec.structs.replace(_with_notices(outlook, (told,)), ask_agent="")
 
 
-def _unread(outlook: Outlook) -> Iterator[str]:
-    """Grammars that the feature's files want and that are not installed, a notice each."""
-    for grammar, files in grammars.missing(file.path for file in outlook.survey.files).items():
-        yield " ".join(grammars.told(grammar, files))
-
-
 def _with_notices(outlook: Outlook, told: tuple[str, ...]) -> Outlook:
     why = outlook.explanation
     return msgspec.structs.replace(outlook, explanation=msgspec.structs.replace(why, notices=(*why.notices, *told)))
@@ -400,6 +397,8 @@ def _plan(request: Request) -> Plan | None:
             hint="Leave out one of the two.",
             code="belay_alone",
         )
+    from ropeteam import features
+
     return features.load_plan(request.plan) if request.plan is not None else None
 
 
@@ -504,6 +503,9 @@ def context_of(
     offers: Offers | None = None,
 ) -> RunContext:
     """Everything a run works with, from what its first event says."""
+    from ropeteam.checks import CommandCheck
+    from ropeteam.context import RunContext
+
     folder = trees_folder(repository.repo, started.settings) / started.run
     folder.mkdir(parents=True, exist_ok=True)
     agents = functools.cache(agent)
@@ -527,6 +529,8 @@ def context_of(
 
 def remove_trees(repository: Repository, run: RunState) -> list[Path]:
     """Remove the trees of a run that stands still, once their snapshots are under refs. Returns what was removed."""
+    from ropeteam import hosted
+
     repo, begun = repository.repo, run.begun
     folder = trees_folder(repo, begun.settings) / begun.run
     if hosted.taken_unheard(repository.home / "journal.sqlite", run, withdraw=True):

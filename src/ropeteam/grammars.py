@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
@@ -61,6 +61,12 @@ def told(grammar: str, files: int) -> tuple[str, str]:
         f"{name}, and what such a file declares and uses is read from its lines.",
         f"Install it beside ropeteam: pip install 'ropeteam[{extra}]'.",
     )
+
+
+def notices(paths: Iterable[str]) -> Iterator[str]:
+    """The same in one text, of each that these files want."""
+    for grammar, files in missing(paths).items():
+        yield " ".join(told(grammar, files))
 
 
 @cache
