@@ -8,7 +8,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ from ropeteam.core.costs import Costs
 from ropeteam.core.decide import decide
 from ropeteam.core.events import RunStarted
 from ropeteam.core.model import Answers, Decision, Feature, Plan
+from ropeteam.core.money_limit import with_money_limit
 from ropeteam.core.reading import costs_before
 from ropeteam.core.settings import AgentFor, AgentSettings, CheckCommand, Settings
 from ropeteam.core.settings import Plan as Planning
@@ -335,25 +336,6 @@ def _without_agent(outlook: Outlook, name: str) -> Outlook:
 def _with_notices(outlook: Outlook, told: tuple[str, ...]) -> Outlook:
     why = outlook.explanation
     return msgspec.structs.replace(outlook, explanation=msgspec.structs.replace(why, notices=(*why.notices, *told)))
-
-
-LEAST_RUNS: Final = 3
-"""So many runs must have been measured here before a limit is made of what they cost: published prices are no limit."""
-
-
-def with_money_limit(settings: Settings, plan: Plan, outlook: Outlook, *, belay: bool = False) -> Settings:
-    """At most twice what the dearer way is predicted to cost in nine of ten runs, where nobody has said otherwise.
-
-    belay: both ways are gone at once. None where an agent plans: what its plan will cost is not predicted yet."""
-    e = plan.estimate
-    if e is None or outlook.costs.runs < LEAST_RUNS or outlook.ask_agent:
-        return settings
-    one, several = e.single.cost_usd_p90 or 0.0, e.parallel.cost_usd_p90 or 0.0
-    dearest = one + several if belay else max(one, several)
-    if not dearest:
-        return settings
-    limits = msgspec.structs.replace(settings.limits, budget_usd=max(0.01, round(2 * dearest, 2)))
-    return msgspec.structs.replace(settings, limits=limits)
 
 
 def _planned(
