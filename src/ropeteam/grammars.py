@@ -1,7 +1,9 @@
-"""The tree-sitter grammars: by name, loaded when the first file of a language is parsed."""
+"""How languages are parsed: Python by itself, others by tree-sitter grammars, loaded with the first file of each."""
 
 from __future__ import annotations
 
+import ast
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -67,6 +69,17 @@ def notices(paths: Iterable[str]) -> Iterator[str]:
     """The same in one text, of each that these files want."""
     for grammar, files in missing(paths).items():
         yield " ".join(told(grammar, files))
+
+
+def python(text: str) -> ast.Module | None:
+    """The tree of a Python file by Python's own parser; None where it makes nothing of it. It never raises, and warns
+    of nothing that stands in the file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 @cache
