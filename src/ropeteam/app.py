@@ -19,7 +19,7 @@ from ropeteam.core.costs import Costs
 from ropeteam.core.decide import decide
 from ropeteam.core.events import RunStarted
 from ropeteam.core.model import Answers, Decision, Feature, Plan
-from ropeteam.core.reading import costs_before
+from ropeteam.core.reading import costs_before, expected
 from ropeteam.core.settings import AgentFor, AgentSettings, CheckCommand, Settings
 from ropeteam.core.settings import Plan as Planning
 from ropeteam.core.state import RunState
@@ -167,6 +167,13 @@ class Prepared:
         """As it is with this plan: what an agent's plan leads to is known once there is one."""
         answers = Answers(mode=self.mode, agent=self.agent, belay=self.belay)
         return decide(answers, self.plan, self.settings.gate)
+
+    @property
+    def one_reading(self) -> bool:
+        """Units are expected to go on from one conversation that has read."""
+        able = agent(self.agent).abilities.goes_on(sandboxed=self.sandboxed)
+        asks = bool(self.outlook.ask_agent) and self.mode != "single"
+        return expected(self.settings, self.decision, self.plan, forks=able, agent_plans=asks)
 
     @property
     def sandboxed(self) -> bool:
