@@ -201,6 +201,36 @@ def test_the_prompt_is_a_file_and_a_limit_of_money_is_passed_on(tmp_path: Path) 
     assert "OPENAI_API_KEY" in launch.pass_env
 
 
+def test_no_limit_of_money_is_none_for_the_program_either_and_steps_are_limited(tmp_path: Path) -> None:
+    argv = MiniSweAgent().build(a_task(tmp_path, turns=7)).argv
+
+    assert argv[argv.index("-l") + 1] == "0", "it has one of its own otherwise"
+    assert "agent.step_limit=7" in argv
+    assert not any("step_limit" in part for part in MiniSweAgent().build(a_task(tmp_path)).argv)
+
+
+@pytest.mark.parametrize(
+    ("limits", "spent", "outcome"),
+    [
+        ({"turns": 2}, 0.5, "turns"),
+        ({"turns": 2, "budget_usd": 1.0}, 0.5, "turns"),
+        ({"turns": 2, "budget_usd": 0.5}, 0.5, "budget"),
+        ({"budget_usd": 0.5}, 0.6, "budget"),
+        ({}, 3.1, "budget"),
+    ],
+)
+def test_which_limit_was_reached(limits: dict[str, Any], spent: float, outcome: str, tmp_path: Path) -> None:
+    task = a_task(tmp_path, **limits)
+    stats = {"instance_cost": spent, "api_calls": 2}
+    left = {"info": {"exit_status": "LimitsExceeded", "model_stats": stats}, "messages": []}
+    (task.folder / TRAJECTORY).write_text(json.dumps(left))
+
+    finish, _ = heard(MiniSweAgent(), task, [])
+
+    assert finish.outcome == outcome
+    assert f"2 steps, ${spent:.2f} spent" in finish.evidence
+
+
 # ---- both
 
 
@@ -251,6 +281,9 @@ def test_no_output_makes_them_raise(agent: Agent, lines: list[bytes], left: byte
         ("Your credit balance is too low to access the API", "rate"),
         ("This model's maximum context length is 8192 tokens", "context"),
         ("Incorrect API key provided", "auth"),
+        ("litellm.APIError: APIError: OpenAIException - You have insufficient permissions.", "auth"),
+        ("The caller does not have permission", "auth"),
+        ("PermissionError: [Errno 13] Permission denied: 'x'", None),
         ("503 Service Unavailable", "overload"),
         ("line 4290 of 5000", None),
         ("", None),
