@@ -185,6 +185,37 @@ def test_limits(status: str, outcome: str, tmp_path: Path) -> None:
     assert heard(MiniSweAgent(), task, recorded("mini/submitted.txt"))[0].outcome == outcome
 
 
+WAITS = (
+    b"Retrying <unknown> in 4 seconds as it raised APIError: litellm.APIError: APIError: OpenAIException - "
+    b"You have insufficient permissions."
+)
+
+
+def test_that_it_waits_for_its_provider_is_told_and_a_refused_log_in_at_once(tmp_path: Path) -> None:
+    _, (retry,) = heard(MiniSweAgent(), a_task(tmp_path), [WAITS])
+
+    assert (retry.kind, retry.status, retry.seconds) == ("retry", 403, 4.0)
+    assert "insufficient permissions" in retry.text
+    assert "2>&1" in " ".join(MiniSweAgent().build(a_task(tmp_path)).argv), "it says so in its error output"
+
+
+def test_what_a_command_of_the_model_prints_refuses_no_log_in(tmp_path: Path) -> None:
+    _, said = heard(MiniSweAgent(), a_task(tmp_path), [b"mini-swe-agent (step 1, $0.00):", b"Look.", WAITS])
+
+    assert [one.status for one in said if one.kind == "retry"] == [0]
+
+
+def test_when_a_provider_can_go_on_is_told_where_it_says_so(tmp_path: Path) -> None:
+    words = "litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached. Please try again in 20s."
+    task = a_task(tmp_path)
+    left = {"info": {"exit_status": "RateLimitError"}, "messages": [{"extra": {"exception_str": words}}]}
+    (task.folder / TRAJECTORY).write_text(json.dumps(left))
+
+    for agent, lines in ((MiniSweAgent(), []), (AiderAgent(), [words.encode()])):
+        finish, _ = heard(agent, task, lines, Exit(code=1, seconds=3.0))
+        assert (finish.outcome, finish.retry_at) == ("rate", 20.0)
+
+
 def test_without_a_trajectory_it_is_not_believed(tmp_path: Path) -> None:
     finish, _ = heard(MiniSweAgent(), a_task(tmp_path), recorded("mini/submitted.txt"))
 

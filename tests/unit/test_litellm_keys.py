@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from given_task import a_task
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,30 +14,13 @@ from ropeteam.agents import litellm_keys
 from ropeteam.agents.aider import AiderAgent
 from ropeteam.agents.mini_swe_agent import MiniSweAgent
 from ropeteam.core.settings import AgentSettings
-from ropeteam.ports import Agent, Task
+from ropeteam.ports import Agent
 
 BOTH = pytest.mark.parametrize("agent", [AiderAgent(), MiniSweAgent()], ids=["aider", "mini"])
 
 
 def passed(agent: Agent, tmp_path: Path, settings: AgentSettings) -> set[str]:
-    task = Task(
-        run="20260101-000000-x-0000",
-        unit="single",
-        attempt=1,
-        kind="single",
-        goal="",
-        feature="x",
-        tree=tmp_path,
-        folder=tmp_path,
-        shared_prompt="",
-        own_prompt="",
-        prompt_file=tmp_path / "prompt.md",
-        report_file=tmp_path / "report.json",
-        slot=0,
-        deadline=0.0,
-        settings=settings,
-    )
-    return set(agent.build(task).pass_env)
+    return set(agent.build(a_task(tree=tmp_path, settings=settings)).pass_env)
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from ropeteam.agents import endings, litellm_keys, preset, program
-from ropeteam.agents.provider_words import refusal
+from ropeteam.agents import endings, litellm_keys, preset, program, refusals
+from ropeteam.agents.provider_words import refusal, status_of
 from ropeteam.core.agent_files import ReportFile
 from ropeteam.core.model import AgentReport, Outcome, Usage
 from ropeteam.core.settings import AgentSettings
@@ -151,7 +151,8 @@ class AiderConversation:
             self._answered = True
             return (Said(kind="usage", usage=self._usage), Said(kind="end", text="an answer"))
         if retry := _RETRY.match(text):
-            return (Said(kind="retry", text=(self._failed or text)[:160], seconds=_number(retry["seconds"])),)
+            status, seconds = 0 if self._answered else status_of(self._failed), _number(retry["seconds"])
+            return (Said(kind="retry", text=(self._failed or text)[:160], status=status, seconds=seconds),)
         if _FAILED.match(text) or _CONTEXT.search(text):
             self._failed = text[:400]
         elif _APPLIED.match(text):
@@ -174,7 +175,7 @@ class AiderConversation:
                 output=self._usage.output + _tokens(told["received"]),
             )
 
-    def finish(self, exit: Exit, now: float) -> Finish:  # noqa: ARG002 - the port's signature
+    def finish(self, exit: Exit, now: float) -> Finish:
         outcome, evidence = self._verdict(exit)
         report, problem = self._report()
         if problem and outcome == "ok":
@@ -185,6 +186,7 @@ class AiderConversation:
             usage=self._usage,
             report=endings.inside(report, self._task.tree),
             evidence=evidence,
+            retry_at=refusals.retry_at(evidence, now) if outcome in ("rate", "overload") else None,
             notices=("It left no report of what it did.",) if missing else (),
         )
 

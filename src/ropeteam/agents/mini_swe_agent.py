@@ -15,8 +15,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from ropeteam.agents import endings, litellm_keys, preset, program
-from ropeteam.agents.provider_words import refusal
+from ropeteam.agents import endings, litellm_keys, preset, program, refusals
+from ropeteam.agents.provider_words import refusal, status_of
 from ropeteam.core.model import Outcome, Usage
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Abilities, Conversation, Exit, Finish, Launch, Probe, Said, Task
@@ -46,7 +46,7 @@ TRAJECTORY_BYTES: Final = 200_000_000
 _MODEL: Final = ("--model", "MSWEA_MODEL_NAME")
 _HINT = "Install it (pipx install mini-swe-agent), or say where it is with agent.mini-swe-agent.argv."
 _STEP = re.compile(r"^mini-swe-agent \(step (?P<step>\d+), \$(?P<cost>[\d.]+)\):")
-_RETRY = re.compile(r"^Retrying .{0,80} in (?P<seconds>[\d.]+) seconds as it raised (?P<why>.*)")
+_RETRY = re.compile(r"^Retrying .{0,80} in (?P<seconds>\d+(?:\.\d+)?) seconds as it raised (?P<why>\w+: .*)")
 
 
 class MiniSweAgent:
@@ -75,7 +75,7 @@ class MiniSweAgent:
             argv += ["-c", f"agent.step_limit={task.turns}"]
         env = {**ENVIRONMENT, **settings.env}
         return Launch(
-            argv=tuple(argv),
+            argv=endings.both_outputs(argv),  # that it waits and tries again stands in its error output
             env=env,
             stdin=prompt,
             files={str(task.prompt_file): prompt, str(task.folder / TASK): _task(prompt)},
@@ -190,16 +190,19 @@ class MiniConversation:
         self._task = task
         self._cost = 0.0
         self._speaks = False
+        self._began = False
+        """Whether the model has answered: from then on a line may be what it said, or printed by a command of its."""
         self._saved = False
 
     def parse(self, line: bytes) -> Sequence[Said]:
         text = line.decode(errors="replace").strip()
         if step := _STEP.match(text):
-            self._speaks = True
+            self._speaks = self._began = True
             self._cost = float(step["cost"]) if step["cost"].count(".") == 1 else self._cost
             return (Said(kind="usage", usage=Usage(cost_usd=self._cost)),)
         if retry := _RETRY.match(text):
-            return (Said(kind="retry", text=retry["why"][:160]),)
+            status, seconds = 0 if self._began else status_of(retry["why"]), float(retry["seconds"])
+            return (Said(kind="retry", text=retry["why"][:160], status=status, seconds=seconds),)
         if text.startswith("Saved trajectory to"):
             self._saved = True
             return (Said(kind="end", text="saved its trajectory"),)
@@ -208,7 +211,7 @@ class MiniConversation:
         self._speaks = False  # the first line of what it says is enough
         return (Said(kind="text", text=text[:160]),)
 
-    def finish(self, exit: Exit, now: float) -> Finish:  # noqa: ARG002 - the port's signature
+    def finish(self, exit: Exit, now: float) -> Finish:
         trajectory, unread = read_trajectory(self._task.folder / TRAJECTORY)
         report, problem = program.read_report(self._task.report_file)
         if self._task.kind != "plan":
@@ -223,6 +226,7 @@ class MiniConversation:
             usage=trajectory.usage if trajectory else Usage(cost_usd=self._cost),
             report=endings.inside(report, self._task.tree),
             evidence=evidence,
+            retry_at=refusals.retry_at(evidence, now) if outcome in ("rate", "overload") else None,
             notices=() if trajectory else ("What it cost is not known: it ended without a trajectory.",),
         )
 

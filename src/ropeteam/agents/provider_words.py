@@ -32,3 +32,15 @@ def refusal(text: str) -> Refusal | None:
     if _AUTH.search(words):
         return "auth"
     return "overload" if _OVERLOAD.search(words) else None
+
+
+def status_of(text: str) -> int:
+    """The status of HTTP that an error's text stands for, as far as it matters while a program tries again: 403 for a
+    log-in that is refused, where trying again is no use; 429; else 0."""
+    match refusal(text):
+        case "auth":
+            return 403
+        case "rate":
+            return 429
+        case _:
+            return 0
