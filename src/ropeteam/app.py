@@ -229,6 +229,7 @@ def prepare(request: Request) -> Prepared:
     """Look at everything a run needs. Raises UserError for whatever the user must change first."""
     repository = open_repository(request.repo)
     repo = repository.repo
+    git.refuse_trees_of_attempts(repo)
     loaded = load_settings(repository, request)
     settings = loaded.settings
     feature = features.load(
