@@ -238,6 +238,7 @@ def prepare(request: Request) -> Prepared:
 
     repository = open_repository(request.repo)
     repo = repository.repo
+    git.refuse_trees_of_attempts(repo)
     loaded = load_settings(repository, request)
     settings = loaded.settings
     feature = features.load(
