@@ -6,6 +6,7 @@ project is run, and nothing here raises for a file's contents.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -17,6 +18,7 @@ from ropeteam.packing.leads import others, python, web
 from ropeteam.planners.static.base import Base
 
 MOST: Final = 500  # files of one contract that are looked at
+_TEMPLATE: Final = re.compile(r"(^|/)(templates?|skeletons?|scaffold(s|ing)?|boilerplates?|stubs)/|\{\{|\[\[")
 
 Finder = Callable[[str, bytes, Base], Iterator[Lead]]
 """(path, contents, commit) -> where its imports lead."""
@@ -34,12 +36,17 @@ def astray(
     place: HasGit, onto: str, commit: str, changed: Sequence[str], beside: Sequence[str] = ()
 ) -> tuple[Finding, ...]:
     """Imports that lead nowhere in `commit`, of these files, and did not in `onto`. beside: as for `Tree`."""
-    looked_at = [path for path in changed if paths.suffix(path) in _FINDERS and not paths.is_fixture(path)][:MOST]
+    looked_at = [path for path in changed if paths.suffix(path) in _FINDERS and not _is_elsewhere(path)][:MOST]
     now = _faults(Base(place, commit), looked_at, beside)
     if not now:
         return ()
     wrong = dict.fromkeys(each.path for each in now)
     return brought_in(now, _faults(Base(place, onto), list(wrong), beside))
+
+
+def _is_elsewhere(path: str) -> bool:
+    """It is no code of the project as it stands there: broken on purpose, or filled in and put somewhere else."""
+    return paths.is_fixture(path) or _TEMPLATE.search(path) is not None
 
 
 def _faults(base: Base, looked_at: Sequence[str], beside: Sequence[str]) -> tuple[Finding, ...]:

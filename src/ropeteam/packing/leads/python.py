@@ -23,6 +23,7 @@ _MAKES_NAMES: Final = re.compile(
 """In a module: it may have names that are not written down in it."""
 _LINK: Final = re.compile(r"[\w@./-]+")  # what a symbolic link holds
 _PROJECT: Final = ("pyproject.toml", "setup.py", "setup.cfg", "manage.py", "Pipfile", "requirements.txt", "tox.ini")
+MOST_NEEDED: Final = 50  # files that say what is to be installed
 _NEEDED: Final = re.compile(r"(requirements[\w.-]*\.txt|pyproject\.toml|setup\.(py|cfg)|Pipfile)\Z")
 
 
@@ -61,7 +62,9 @@ def _from(path: str, node: ast.ImportFrom, base: Base) -> Iterator[Lead]:
         yield Lead(path=path, line=node.lineno, text=text, targets=targets)
         return
     wanted = tuple(name for name in names if not name.startswith("__"))
-    known = _known(found, base) if wanted and len(targets) == 1 else None
+    known = None
+    if wanted and len(targets) == 1:
+        known = base.remembered(f"names of {found}", lambda: _known(found, base))
     yield Lead(path=path, line=node.lineno, text=text, targets=targets, names=wanted, module=found, known=known)
 
 
@@ -105,9 +108,13 @@ def _may_be(folder: str, name: str, base: Base) -> bool:
 def _is_needed(name: str, base: Base) -> bool:
     """Whether the project names something like it among what is to be installed."""
     word = re.compile(rf"(?i)(?<![\w.-]){re.escape(name).replace('_', '[-_.]')}(?![\w])")
-    needed = [path for path in base.files if _NEEDED.search(path)][:50]
+    return any(word.search(text) for text in base.remembered("what is to be installed", lambda: _installed(base)))
+
+
+def _installed(base: Base) -> list[str]:
+    needed = [path for path in base.files if _NEEDED.search(path)][:MOST_NEEDED]
     base.load(needed)
-    return any(word.search(base.text(path)) for path in needed)
+    return [base.text(path) for path in needed]
 
 
 def _targets(roots: list[str], module: str) -> tuple[str, ...]:
