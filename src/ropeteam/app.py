@@ -20,7 +20,7 @@ from ropeteam.core.decide import decide
 from ropeteam.core.events import RunStarted
 from ropeteam.core.model import Answers, Decision, Feature, Plan
 from ropeteam.core.money_limit import with_money_limit
-from ropeteam.core.reading import costs_before
+from ropeteam.core.reading import costs_before, expected
 from ropeteam.core.settings import AgentFor, AgentSettings, CheckCommand, Settings
 from ropeteam.core.settings import Plan as Planning
 from ropeteam.core.state import RunState
@@ -170,6 +170,13 @@ class Prepared:
         return decide(answers, self.plan, self.settings.gate)
 
     @property
+    def one_reading(self) -> bool:
+        """Units are expected to go on from one conversation that has read."""
+        able = agent(self.agent).abilities.goes_on(sandboxed=self.sandboxed)
+        asks = bool(self.outlook.ask_agent) and self.mode != "single"
+        return expected(self.settings, self.decision, self.plan, forks=able, agent_plans=asks)
+
+    @property
     def sandboxed(self) -> bool:
         return self.sandbox.ok and self.settings.sandbox.mode != "off"
 
@@ -232,6 +239,7 @@ def prepare(request: Request) -> Prepared:
 
     repository = open_repository(request.repo)
     repo = repository.repo
+    git.refuse_trees_of_attempts(repo)
     loaded = load_settings(repository, request)
     settings = loaded.settings
     feature = features.load(

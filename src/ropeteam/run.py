@@ -77,6 +77,7 @@ def begin(prepared: app.Prepared, screen: Screen, *, land: str | None, yes: bool
         ),
         plan=prepared.plan,
         outlook=prepared.outlook,
+        one_reading=prepared.one_reading,
         version=__version__,
     )
     return Begun(repository, first, lock)
