@@ -18,7 +18,10 @@ _AUTH: Final = re.compile(
     r"|insufficient[_ ]permission|not have (?:the )?(?:permission|access)\b",
     re.IGNORECASE,
 )
-_OVERLOAD: Final = re.compile(r"internalservererror|down or overloaded|model is at capacity", re.IGNORECASE)
+_OVERLOAD: Final = re.compile(
+    r"internalservererror|down or overloaded|model is at capacity|failed to parse json|empty or malformed response",
+    re.IGNORECASE,
+)
 
 
 def refusal(text: str) -> Refusal | None:
