@@ -42,7 +42,8 @@ NAME: Final = "ropeteam"
 READING: Final = ("glob", "grep", "list", "read", "todoread", "todowrite")
 WORKING: Final = (*READING, "bash", "lsp", "skill", "task")
 """Tools that are offered beside `edit`, which has rules of its own. Tools of the web, of MCP servers, and those that
-wait for a person are not."""
+wait for a person are not. Where others go on from who plans, `task` is not either: its description names the agents
+that it may start, and who plans may start none."""
 
 OFFERED: Final = {"*": "deny", "nothing/is/called/that": "allow"}
 """Of a tool that is offered and refused, for who shares a conversation. One whose last rule refuses all of it is not
@@ -177,8 +178,9 @@ def _config(task: Task, system: Path) -> dict[str, Any]:
 def _permission(task: Task) -> dict[str, Any]:
     """What it may do. Of two rules the later one holds; paths are as opencode asks: relative to the work tree."""
     reports = [os.path.relpath(task.report_file, task.tree), str(task.report_file)]
-    allowed = READING if task.kind == "plan" else WORKING
-    refused = WORKING[len(READING) :] if task.kind == "plan" and task.as_planner else ()
+    working = tuple(tool for tool in WORKING if tool != "task" or not task.as_planner)
+    allowed = READING if task.kind == "plan" else working
+    refused = working[len(READING) :] if task.kind == "plan" and task.as_planner else ()
     edit = {"*": "deny"} if task.kind == "plan" else {"*": "allow", "../*": "deny", "/*": "deny"}
     return {
         "*": "deny",
