@@ -45,6 +45,11 @@ WORKING: Final = (*READING, "bash", "lsp", "skill", "task")
 wait for a person are not. Where others go on from who plans, `task` is not either: its description names the agents
 that it may start, and who plans may start none."""
 
+SKILLS: Final = {"*": "allow", **dict.fromkeys(("1-plan", "2-code", "3-verify"), "deny")}
+"""Of the user's skills all but ours, which are for people: one offers to implement features, and an agent that is asked
+for just that would hand its task on. Who plans for others may read them too, since the system prompt lists those that
+may be read."""
+
 OFFERED: Final = {"*": "deny", "nothing/is/called/that": "allow"}
 """Of a tool that is offered and refused, for who shares a conversation. One whose last rule refuses all of it is not
 offered."""
@@ -186,6 +191,7 @@ def _permission(task: Task) -> dict[str, Any]:
         "*": "deny",
         **dict.fromkeys(allowed, "allow"),
         **dict.fromkeys(refused, OFFERED),
+        **({"skill": SKILLS} if "skill" in (*allowed, *refused) else {}),
         **({f"{THINKING}_*": "allow"} if task.thinking else {}),
         "external_directory": "allow",
         "edit": {**edit, **dict.fromkeys(reports, "allow")},
