@@ -309,15 +309,16 @@ def host(folder: Path) -> Iterator[Host]:
 
 
 @contextmanager
-def host_of(folder: Path, repo: Path, settings: Mapping[str, Any]) -> Iterator[Host]:
-    """A user with claude in front of any repository. settings: those of the user for ropeteam."""
+def host_of(folder: Path, repo: Path, settings: Mapping[str, Any] | None) -> Iterator[Host]:
+    """A user with claude in front of any repository. settings: those of the user for ropeteam; None: there are none."""
     home = folder / "home"
     home.mkdir()
     (home / ".gitconfig").write_text("[user]\n\tname = Test User\n\temail = user@example.org\n")
-    lines = {"trees.folder": str(folder / "trees"), **settings}
-    place = home / ".config" / "ropeteam" / "ropeteam.toml"
-    place.parent.mkdir(parents=True)
-    place.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()))
+    if settings is not None:
+        lines = {"trees.folder": str(folder / "trees"), **settings}
+        place = home / ".config" / "ropeteam" / "ropeteam.toml"
+        place.parent.mkdir(parents=True)
+        place.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()))
     with ModelServer() as server:
         server.script(NAME)
         env = {
