@@ -91,11 +91,13 @@ class WhichReport(Value, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Call:
-    """repo: where the call is about. tell: hears what happens while it waits. stop: set when nobody waits any more."""
+    """repo: where the call is about. tell: hears what happens while it waits. stop: set when nobody waits any more.
+    held: what was taken for whoever calls, until that is answered."""
 
     repo: Path
     tell: Callable[[str], None] = lambda _text: None
     stop: Event = field(default_factory=Event)
+    held: hosting_brief.Held = field(default_factory=hosting_brief.Held)
 
 
 # ---- the tools
@@ -219,7 +221,9 @@ def take_unit(call: Call, asked: hosting_brief.TakeUnit) -> Answer:
     from ropeteam import run as runs
 
     repository = _repository(call)
-    units, taken = hosting_brief.take_units(repository, asked.run or None, asked.count, call.stop)
+    units, taken = hosting_brief.take_units(repository, asked.run or None, asked.count, call.stop, call.held)
+    if call.stop.is_set():
+        call.held.let_go()
     if units:
         names = tuple(unit.attempt for unit in units)
         return Answer(text=hosting_brief.to_do(units), run=taken.run, units=names, done=False)
@@ -231,9 +235,10 @@ def take_unit(call: Call, asked: hosting_brief.TakeUnit) -> Answer:
 
 def hand_in_unit(call: Call, asked: hosting_brief.HandInUnit) -> Answer:
     """Give back units that were taken: what is in their trees is their work."""
-    said = hosting_brief.hand_in(_repository(call), asked.run or None, asked.attempts)
+    said = hosting_brief.hand_in(_repository(call), asked.run or None, asked.attempts, abandon=asked.abandon)
     taken_in = len(asked.attempts) - len(said)
-    lines = [f"{taken_in} handed in. Call take_unit.", *said] if taken_in else [*said, "Call take_unit."]
+    done = "given back" if asked.abandon else "handed in"
+    lines = [f"{taken_in} {done}. Call take_unit.", *said] if taken_in else [*said, "Call take_unit."]
     return Answer(text=_text(lines), run=asked.run)
 
 
@@ -388,6 +393,7 @@ MEANINGS: Final = {
     "confirm": "The user was shown what to ask and agreed.",
     "settings": "KEY=VALUE",
     "agent": "Default: the first that works. `host`: your own subagents do the units.",
+    "abandon": "Give them back undone: nobody is at work on them.",
     "timeout_seconds": f"At most {LONGEST_WAIT:g}.",
 }
 
