@@ -53,7 +53,9 @@ _USAGE = re.compile(
 _COST = re.compile(r"\bCost: \$[\d.]+ message, \$(?P<session>[\d.]+) session\.")
 """Behind the tokens, or on a line of its own."""
 
-_FAILED = re.compile(r"^(?:litellm\.)?(?P<name>[A-Z]\w*(?:Error|Exceeded))\b[:.]")
+_FAILED = re.compile(r"^(?:(?:litellm\.)?[A-Z]\w*(?:Error|Exceeded)\b[:.]|Cmd\('git'\) failed due to)")
+"""A provider's error, or git's after the answer: for a path outside of the repository. Then nothing is edited."""
+_DENIED = re.compile(r"^Unable to create (?P<path>.+), skipping edits")
 _RETRY = re.compile(r"^Retrying in (?P<seconds>[\d.]+) seconds")
 _CONTEXT = re.compile(
     r"exceeds the .{0,60}token limit|has hit a token limit|exceeded? (?:its|the) context window", re.I
@@ -71,7 +73,10 @@ class AiderAgent:
     name = "aider"
     report_by: Literal["file", "structured"] = "structured"
     attaches = False
-    abilities = Abilities(usage="cost", note="It edits files and runs no commands, so no tests either.")
+    abilities = Abilities(
+        usage="cost",
+        note="It runs no commands, so no tests; it edits without asking: only the sandbox holds it back.",
+    )
 
     def build(self, task: Task) -> Launch:
         settings = task.settings
@@ -90,7 +95,6 @@ class AiderAgent:
         return Launch(
             argv=tuple(argv),
             env=env,
-            stdin=prompt,
             files={str(task.prompt_file): prompt, str(message): prompt + _asked(task)},
             pass_env=tuple(name for name in (*litellm_keys.variables(_models(settings)), _MODEL[1]) if name not in env),
             home_readonly=SETTINGS,
@@ -153,6 +157,8 @@ class AiderConversation:
         if retry := _RETRY.match(text):
             status, seconds = 0 if self._answered else status_of(self._failed), _number(retry["seconds"])
             return (Said(kind="retry", text=(self._failed or text)[:160], status=status, seconds=seconds),)
+        if denied := _DENIED.match(text):
+            return (Said(kind="denied", text=f"create {denied['path']}"[:160]),)
         if _FAILED.match(text) or _CONTEXT.search(text):
             self._failed = text[:400]
         elif _APPLIED.match(text):

@@ -18,7 +18,12 @@ _AUTH: Final = re.compile(
     r"|insufficient[_ ]permission|not have (?:the )?(?:permission|access)\b",
     re.IGNORECASE,
 )
-_OVERLOAD: Final = re.compile(r"internalservererror|down or overloaded|model is at capacity", re.IGNORECASE)
+_OVERLOAD: Final = re.compile(
+    r"internalservererror|down or overloaded|model is at capacity"
+    # What litellm makes of an error that comes with status 200.
+    r"|\bAPIError: \w+ -\s*$",
+    re.IGNORECASE,
+)
 
 
 def refusal(text: str) -> Refusal | None:
