@@ -106,7 +106,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=T
 class RunStarted(Event, frozen=True, kw_only=True):
     """First of all. Holds everything the run depends on, so that nothing later reads it from a place that changes.
 
-    plan: as it was given (`--plan`), or made without a model; outlook: what it was made from."""
+    plan: as it was given (`--plan`), or made without a model; outlook: what it was made from. one_reading: its units
+    are expected to go on from one conversation that has read (`core.reading.expected`)."""
 
     run: str
     feature: Feature
@@ -115,6 +116,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
     answers: Answers
     plan: model.Plan | None = None
     outlook: Outlook | None = None
+    one_reading: bool = False
     version: str = ""
 
 
