@@ -146,7 +146,7 @@ def _shortened(extra: dict[str, Any]) -> dict[str, Any]:
     if isinstance(extra.get("response"), dict):
         kept["response"] = {"usage": extra["response"].get("usage")}
     if extra.get("traceback"):
-        kept["traceback"] = "\n".join(extra["traceback"].strip().splitlines()[-2:])
+        kept["traceback"] = "\n".join(extra["traceback"].strip().splitlines()[-3:])
     return kept
 
 

@@ -143,6 +143,10 @@ class AiderConversation:
         self._usage = Usage()
         self._failed = ""
         self._answered = False
+        self._empty = False
+        """Whether its model's last answer had no content."""
+        self._interrupted = False
+        """By SIGINT, since the last answer: then it ends with 0 as well."""
 
     def parse(self, line: bytes) -> Sequence[Said]:
         text = line.decode(errors="replace").strip()
@@ -150,13 +154,18 @@ class AiderConversation:
             return ()
         counted, cost = _USAGE.match(text), _COST.search(text)
         if counted or cost:
-            self._failed = ""
+            self._failed, self._interrupted = "", False
             self._count(counted, cost)
+            if counted:
+                self._empty = not _tokens(counted["received"])
+            if self._empty:
+                return (Said(kind="usage", usage=self._usage),)
             self._answered = True
             return (Said(kind="usage", usage=self._usage), Said(kind="end", text="an answer"))
         if retry := _RETRY.match(text):
             status, seconds = 0 if self._answered else status_of(self._failed), _number(retry["seconds"])
             return (Said(kind="retry", text=(self._failed or text)[:160], status=status, seconds=seconds),)
+        self._interrupted |= text.startswith("^C again to exit")
         if denied := _DENIED.match(text):
             return (Said(kind="denied", text=f"create {denied['path']}"[:160]),)
         if _FAILED.match(text) or _CONTEXT.search(text):
@@ -214,6 +223,10 @@ class AiderConversation:
         if ended is not None:
             return ended.outcome, ended.evidence
         outcome, evidence = endings.exit_code(exit)
+        if outcome == "ok" and self._interrupted:
+            return "killed", f"It was interrupted (SIGINT) after {exit.seconds:.0f} s."
+        if outcome == "ok" and self._empty and not self._failed:
+            return "overload", f"Its model answered with nothing. {evidence}"
         if outcome not in ("ok", "crashed") or not self._failed:
             silent = outcome == "ok" and not self._answered
             return ("unknown", "It ended without an answer of its model.") if silent else (outcome, evidence)

@@ -260,6 +260,8 @@ def _verdict(exit: Exit, trajectory: Trajectory | None) -> tuple[Outcome, str]:
     words = f"It gave up after {exit.seconds:.0f} s: {status}. {trajectory.last_words}".strip()
     if status == "LimitsExceeded":
         return _limit(trajectory)
+    if status == "EOFError":  # it asks a person what to do then
+        return "killed", f"It was interrupted (SIGINT) after {exit.seconds:.0f} s."
     if trajectory.answered_with_nothing:
         return "overload", f"Its model answered with nothing: {words}"
     if status == "ContextWindowExceededError":
