@@ -117,6 +117,10 @@ class MiniRig(_Pip):
         """One try more than the first, after its shortest wait (4 s)."""
         return {"MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "2"}
 
+    def printed(self, text: str) -> str:
+        """Without the boxes in which it shows where in its own code, and whose, it failed."""
+        return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(("╭", "│", "╰")))
+
     def shorten(self, text: str) -> str:
         """What the adapter reads, and what was said: no prompts, no settings but the limits, no answers twice."""
         try:
