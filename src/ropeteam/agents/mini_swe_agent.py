@@ -59,7 +59,7 @@ class MiniSweAgent:
         budget=True,
         turns=True,
         usage="cost",
-        note="It runs any command without asking: nothing but the sandbox holds it back.",
+        note="It runs any command without asking: only the sandbox holds it back.",
     )
 
     def build(self, task: Task) -> Launch:
@@ -77,7 +77,6 @@ class MiniSweAgent:
         return Launch(
             argv=endings.both_outputs(argv),  # that it waits and tries again stands in its error output
             env=env,
-            stdin=prompt,
             files={str(task.prompt_file): prompt, str(task.folder / TASK): _task(prompt)},
             pass_env=tuple(name for name in (*litellm_keys.variables(_models(settings)), _MODEL[1]) if name not in env),
             home_readonly=(SETTINGS,),
@@ -110,6 +109,7 @@ def _task(prompt: str) -> str:
 class _Extra(msgspec.Struct, frozen=True, kw_only=True):
     response: Any = None
     exception_str: Any = None
+    traceback: Any = None
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,9 +123,21 @@ class _Stats(msgspec.Struct, frozen=True, kw_only=True):
     api_calls: int = 0
 
 
+class _Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Of 0 is none."""
+
+    step_limit: int = 0
+    cost_limit: float = 0.0
+
+
+class _Config(msgspec.Struct, frozen=True, kw_only=True):
+    agent: _Limits = _Limits()
+
+
 class _Info(msgspec.Struct, frozen=True, kw_only=True):
     exit_status: str = ""
     model_stats: _Stats = _Stats()
+    config: _Config = _Config()
 
 
 class Trajectory(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +158,12 @@ class Trajectory(msgspec.Struct, frozen=True, kw_only=True):
             context_used=sum(spent[-1][::2]) if spent else 0,
             cost_usd=max(0.0, self.info.model_stats.instance_cost),
         )
+
+    @property
+    def answered_with_nothing(self) -> bool:
+        """Whether it fell over an answer without any content, which it does not look for (2.4.6)."""
+        last = self.messages[-1].extra.traceback if self.messages else None
+        return self.info.exit_status == "IndexError" and isinstance(last, str) and "response.choices[0]" in last
 
     @property
     def last_words(self) -> str:
@@ -216,7 +234,7 @@ class MiniConversation:
         report, problem = program.read_report(self._task.report_file)
         if self._task.kind != "plan":
             report = msgspec.structs.replace(report, plan="")
-        outcome, evidence = _verdict(exit, trajectory, self._task)
+        outcome, evidence = _verdict(exit, trajectory)
         if outcome == "ok" and not (self._saved and trajectory):
             outcome, evidence = "unknown", "It ended without leaving a trajectory."
         if outcome == "ok" and (problem or unread):
@@ -231,7 +249,7 @@ class MiniConversation:
         )
 
 
-def _verdict(exit: Exit, trajectory: Trajectory | None, task: Task) -> tuple[Outcome, str]:
+def _verdict(exit: Exit, trajectory: Trajectory | None) -> tuple[Outcome, str]:
     ended = endings.stopped(exit)
     if ended is not None:
         return ended.outcome, ended.evidence
@@ -241,16 +259,20 @@ def _verdict(exit: Exit, trajectory: Trajectory | None, task: Task) -> tuple[Out
         return outcome, evidence
     words = f"It gave up after {exit.seconds:.0f} s: {status}. {trajectory.last_words}".strip()
     if status == "LimitsExceeded":
-        return _limit(trajectory, task)
+        return _limit(trajectory)
+    if status == "EOFError":  # it asks a person what to do then
+        return "killed", f"It was interrupted (SIGINT) after {exit.seconds:.0f} s."
+    if trajectory.answered_with_nothing:
+        return "overload", f"Its model answered with nothing: {words}"
     if status == "ContextWindowExceededError":
         return "context", words
     return refusal(f"{status} {trajectory.last_words}") or "crashed", words
 
 
-def _limit(trajectory: Trajectory, task: Task) -> tuple[Outcome, str]:
-    """Which of the two limits it reached: it does not say. Money first: after it nothing can go on."""
-    stats = trajectory.info.model_stats
+def _limit(trajectory: Trajectory) -> tuple[Outcome, str]:
+    """Which of its two limits it reached: it does not say. Money first: after it nothing can go on."""
+    stats, limits = trajectory.info.model_stats, trajectory.info.config.agent
     spent = f"{stats.api_calls} steps, ${stats.instance_cost:.2f} spent"
-    if task.turns is not None and (task.budget_usd is None or stats.instance_cost < task.budget_usd):
-        return "turns", f"It reached its limit of {task.turns} steps ({spent})."
+    if 0 < limits.step_limit <= stats.api_calls and not 0 < limits.cost_limit <= stats.instance_cost:
+        return "turns", f"It reached its limit of {limits.step_limit} steps ({spent})."
     return "budget", f"It reached its limit of money ({spent})."
