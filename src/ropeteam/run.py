@@ -16,10 +16,8 @@ from ropeteam.core import events as ev
 from ropeteam.core.model import Answers
 from ropeteam.core.schedule import fold
 from ropeteam.core.state import RunState
-from ropeteam.engine import Engine, drive
 from ropeteam.errors import BadRepository, ConsentNeeded, RunBusy, UserError
 from ropeteam.journal import Journal, started
-from ropeteam.perform import RunPerformer
 from ropeteam.ports import Clock
 
 
@@ -297,6 +295,9 @@ def _drive(
     screen: Screen,
     clock: Clock | None,
 ) -> RunState:
+    from ropeteam.engine import Engine, drive
+    from ropeteam.perform import RunPerformer
+
     clock = clock or app.WallClock()
     journal: Journal = repository.journal()
     run = begun.run

@@ -103,7 +103,8 @@ class MiniRig(_Pip):
         return {".config/mini-swe-agent/.env": "MSWEA_SOMETHING=1\n"}
 
     def env(self, url: str) -> dict[str, str]:
-        return {"MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "1"}
+        """One try more than the first, after its shortest wait (4 s)."""
+        return {"MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "2"}
 
     def shorten(self, text: str) -> str:
         """Without the settings, the prompts, and where in its own code it failed."""

@@ -271,7 +271,7 @@ for name in glob.glob(trees + "/*/*/" + unit + "-1/io/task.json"):
     io = pathlib.Path(name).parent
     task = json.loads((io / "task.json").read_text())
     tree = pathlib.Path(re.search(r"cd '([^']+)'", (io / "subagent.md").read_text())[1])
-    finals = playing.COMPOSED["house"][0]
+    finals = playing.finals("house")
     for final in sorted(p for p in finals.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
         path = final.relative_to(finals).as_posix()
         if any(owns([pattern], path) for pattern in task["writes"]):
@@ -291,14 +291,33 @@ WAYS: dict[str, Callable[[Host], list[Turn]]] = {"tools": by_tools, "commands": 
 
 @contextmanager
 def host(folder: Path) -> Iterator[Host]:
-    """Everything but the plugin: a home, the repository, the settings of the user."""
-    home = folder / "home"
-    home.mkdir()
-    (home / ".gitconfig").write_text("[user]\n\tname = Test User\n\temail = user@example.org\n")
+    """Everything but the plugin: a home, the repository of the demo, the settings of the user."""
     repo = repository.make(folder / "library")
     features = repo / ".workspace" / "features"
     git(repo, "mv", str(features / "house"), str(features / FEATURE))
     git(repo, "commit", "-qm", "Plan the checkout")
+    script = folder / "recording.json"
+    settings = {
+        "agent.name": "scripted",
+        "agent.scripted.script": str(script),
+        "agent.scripted.time_scale": TIME_SCALE,
+    }
+    with host_of(folder, repo, settings) as made:
+        _record(script, repo, folder)
+        (folder / "work.py").write_text(WORK)
+        yield made
+
+
+@contextmanager
+def host_of(folder: Path, repo: Path, settings: Mapping[str, Any]) -> Iterator[Host]:
+    """A user with claude in front of any repository. settings: those of the user for ropeteam."""
+    home = folder / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text("[user]\n\tname = Test User\n\temail = user@example.org\n")
+    lines = {"trees.folder": str(folder / "trees"), **settings}
+    place = home / ".config" / "ropeteam" / "ropeteam.toml"
+    place.parent.mkdir(parents=True)
+    place.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()))
     with ModelServer() as server:
         server.script(NAME)
         env = {
@@ -310,18 +329,6 @@ def host(folder: Path) -> Iterator[Host]:
             "ANTHROPIC_BASE_URL": server.base_url(NAME),
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         }
-        settings = home / ".config" / "ropeteam" / "ropeteam.toml"
-        settings.parent.mkdir(parents=True)
-        script = folder / "recording.json"
-        lines = {
-            "agent.name": "scripted",
-            "agent.scripted.script": str(script),
-            "agent.scripted.time_scale": TIME_SCALE,
-            "trees.folder": str(folder / "trees"),
-        }
-        settings.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()))
-        _record(script, repo, folder)
-        (folder / "work.py").write_text(WORK)
         yield Host(folder, repo, server, env)
 
 
@@ -337,6 +344,6 @@ def _record(script: Path, repo: Path, folder: Path) -> None:
         "trees.folder": str(folder / "trees"),
     }
     prepared = app.prepare(app.Request(repo=repo, feature=FEATURE, flags=flags, own_settings=False))
-    finals, about = playing.COMPOSED[repository.HOUSE]
-    work = composing.work_of(finals, prepared.outlook.survey)
+    about = playing.COMPOSED[repository.HOUSE][1]
+    work = composing.work_of(playing.finals(repository.HOUSE), prepared.outlook.survey)
     recording.write(script, composing.record(work, prepared.plan, about, sys.executable))

@@ -185,6 +185,37 @@ def test_limits(status: str, outcome: str, tmp_path: Path) -> None:
     assert heard(MiniSweAgent(), task, recorded("mini/submitted.txt"))[0].outcome == outcome
 
 
+WAITS = (
+    b"Retrying <unknown> in 4 seconds as it raised APIError: litellm.APIError: APIError: OpenAIException - "
+    b"You have insufficient permissions."
+)
+
+
+def test_that_it_waits_for_its_provider_is_told_and_a_refused_log_in_at_once(tmp_path: Path) -> None:
+    _, (retry,) = heard(MiniSweAgent(), a_task(tmp_path), [WAITS])
+
+    assert (retry.kind, retry.status, retry.seconds) == ("retry", 403, 4.0)
+    assert "insufficient permissions" in retry.text
+    assert "2>&1" in " ".join(MiniSweAgent().build(a_task(tmp_path)).argv), "it says so in its error output"
+
+
+def test_what_a_command_of_the_model_prints_refuses_no_log_in(tmp_path: Path) -> None:
+    _, said = heard(MiniSweAgent(), a_task(tmp_path), [b"mini-swe-agent (step 1, $0.00):", b"Look.", WAITS])
+
+    assert [one.status for one in said if one.kind == "retry"] == [0]
+
+
+def test_when_a_provider_can_go_on_is_told_where_it_says_so(tmp_path: Path) -> None:
+    words = "litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached. Please try again in 20s."
+    task = a_task(tmp_path)
+    left = {"info": {"exit_status": "RateLimitError"}, "messages": [{"extra": {"exception_str": words}}]}
+    (task.folder / TRAJECTORY).write_text(json.dumps(left))
+
+    for agent, lines in ((MiniSweAgent(), []), (AiderAgent(), [words.encode()])):
+        finish, _ = heard(agent, task, lines, Exit(code=1, seconds=3.0))
+        assert (finish.outcome, finish.retry_at) == ("rate", 20.0)
+
+
 def test_without_a_trajectory_it_is_not_believed(tmp_path: Path) -> None:
     finish, _ = heard(MiniSweAgent(), a_task(tmp_path), recorded("mini/submitted.txt"))
 
@@ -199,6 +230,36 @@ def test_the_prompt_is_a_file_and_a_limit_of_money_is_passed_on(tmp_path: Path) 
     assert json.loads(launch.files[str(task.folder / TASK)])["run"]["task"] == "shared\nown\n"
     assert launch.argv[launch.argv.index("-l") + 1] == "0.0001", "0 would be no limit"
     assert "OPENAI_API_KEY" in launch.pass_env
+
+
+def test_no_limit_of_money_is_none_for_the_program_either_and_steps_are_limited(tmp_path: Path) -> None:
+    argv = MiniSweAgent().build(a_task(tmp_path, turns=7)).argv
+
+    assert argv[argv.index("-l") + 1] == "0", "it has one of its own otherwise"
+    assert "agent.step_limit=7" in argv
+    assert not any("step_limit" in part for part in MiniSweAgent().build(a_task(tmp_path)).argv)
+
+
+@pytest.mark.parametrize(
+    ("limits", "spent", "outcome"),
+    [
+        ({"turns": 2}, 0.5, "turns"),
+        ({"turns": 2, "budget_usd": 1.0}, 0.5, "turns"),
+        ({"turns": 2, "budget_usd": 0.5}, 0.5, "budget"),
+        ({"budget_usd": 0.5}, 0.6, "budget"),
+        ({}, 3.1, "budget"),
+    ],
+)
+def test_which_limit_was_reached(limits: dict[str, Any], spent: float, outcome: str, tmp_path: Path) -> None:
+    task = a_task(tmp_path, **limits)
+    stats = {"instance_cost": spent, "api_calls": 2}
+    left = {"info": {"exit_status": "LimitsExceeded", "model_stats": stats}, "messages": []}
+    (task.folder / TRAJECTORY).write_text(json.dumps(left))
+
+    finish, _ = heard(MiniSweAgent(), task, [])
+
+    assert finish.outcome == outcome
+    assert f"2 steps, ${spent:.2f} spent" in finish.evidence
 
 
 # ---- both
@@ -251,6 +312,9 @@ def test_no_output_makes_them_raise(agent: Agent, lines: list[bytes], left: byte
         ("Your credit balance is too low to access the API", "rate"),
         ("This model's maximum context length is 8192 tokens", "context"),
         ("Incorrect API key provided", "auth"),
+        ("litellm.APIError: APIError: OpenAIException - You have insufficient permissions.", "auth"),
+        ("The caller does not have permission", "auth"),
+        ("PermissionError: [Errno 13] Permission denied: 'x'", None),
         ("503 Service Unavailable", "overload"),
         ("line 4290 of 5000", None),
         ("", None),

@@ -21,8 +21,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from ropeteam.agents import endings, litellm_keys, preset, program
-from ropeteam.agents.provider_words import refusal
+from ropeteam.agents import endings, litellm_keys, preset, program, refusals
+from ropeteam.agents.provider_words import refusal, status_of
 from ropeteam.core.agent_files import ReportFile
 from ropeteam.core.model import AgentReport, Outcome, Usage
 from ropeteam.core.settings import AgentSettings
@@ -42,6 +42,8 @@ MOST_FILES: Final = 20
 
 MARK: Final = "ROPETEAM-REPORT:"
 
+_MODEL: Final = ("--model", "AIDER_MODEL")
+_BESIDE: Final = {"--weak-model": "AIDER_WEAK_MODEL", "--editor-model": "AIDER_EDITOR_MODEL"}
 _HINT = "Install it (pipx install aider-chat), or say where it is with agent.aider.argv."
 _decoder = msgspec.json.Decoder(ReportFile)
 _USAGE = re.compile(
@@ -90,7 +92,7 @@ class AiderAgent:
             env=env,
             stdin=prompt,
             files={str(task.prompt_file): prompt, str(message): prompt + _asked(task)},
-            pass_env=(*litellm_keys.passed(env), "AIDER_MODEL"),
+            pass_env=tuple(name for name in (*litellm_keys.variables(_models(settings)), _MODEL[1]) if name not in env),
             home_readonly=SETTINGS,
             readable=preset.readable(argv),
         )
@@ -102,12 +104,15 @@ class AiderAgent:
         found = preset.probe(self.name, settings, env, _HINT, "aider-chat")
         home = Path(env.get("HOME", "/"))
         files = any((home / name).exists() for name in SETTINGS)
-        if found.problem or files or litellm_keys.some_key({**env, **settings.env}):
+        whose, key = litellm_keys.missing(_models(settings), {**env, **settings.env})
+        if found.problem or files or not key:
             return found
-        problem = (
-            "aider is installed, and there is no key of a provider: none in the environment, no ~/.aider.conf.yml."
-        )
-        return msgspec.structs.replace(found, log_in=True, problem=problem, hint="Set one, for example OPENAI_API_KEY.")
+        problem = f"aider has no key of {whose}: none in the environment, no ~/.aider.conf.yml."
+        return msgspec.structs.replace(found, log_in=True, problem=problem, hint=f"Set one, for example {key}.")
+
+
+def _models(settings: AgentSettings) -> tuple[str, ...]:
+    return litellm_keys.models(settings, _MODEL, _BESIDE)
 
 
 def _asked(task: Task) -> str:
@@ -146,7 +151,8 @@ class AiderConversation:
             self._answered = True
             return (Said(kind="usage", usage=self._usage), Said(kind="end", text="an answer"))
         if retry := _RETRY.match(text):
-            return (Said(kind="retry", text=(self._failed or text)[:160], seconds=_number(retry["seconds"])),)
+            status, seconds = 0 if self._answered else status_of(self._failed), _number(retry["seconds"])
+            return (Said(kind="retry", text=(self._failed or text)[:160], status=status, seconds=seconds),)
         if _FAILED.match(text) or _CONTEXT.search(text):
             self._failed = text[:400]
         elif _APPLIED.match(text):
@@ -169,7 +175,7 @@ class AiderConversation:
                 output=self._usage.output + _tokens(told["received"]),
             )
 
-    def finish(self, exit: Exit, now: float) -> Finish:  # noqa: ARG002 - the port's signature
+    def finish(self, exit: Exit, now: float) -> Finish:
         outcome, evidence = self._verdict(exit)
         report, problem = self._report()
         if problem and outcome == "ok":
@@ -180,6 +186,7 @@ class AiderConversation:
             usage=self._usage,
             report=endings.inside(report, self._task.tree),
             evidence=evidence,
+            retry_at=refusals.retry_at(evidence, now) if outcome in ("rate", "overload") else None,
             notices=("It left no report of what it did.",) if missing else (),
         )
 
