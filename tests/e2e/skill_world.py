@@ -173,14 +173,23 @@ def last_phases() -> list[Turn]:
     return [Turn(text=f"{ENDS} Now its tests.", calls=(test,)), Turn(text="All requirements hold.")]
 
 
-def by_tools(_host: Host) -> list[Turn]:
+def code_of(h: Host, start: Mapping[str, str]) -> str:
+    """The code that `start` will answer with: a scripted model cannot repeat what it was told."""
+    asks = "import json, sys; from pathlib import Path; from ropeteam.cli.mcp_answers import Call, answer;"
+    asks += " print(answer('start', Call(repo=Path.cwd()), json.loads(sys.argv[1])).confirm)"
+    argv = (sys.executable, "-c", asks, json.dumps(start))
+    done = subprocess.run(argv, cwd=h.repo, env=h.env, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def by_tools(h: Host) -> list[Turn]:
     """Phase 2 through MCP: the tools are looked up, the user is asked once, and it is waited twice."""
     start = {"feature": FEATURE, "land": "yes", "mode": "parallel"}
     return [
         *first_phases(),
         Turn(text=BEGINS, calls=(look_up("start", "wait"),)),
         Turn(calls=(call("start", **start),)),
-        Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=True),)),
+        Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=code_of(h, start)),)),
         Turn(calls=(call("wait", timeout_seconds=2),)),
         Turn(text="Four agents are at work.", calls=(call("wait"),)),
         *last_phases(),
@@ -216,7 +225,7 @@ def by_host(h: Host) -> list[Turn]:
         *first_phases(),
         Turn(text=BEGINS, calls=(look_up("start"), reads)),
         Turn(calls=(call("start", **start),)),
-        Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=True),)),
+        Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=code_of(h, start)),)),
         Turn(calls=(agent("Hand out the units", prompt),)),
         *last_phases(),
     ]
@@ -271,7 +280,7 @@ for name in glob.glob(trees + "/*/*/" + unit + "-1/io/task.json"):
     io = pathlib.Path(name).parent
     task = json.loads((io / "task.json").read_text())
     tree = pathlib.Path(re.search(r"cd '([^']+)'", (io / "subagent.md").read_text())[1])
-    finals = playing.COMPOSED["house"][0]
+    finals = playing.finals("house")
     for final in sorted(p for p in finals.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
         path = final.relative_to(finals).as_posix()
         if any(owns([pattern], path) for pattern in task["writes"]):
@@ -291,14 +300,34 @@ WAYS: dict[str, Callable[[Host], list[Turn]]] = {"tools": by_tools, "commands": 
 
 @contextmanager
 def host(folder: Path) -> Iterator[Host]:
-    """Everything but the plugin: a home, the repository, the settings of the user."""
-    home = folder / "home"
-    home.mkdir()
-    (home / ".gitconfig").write_text("[user]\n\tname = Test User\n\temail = user@example.org\n")
+    """Everything but the plugin: a home, the repository of the demo, the settings of the user."""
     repo = repository.make(folder / "library")
     features = repo / ".workspace" / "features"
     git(repo, "mv", str(features / "house"), str(features / FEATURE))
     git(repo, "commit", "-qm", "Plan the checkout")
+    script = folder / "recording.json"
+    settings = {
+        "agent.name": "scripted",
+        "agent.scripted.script": str(script),
+        "agent.scripted.time_scale": TIME_SCALE,
+    }
+    with host_of(folder, repo, settings) as made:
+        _record(script, repo, folder)
+        (folder / "work.py").write_text(WORK)
+        yield made
+
+
+@contextmanager
+def host_of(folder: Path, repo: Path, settings: Mapping[str, Any] | None) -> Iterator[Host]:
+    """A user with claude in front of any repository. settings: those of the user for ropeteam; None: there are none."""
+    home = folder / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text("[user]\n\tname = Test User\n\temail = user@example.org\n")
+    if settings is not None:
+        lines = {"trees.folder": str(folder / "trees"), **settings}
+        place = home / ".config" / "ropeteam" / "ropeteam.toml"
+        place.parent.mkdir(parents=True)
+        place.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()))
     with ModelServer() as server:
         server.script(NAME)
         env = {
@@ -310,18 +339,6 @@ def host(folder: Path) -> Iterator[Host]:
             "ANTHROPIC_BASE_URL": server.base_url(NAME),
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         }
-        settings = home / ".config" / "ropeteam" / "ropeteam.toml"
-        settings.parent.mkdir(parents=True)
-        script = folder / "recording.json"
-        lines = {
-            "agent.name": "scripted",
-            "agent.scripted.script": str(script),
-            "agent.scripted.time_scale": TIME_SCALE,
-            "trees.folder": str(folder / "trees"),
-        }
-        settings.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()))
-        _record(script, repo, folder)
-        (folder / "work.py").write_text(WORK)
         yield Host(folder, repo, server, env)
 
 
@@ -337,6 +354,6 @@ def _record(script: Path, repo: Path, folder: Path) -> None:
         "trees.folder": str(folder / "trees"),
     }
     prepared = app.prepare(app.Request(repo=repo, feature=FEATURE, flags=flags, own_settings=False))
-    finals, about = playing.COMPOSED[repository.HOUSE]
-    work = composing.work_of(finals, prepared.outlook.survey)
+    about = playing.COMPOSED[repository.HOUSE][1]
+    work = composing.work_of(playing.finals(repository.HOUSE), prepared.outlook.survey)
     recording.write(script, composing.record(work, prepared.plan, about, sys.executable))

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 from driving import FEATURE, Done, Project, looked_at, must_hold, project
 
-from repositories import commit_all, files_of, git, write_files
+from repositories import commit_all, files_of, git, make_repo, write_files
+from ropeteam import git as ours
 
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
 FOLDER = f".workspace/features/{FEATURE}"
@@ -94,10 +95,17 @@ def unborn(folder: Path) -> None:
     git(folder, "init", "-q", "--template=", ".")
 
 
+def of_an_attempt(folder: Path) -> None:
+    store = ours.open_store(ours.find(make_repo(folder.with_name(f"{folder.name}-user"))))
+    facts = ours.facts(store.repo)
+    ours.create_tree(store, folder, facts.base, facts, index=folder.with_name(f"{folder.name}-index"))
+
+
 REPOSITORIES: dict[str, tuple[Callable[[Path], object], str]] = {
     "not_a_repository": (lambda _folder: None, "This is not a git repository."),
     "bare_repository": (bare, "bare"),
     "unborn_branch": (unborn, "no commit yet"),
+    "inside_a_run": (of_an_attempt, "a run is at work here, and none begins inside of it"),
 }
 
 

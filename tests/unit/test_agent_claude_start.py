@@ -57,6 +57,16 @@ def test_an_attempt_has_one_conversation_id_and_no_other_attempts() -> None:
     assert option(ClaudeAgent().build(a_task()).argv, "--session-id") == conversation_id(a_task())
 
 
+def test_our_own_skills_are_not_offered_unless_the_user_gives_claude_settings() -> None:
+    settings = json.loads(option(ClaudeAgent().build(a_task()).argv, "--settings") or "")
+    assert settings["skillOverrides"]["2-code"] == "off"
+    assert settings["enabledPlugins"] == {"ropeteam@ropeteam": False}
+
+    for own in (("--settings", "mine.json"), ("--settings=mine.json",)):
+        argv = ClaudeAgent().build(a_task(settings=AgentSettings(argv=("claude", *own)))).argv
+        assert [part for part in argv if "settings" in part] == [part for part in own if "settings" in part]
+
+
 def test_settings_override_what_we_set() -> None:
     env = {"CLAUDE_CODE_MAX_RETRIES": "1", "MORE": "x"}
     launch = ClaudeAgent().build(a_task(settings=AgentSettings(env=env)))

@@ -63,6 +63,14 @@ WRITING: Final = ("Edit", "MultiEdit", "NotebookEdit", "Write")
 READING: Final = ("Read", "Grep", "Glob")
 """Allowed beforehand to who plans. Shell commands that only read claude lets through by itself."""
 
+UNSEEN: Final = {
+    "enabledPlugins": {"ropeteam@ropeteam": False},
+    "skillOverrides": {"1-plan": "off", "2-code": "off", "3-verify": "off"},
+}
+"""Our own plugin, and our skills where they are installed without it: they are for people. One offers to implement
+features, and an agent that is asked for just that would hand its task to a run of its own. Nothing else of the user's
+is touched."""
+
 THINKING: Final = "sequential-thinking"
 """What we call the MCP server for thinking; its tools are `mcp__sequential-thinking__...`."""
 
@@ -162,6 +170,8 @@ class ClaudeAgent:
         if task.shared_prompt:
             files[str(shared)] = task.shared_prompt
             argv += ["--append-system-prompt-file", str(shared)]
+        if not any(part.partition("=")[0] == "--settings" for part in argv):  # of several, claude takes the last
+            argv += ["--settings", msgspec.json.encode(UNSEEN).decode()]
         if settings.model:
             argv += ["--model", settings.model]
         if task.turns is not None:

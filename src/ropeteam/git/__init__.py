@@ -41,7 +41,7 @@ from ropeteam.git.resolving import matching
 from ropeteam.git.snapshots import Snapshot, snapshot
 from ropeteam.git.standins import bring_back, is_displaced, take_away
 from ropeteam.git.store import Store, changes, keep, open_store
-from ropeteam.git.trees import Tree, content, create_tree, erase, open_tree, remove_tree
+from ropeteam.git.trees import Tree, content, create_tree, erase, open_tree, refuse_trees_of_attempts, remove_tree
 
 __all__ = [
     "MANY_FILES",
@@ -94,6 +94,7 @@ __all__ = [
     "read_files",
     "rebase",
     "refs",
+    "refuse_trees_of_attempts",
     "remove_tree",
     "repair_landing",
     "require",

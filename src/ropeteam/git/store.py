@@ -22,6 +22,8 @@ from ropeteam.git.calls import Git, full_disk, pipe, version
 from ropeteam.git.repository import Repo, commit_of, excludes, move_ref, refs_of, writing
 
 OURS = "refs/ropeteam/"
+HOME = "ropeteam/private.git"
+"""P, below the `.git` that all work trees of U share."""
 KEEP_WORD = "ropeteam"
 STALE_SECONDS = 86_400.0  # a `.keep` of ours this old is left from a crash: carrying over takes seconds
 FORMAT_OPTION = (2, 45)  # `init --ref-format`, in case another format than files is the default
@@ -83,7 +85,7 @@ def init_options(repo: Repo) -> tuple[str, ...]:
 
 def open_store(repo: Repo) -> Store:
     """P, made when it is not there yet; what it copies from U is brought up to date."""
-    store = Store(repo.common_dir / "ropeteam" / "private.git", repo)
+    store = Store(repo.common_dir / HOME, repo)
     with full_disk():
         if not (store.path / "HEAD").is_file():
             _build(store)

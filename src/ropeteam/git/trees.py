@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Literal
 
 from ropeteam.core.model import RepoFacts
-from ropeteam.errors import BadInput, RopeteamError
+from ropeteam.errors import BadInput, BadRepository, RopeteamError
 from ropeteam.git import mounts
 from ropeteam.git.calls import Git, full_disk, joined, quoted, split
-from ropeteam.git.repository import commit_of, copy_index, excludes, refs_of
-from ropeteam.git.store import Store, init_options
+from ropeteam.git.repository import Repo, commit_of, copy_index, excludes, refs_of
+from ropeteam.git.store import HOME, Store, init_options
 
 Note = Literal["aside", "copied", "gitlinks", "overlay", "refs", "sealed", "unkept"]
 
@@ -151,6 +151,24 @@ def make_repository(
     tree.note("refs", sorted({commit, *theirs.values()}))
     tree.note("copied", [])
     tree.note("gitlinks", gitlinks(store, commit) if submodules is None else submodules)
+
+
+def refuse_trees_of_attempts(repo: Repo) -> None:
+    """An agent that has our skill, or our MCP server, may take its own task for one to hand on, without an end.
+
+    BadRepository: this is the repository of a tree, and no user's: it borrows objects from P.
+    """
+    try:
+        lenders = (repo.git_dir / "objects" / "info" / "alternates").read_bytes().splitlines()
+    except OSError:
+        return
+    if any(lender.rstrip(b'"').endswith(os.fsencode(f"/{HOME}/objects")) for lender in lenders):
+        raise BadRepository(
+            "This is the work tree of an attempt: a run is at work here, and none begins inside of it.",
+            where=str(repo.top),
+            hint="An agent does the task it was given itself. Your own runs begin in your own checkout.",
+            code="inside_a_run",
+        )
 
 
 def fill(store: Store, tree: Tree, place: Path, commit: str, *, known: Path | None = None, reset: bool = False) -> None:
