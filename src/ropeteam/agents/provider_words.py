@@ -20,6 +20,7 @@ _AUTH: Final = re.compile(
 )
 _OVERLOAD: Final = re.compile(
     r"internalservererror|down or overloaded|model is at capacity|failed to parse json|empty or malformed response"
+    r"|server had an error while processing"
     # What litellm makes of an error that comes with status 200.
     r"|\bAPIError: \w+ -\s*$",
     re.IGNORECASE,
