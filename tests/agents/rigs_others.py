@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from cases import REPORT, Step
-from rigs import ClaudeRig, CodexRig, GeminiRig, Rig, installed
+from rigs import ClaudeRig, CodexRig, GeminiRig, OpencodeRig, Rig, installed
 
 from ropeteam.agents.acp import AcpAgent
 from ropeteam.agents.aider import MARK
@@ -29,6 +29,10 @@ class _Acp(Rig):
     def argv(self) -> tuple[str, ...]:
         return (installed(self.program), *self.arguments)
 
+    def shorten(self, text: str) -> str:
+        """The report: nothing else is read."""
+        return text
+
 
 class AcpClaudeRig(_Acp, ClaudeRig):
     name, program = "acp-claude", "claude-agent-acp"
@@ -45,6 +49,10 @@ class AcpCodexRig(_Acp, CodexRig):
 
 class AcpGeminiRig(_Acp, GeminiRig):
     name, program, arguments = "acp-gemini", "gemini", ("--acp",)
+
+
+class AcpOpencodeRig(_Acp, OpencodeRig):
+    name, program, arguments = "acp-opencode", "opencode", ("acp",)
 
 
 class _Pip(Rig):
@@ -154,4 +162,4 @@ def _shortened(extra: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-OTHERS: Sequence[Rig] = (AcpClaudeRig(), AcpCodexRig(), AcpGeminiRig(), AiderRig(), MiniRig())
+OTHERS: Sequence[Rig] = (AcpClaudeRig(), AcpCodexRig(), AcpGeminiRig(), AcpOpencodeRig(), AiderRig(), MiniRig())

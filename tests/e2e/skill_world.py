@@ -173,14 +173,23 @@ def last_phases() -> list[Turn]:
     return [Turn(text=f"{ENDS} Now its tests.", calls=(test,)), Turn(text="All requirements hold.")]
 
 
-def by_tools(_host: Host) -> list[Turn]:
+def code_of(h: Host, start: Mapping[str, str]) -> str:
+    """The code that `start` will answer with: a scripted model cannot repeat what it was told."""
+    asks = "import json, sys; from pathlib import Path; from ropeteam.cli.mcp_answers import Call, answer;"
+    asks += " print(answer('start', Call(repo=Path.cwd()), json.loads(sys.argv[1])).confirm)"
+    argv = (sys.executable, "-c", asks, json.dumps(start))
+    done = subprocess.run(argv, cwd=h.repo, env=h.env, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def by_tools(h: Host) -> list[Turn]:
     """Phase 2 through MCP: the tools are looked up, the user is asked once, and it is waited twice."""
     start = {"feature": FEATURE, "land": "yes", "mode": "parallel"}
     return [
         *first_phases(),
         Turn(text=BEGINS, calls=(look_up("start", "wait"),)),
         Turn(calls=(call("start", **start),)),
-        Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=True),)),
+        Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=code_of(h, start)),)),
         Turn(calls=(call("wait", timeout_seconds=2),)),
         Turn(text="Four agents are at work.", calls=(call("wait"),)),
         *last_phases(),
@@ -216,7 +225,7 @@ def by_host(h: Host) -> list[Turn]:
         *first_phases(),
         Turn(text=BEGINS, calls=(look_up("start"), reads)),
         Turn(calls=(call("start", **start),)),
-        Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=True),)),
+        Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=code_of(h, start)),)),
         Turn(calls=(agent("Hand out the units", prompt),)),
         *last_phases(),
     ]
@@ -309,15 +318,16 @@ def host(folder: Path) -> Iterator[Host]:
 
 
 @contextmanager
-def host_of(folder: Path, repo: Path, settings: Mapping[str, Any]) -> Iterator[Host]:
-    """A user with claude in front of any repository. settings: those of the user for ropeteam."""
+def host_of(folder: Path, repo: Path, settings: Mapping[str, Any] | None) -> Iterator[Host]:
+    """A user with claude in front of any repository. settings: those of the user for ropeteam; None: there are none."""
     home = folder / "home"
     home.mkdir()
     (home / ".gitconfig").write_text("[user]\n\tname = Test User\n\temail = user@example.org\n")
-    lines = {"trees.folder": str(folder / "trees"), **settings}
-    place = home / ".config" / "ropeteam" / "ropeteam.toml"
-    place.parent.mkdir(parents=True)
-    place.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()))
+    if settings is not None:
+        lines = {"trees.folder": str(folder / "trees"), **settings}
+        place = home / ".config" / "ropeteam" / "ropeteam.toml"
+        place.parent.mkdir(parents=True)
+        place.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()))
     with ModelServer() as server:
         server.script(NAME)
         env = {

@@ -17,7 +17,7 @@ from test_several_claude import UNITS, own_task
 
 from repositories import git
 from ropeteam import sandbox
-from ropeteam.testing.model_server import EditFile, ModelServer, Shell, Turn, WriteFile
+from ropeteam.testing.model_server import Call, EditFile, ModelServer, Shell, Turn, WriteFile
 
 pytestmark = [pytest.mark.agents, pytest.mark.timeout(600)]
 
@@ -115,15 +115,23 @@ def test_a_feature_lands_with_what_was_decided_and_nothing_is_left(agent: str, c
 CONTRACT = "names"
 
 
-def planned(folder: Path) -> Path:
+def proposal() -> dict[str, Any]:
     writes = ["names.py", "at.txt"]
     units: list[dict[str, Any]] = [{"id": CONTRACT, "kind": "contract", "goal": "Declare names.py.", "writes": writes}]
     for unit in UNITS:
         files = [f"{unit}.py", f"{unit}.txt", f"{unit}.more"]
         units.append({"id": unit, "goal": f"A module {unit}.py.", "needs": [CONTRACT], "writes": files})
-    path = folder / "plan.json"
-    path.write_text(json.dumps({"units": units, "contract": CONTRACT}))
-    return path
+    return {"units": units, "contract": CONTRACT}
+
+
+def by_an_agent() -> dict[str, Any]:
+    """The same as whoever plans gives it: with what it takes its requirements and the files for."""
+    plan = proposal()
+    for unit in plan["units"]:
+        unit |= {"title": unit["id"], "provides": [], "requirements": ["REQ-001"]}
+        unit.setdefault("needs", [])
+    files = [{"path": path, "status": "A", "lines": 90} for unit in plan["units"] for path in unit["writes"]]
+    return {"plan": {**plan, "files": files}}
 
 
 def write_scripts(server: ModelServer) -> None:
@@ -142,12 +150,15 @@ def write_scripts(server: ModelServer) -> None:
     server.script_for(NAME, f"This is the contract `{CONTRACT}`", (look, names, Turn(text="Declared.")))
 
 
-def several(project: Project, server: ModelServer, *more: str) -> Done:
+def several(project: Project, server: ModelServer, *more: str, planner: str = "") -> Done:
+    """planner: who makes the plan, else it is given."""
     model, _ = as_opencode(project, server.base_url(NAME))
     argv = json.dumps([program("opencode")])
     sets = [*project.sets, f"agent.opencode.argv={argv}", f"agent.opencode.model={model}", *more]
     flags = [part for setting in sets for part in ("--set", setting)]
-    plan = ("--plan", str(planned(project.folder)))
+    given = project.folder / "plan.json"
+    given.write_text(json.dumps(proposal()))
+    plan = ("--planner", planner) if planner else ("--plan", str(given))
     return project.ropeteam(
         "run", FEATURE, "--agent", "opencode", "--mode", "parallel", *plan, "--yes", "--json", *flags, seconds=500.0
     )
@@ -187,3 +198,51 @@ def test_units_of_opencode_go_on_from_the_contract_where_all_trees_are_at_one_pa
         reading = server.reading(NAME)
         assert sum(one["input"] for one in tokens) == reading.unread, "no attempt counts what another has read"
         assert sum(one["cached"] for one in tokens) == reading.cached
+
+
+@pytest.mark.parametrize("confined", [True, False], ids=["sandbox", "no sandbox"])
+def test_opencode_plans_declares_and_does_all_units_of_a_run(confined: bool, tmp_path: Path) -> None:
+    """From documents that name no files to what landed: one opencode plans, one writes the contract, three do the units
+    side by side; in the sandbox each goes on from the one before."""
+    if confined and not sandbox.available().ok:
+        pytest.skip("no sandbox here")
+    with project_of(tmp_path, confined=confined) as (project, server):
+        write_scripts(server)
+        looks = Turn(calls=(Call(name="read", input={"filePath": "app.py"}), WriteFile(path="names.py", content="no")))
+        plans = Turn(text=f"My plan:\n```json\n{json.dumps(by_an_agent())}\n```")
+        server.script_for(NAME, "Plan how the feature", (looks, plans))  # last: others may go on from it
+
+        done = several(project, server, 'plan.thinking_argv=["no-such-program"]', planner="agent")
+
+        assert done.code == 0, done
+        must_hold(project)
+        said = done.json
+        assert (said["outcome"], said["landed"], said["triggers"]) == ("delivered_parallel", True, []), done
+        assert {unit["id"]: [a["outcome"] for a in unit["attempts"]] for unit in said["units"]} == {
+            "plan": ["ok"],
+            CONTRACT: ["ok"],
+            **{unit: ["ok"] for unit in UNITS},
+        }
+        for unit in UNITS:
+            assert git(project.top, "show", f"main:{unit}.py").startswith("import names")
+        assert git(project.top, "show", "main:names.py") == "def of(word):\n    return word"
+        started = {event["attempt"]: event for event in project.events("AttemptStarted")}
+        forks = {attempt: event.get("fork", "") for attempt, event in started.items()}
+        units = {f"{unit}/1": f"{CONTRACT}/1" if confined else "" for unit in UNITS}
+        assert forks == {"plan/1": "", f"{CONTRACT}/1": "plan/1" if confined else "", **units}
+        for unit in UNITS:
+            tree = Path(started[f"{unit}/1"]["tree"])
+            where = started[f"{unit}/1"]["at_path"] if confined else str(tree)
+            assert (tree / f"{unit}.txt").read_text().strip() == where
+            assert not [path for u in UNITS if u != unit for path in tree.glob(f"{u}.*")], "the others' are not here"
+        assert not (Path(started["plan/1"]["tree"]) / "names.py").exists(), "who plans writes nothing"
+        if confined:
+            main = [request for request in server.requests(NAME) if request.main]
+            contract = f"This is the contract `{CONTRACT}`"
+            planning = [request for request in main if contract not in request.text][-1].body
+            declaring = next(request for request in main if contract in request.text).body
+            assert declaring["tools"] == planning["tools"]
+            assert declaring["messages"][: len(planning["messages"])] == planning["messages"], (
+                "all that was read to plan"
+            )
+        assert project.processes() == []

@@ -121,6 +121,11 @@ def test_who_plans_for_others_is_offered_what_they_have_and_may_use_no_more_of_i
     assert next(iter(shared["bash"].items())) == ("*", "deny")
     assert list(shared["bash"].items())[-1][0] != "*", "else it would not be offered"
     assert shared.keys() == unit.keys()
+    assert shared["skill"] == unit["skill"], "they are listed in the system prompt"
+    assert shared["skill"]["2-code"] == "deny"
+    assert "skill" not in alone
+    assert "task" not in unit, "its description would tell the two apart"
+    assert "task" in agent_of(OpencodeAgent().build(a_task()))["permission"]
     assert shared["edit"] == alone["edit"]
 
 

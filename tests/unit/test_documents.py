@@ -322,6 +322,12 @@ def test_an_extension_without_a_mark_gets_a_status_line() -> None:
     assert done.replace("\n**Status:** ✓ done (2026-05-01)\n", "").replace("account | ✓", "account | ○") == CHECKOUT
 
 
+def test_what_was_done_before_it_was_extended_keeps_its_day() -> None:
+    before = "# T\n\n**Status:** ✓ concluído (2025-11-20)\n\n## Extend: a\n\nText.\n"
+    added = "## Extend: a\n\n**Status:** ✓ done (2026-05-01)\n\n"
+    assert part(before, "a") == before.replace("## Extend: a\n\n", added)
+
+
 @pytest.mark.parametrize(
     ("before", "done", "blocked"),
     [

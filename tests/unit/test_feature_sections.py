@@ -196,6 +196,8 @@ def test_a_part_may_name_requirements_that_stand_elsewhere(top: Path) -> None:
     feature = load(top, f"# T\n\n{table}\n## Part: a\n\nREQ-001 to REQ-003, and it prepares REQ-005.\n")
     assert [item.id for item in feature.requirements] == ["REQ-001", "REQ-002", "REQ-003", "REQ-005"]
     assert any("REQ-004 (line 8) stand in no section" in notice for notice in feature.notices)
+    done = load(top, "# T\n\n- [x] REQ-001: done\n- REQ-002: open\n\n## Extend: a\n\n- REQ-003: its own\n")
+    assert next(notice for notice in done.notices if "in no section" in notice).count("REQ-00") == 1
     listed = load(top, f"# T\n\n{table}\n## Part: a\n\n- REQ-002\n- REQ-009: its own\n")
     assert [(item.id, item.text) for item in listed.requirements] == [("REQ-009", "its own"), ("REQ-002", "r2")]
 

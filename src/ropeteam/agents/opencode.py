@@ -42,7 +42,13 @@ NAME: Final = "ropeteam"
 READING: Final = ("glob", "grep", "list", "read", "todoread", "todowrite")
 WORKING: Final = (*READING, "bash", "lsp", "skill", "task")
 """Tools that are offered beside `edit`, which has rules of its own. Tools of the web, of MCP servers, and those that
-wait for a person are not."""
+wait for a person are not. Where others go on from who plans, `task` is not either: its description names the agents
+that it may start, and who plans may start none."""
+
+SKILLS: Final = {"*": "allow", **dict.fromkeys(("1-plan", "2-code", "3-verify"), "deny")}
+"""Of the user's skills all but ours, which are for people: one offers to implement features, and an agent that is asked
+for just that would hand its task on. Who plans for others may read them too, since the system prompt lists those that
+may be read."""
 
 OFFERED: Final = {"*": "deny", "nothing/is/called/that": "allow"}
 """Of a tool that is offered and refused, for who shares a conversation. One whose last rule refuses all of it is not
@@ -177,13 +183,15 @@ def _config(task: Task, system: Path) -> dict[str, Any]:
 def _permission(task: Task) -> dict[str, Any]:
     """What it may do. Of two rules the later one holds; paths are as opencode asks: relative to the work tree."""
     reports = [os.path.relpath(task.report_file, task.tree), str(task.report_file)]
-    allowed = READING if task.kind == "plan" else WORKING
-    refused = WORKING[len(READING) :] if task.kind == "plan" and task.as_planner else ()
+    working = tuple(tool for tool in WORKING if tool != "task" or not task.as_planner)
+    allowed = READING if task.kind == "plan" else working
+    refused = working[len(READING) :] if task.kind == "plan" and task.as_planner else ()
     edit = {"*": "deny"} if task.kind == "plan" else {"*": "allow", "../*": "deny", "/*": "deny"}
     return {
         "*": "deny",
         **dict.fromkeys(allowed, "allow"),
         **dict.fromkeys(refused, OFFERED),
+        **({"skill": SKILLS} if "skill" in (*allowed, *refused) else {}),
         **({f"{THINKING}_*": "allow"} if task.thinking else {}),
         "external_directory": "allow",
         "edit": {**edit, **dict.fromkeys(reports, "allow")},

@@ -19,7 +19,7 @@ _AUTH: Final = re.compile(
     re.IGNORECASE,
 )
 _OVERLOAD: Final = re.compile(
-    r"internalservererror|down or overloaded|model is at capacity"
+    r"internalservererror|down or overloaded|model is at capacity|failed to parse json|empty or malformed response"
     # What litellm makes of an error that comes with status 200.
     r"|\bAPIError: \w+ -\s*$",
     re.IGNORECASE,

@@ -91,6 +91,7 @@ from ropeteam.core.model import (
     RepoFacts,
     RunOutcome,
     Trigger,
+    Unusable,
     Usage,
 )
 from ropeteam.core.settings import Settings
@@ -354,11 +355,13 @@ class InterruptAsked(Event, frozen=True, kw_only=True):
 
 
 class Resumed(Event, frozen=True, kw_only=True):
-    """The orchestrator began to drive this run again. budget_usd, budget_tokens, run_seconds: new limits, if any."""
+    """The orchestrator began to drive this run again. budget_usd, budget_tokens, run_seconds: new limits, if any.
+    unusable: agents that the run may need and that are not there, or not logged in, by now."""
 
     budget_usd: float | None = None
     budget_tokens: int | None = None
     run_seconds: float | None = None
+    unusable: tuple[Unusable, ...] = ()
 
 
 class Parked(Event, frozen=True, kw_only=True):

@@ -469,6 +469,13 @@ class Finding(Value, frozen=True, kw_only=True):
     check: Literal["syntax", "markers", "imports"] = "syntax"
 
 
+class Unusable(Value, frozen=True, kw_only=True):
+    """An agent that cannot be used where a run is gone on with. why: what is missing and what to do, in sentences."""
+
+    agent: str
+    why: str
+
+
 class Trigger(Value, frozen=True, kw_only=True):
     """A reason to fall back, or a notice of one. evidence: a sentence with the numbers. at: when it fired."""
 

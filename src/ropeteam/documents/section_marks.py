@@ -121,7 +121,8 @@ def _add(lines: list[str], at: int, status: str, newline: str) -> None:
 
 
 def _count(lines: list[str], said: Said) -> None:
-    """`**Status:** 1/3 parts complete` under the title counts anew; something else there becomes done with the last."""
+    """`**Status:** 1/3 parts complete` under the title counts anew; something else there becomes done with the last.
+    What says done already is of the feature before its extensions, and keeps its words and its day."""
     body = "".join(lines)
     at = statuses.head_line(lines, statuses.outline(body))
     if at is None:
@@ -134,5 +135,5 @@ def _count(lines: list[str], said: Said) -> None:
         done = sum(section.status == "done" for section in counted)
         new = f"{words[: found.start()]}{done}{found['between']}{len(counted)}{words[found.end() :]}"
         statuses.set_status(lines, at, new)
-    elif said.done and all(section.status == "done" for section in sections):
+    elif said.done and status_of(words) != "done" and all(section.status == "done" for section in sections):
         statuses.set_status(lines, at, said.line)

@@ -153,9 +153,10 @@ def _inside(intent: Document) -> list[str]:
 
 
 def _outside(every: Sequence[Requirement], own: dict[str, tuple[Requirement, ...]], found: Outline) -> list[str]:
-    """Requirements of no section are not those of a run that is about sections: say so."""
+    """Requirements of no section are not those of a run that is about sections: say so of those that are not done."""
     known = {item.line for items in own.values() for item in items}
-    outside = [item for item in _divided(found, every)[1] if item.line not in known]
+    open_ = [item for item in _divided(found, every)[1] if sections.status_of(item.status) != "done"]
+    outside = [item for item in open_ if item.line not in known]
     if not outside:
         return []
     ids = ", ".join(f"{item.id} (line {item.line})" for item in outside[:10])
