@@ -15,7 +15,7 @@ endif
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
-SOURCES := src tests docs $(wildcard bench)
+SOURCES := src tests docs hatch_build.py $(wildcard bench)
 
 # Stamps: made after a step has succeeded, so that an interrupted one is done again.
 MADE := $(VENV)/.made

@@ -1,18 +1,19 @@
 """What reading costs: one feature of six units and a contract, with the real claude and a model that is scripted.
 
-    .venv/bin/python bench/reading.py [--ways WAY ...] [--json]
+    .venv/bin/python bench/reading.py [--ways WAY ...] [--read N] [--files N] [--json]
 
 The repository is a real one (the package that reads feature folders here, 21 files, 155 kB). What is read is scripted,
 because a scripted model has no mind of its own: who begins a conversation reads the twelve files that everybody needs
 (104 kB) in four requests and then the file that its own work changes; who goes on from another's conversation reads
-that file alone; who was given a context pack reads three of the twelve and that file. Everything else is the real
-program's: tools, system prompt, reminders, what it sends again with each request. Counted is what the loopback server
-received, against its simulation of the provider's cache (`ropeteam.testing.prompt_cache`: four characters a token, a
-prefix can be read once the request that wrote it was answered).
+that file alone; who was given a context pack reads three of the twelve (--read) and that file. Everything else is
+the real program's: tools, system prompt, reminders, what it sends again with each request. Counted is what the
+loopback server received, against its simulation of the provider's cache (`ropeteam.testing.prompt_cache`: four
+characters a token, a prefix can be read once the request that wrote it was answered).
 
 full: input tokens that were not in the cache. Those that are written to it are counted at full price. As billed:
 written 1.25 times, read from the cache 0.1 times the price of input. before: requests of a unit before the one whose
-answer first asks for an edit, the median over the units.
+answer first asks for an edit, the median over the units. first: seconds of wall time from the begin of the run to the
+first request, which says something on a quiet machine and with --files, so many files more than those that are read.
 """
 
 from __future__ import annotations
@@ -33,18 +34,19 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "e2e")]
 from claude_runs import NAME, ClaudeRun  # noqa: E402
 from driving import Project, make_as  # noqa: E402
 
+from pack import files as others  # noqa: E402
 from ropeteam.testing.model_server import ModelServer, Shell, StructuredReport, Turn, WriteFile  # noqa: E402
 
-Way = Literal["single", "single and map", "fork", "fork and map", "pack", "none"]
+Way = Literal["single", "single and map", "fork", "auto", "pack", "none"]
 SHARE: dict[Way, str] = {
     "single": "none",
     "single and map": "auto",
     "fork": "fork",
-    "fork and map": "auto",
+    "auto": "auto",
     "pack": "pack",
     "none": "none",
 }
-"""`reading.share`. With a map: it stands in the prompt that all share, as it does by default."""
+"""`reading.share`; auto is the default, also for one agent, who has a map then."""
 
 SOURCES = ROOT / "src" / "ropeteam" / "features"
 COMMON = (
@@ -76,6 +78,7 @@ class Found:
     cached: int
     output: int
     before: float
+    first: float
 
     @property
     def billed(self) -> int:
@@ -87,8 +90,9 @@ def code(name: str, lines: int) -> str:
     return f'"""Work of {name}."""\n\n{body}'
 
 
-def files() -> dict[str, str]:
-    found = {f"app/{path.name}": path.read_text() for path in sorted(SOURCES.glob("*.py"))}
+def files(more: int) -> dict[str, str]:
+    found = dict(others(more))
+    found |= {f"app/{path.name}": path.read_text() for path in sorted(SOURCES.glob("*.py"))}
     folder = f".workspace/features/{FEATURE}"
     requirements = "".join(f"| REQ-{n:03} | `{unit}` works | Core | Unit | ○ |\n" for n, unit in enumerate(UNITS, 1))
     found["CLAUDE.md"] = "# Rules\n\n" + "Plain functions, typed, a docstring each. Tests beside the code.\n" * 20
@@ -138,7 +142,7 @@ def report(*paths: str) -> Turn:
     return Turn(calls=(StructuredReport(content={"files": told, "decisions": [], "deviations": []}),))
 
 
-def script(c: ClaudeRun, way: Way) -> None:
+def script(c: ClaudeRun, way: Way, packed: int) -> None:
     everybody = COMMON.split()
     c.server.script(NAME)
     if way.startswith("single"):
@@ -147,21 +151,21 @@ def script(c: ClaudeRun, way: Way) -> None:
             turns += [*reads([path]), *writes(unit)]
         c.server.script(NAME, [*turns, report("app/new_types.py")])
         return
-    before = {"fork": [], "fork and map": [], "pack": reads(everybody[:3]), "none": reads(everybody)}[way]
+    before = {"fork": [], "auto": [], "pack": reads(everybody[:packed]), "none": reads(everybody)}[way]
     for unit, path in UNITS.items():
         turns = [*before, *reads([path]), *writes(unit), report(f"app/new_{unit}.py")]
         c.server.script_for(NAME, f"This is the unit `{unit}` of the feature", turns)
-    first = reads(everybody[:3]) if way == "pack" else reads(everybody)
+    first = reads(everybody[:packed]) if way == "pack" else reads(everybody)
     turns = [*first, *declares(), report("app/new_types.py")]
     c.server.script_for(NAME, f"This is the contract `{CONTRACT}` of the feature", turns)
 
 
-def measure(folder: Path, way: Way) -> Found:
+def measure(folder: Path, way: Way, more: int, packed: int) -> Found:
     with ModelServer() as server:
-        project = make_as(Project, folder, files(), sandbox=True, sets=("checks.commands=[]", "workers=4"))
+        project = make_as(Project, folder, files(more), sandbox=True, sets=("checks.commands=[]", "workers=4"))
         try:
             c = ClaudeRun(project, server, feature=FEATURE)
-            script(c, way)
+            script(c, way, packed)
             given = folder / "plan.json"
             given.write_text(json.dumps(plan()))
             sets = [part for one in (*c.sets, f"reading.share={SHARE[way]}") for part in ("--set", one)]
@@ -171,41 +175,48 @@ def measure(folder: Path, way: Way) -> Found:
             )
             if done.code or not done.json["outcome"].startswith("delivered_") or done.json["triggers"]:
                 raise SystemExit(f"{way}: {done}")
-            return found_in(way, server, len(project.events("AttemptStarted")))
+            begun = project.events("RunStarted")[0]["at"]
+            first = next(one.at for one in server.requests(NAME) if one.main) - begun
+            return found_in(way, server, len(project.events("AttemptStarted")), first)
         finally:
+            project.ropeteam("clean", "--json")  # trees of many files are mounts
             project.close()
 
 
-def found_in(way: Way, server: ModelServer, agents: int) -> Found:
+def found_in(way: Way, server: ModelServer, agents: int, first: float) -> Found:
     whole = server.reading(NAME)
     parts = {one.part for one in server.answered(NAME)}
     units = [server.reading(NAME, part) for part in parts if "the unit" in part] or [whole]
     before = statistics.median(one.before_edit or 0 for one in units)
-    return Found(way, agents, whole.requests, whole.unread, whole.cached, whole.output, before)
+    return Found(way, agents, whole.requests, whole.unread, whole.cached, whole.output, before, round(first, 2))
 
 
 def main() -> int:
     options = argparse.ArgumentParser(description="What reading costs, by how it is shared.")
     options.add_argument("--ways", nargs="+", default=list(get_args(Way)), choices=get_args(Way))
+    options.add_argument("--read", type=int, default=3, help="files of the twelve that who has a pack reads (3)")
+    options.add_argument("--files", type=int, default=0)
     options.add_argument("--json", action="store_true")
     given = options.parse_args()
     found = []
     for way in given.ways:
         with tempfile.TemporaryDirectory(prefix="ropeteam-reading-") as folder:
-            found.append(measure(Path(folder).resolve(), way))
+            found.append(measure(Path(folder).resolve(), way, given.files, given.read))
         if not given.json:
             print(f"{way}: {found[-1]}", file=sys.stderr, flush=True)
     if given.json:
         print(json.dumps([{**asdict(one), "billed": one.billed} for one in found], indent=1))
         return 0
     one_agent = next((one for one in found if one.way == "single"), found[0])
-    print("| way | agents | requests | full | times single | from the cache | as billed | times single | before |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        "| way | agents | requests | full | times single | from the cache | as billed | times single | before | first |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for one in found:
         times, money = one.full / one_agent.full, one.billed / one_agent.billed
         print(
             f"| {one.way} | {one.agents} | {one.requests} | {one.full:,} | {times:.2f} | {one.cached:,} "
-            f"| {one.billed:,} | {money:.2f} | {one.before:g} |"
+            f"| {one.billed:,} | {money:.2f} | {one.before:g} | {one.first:.1f} s |"
         )
     return 0
 

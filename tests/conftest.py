@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from ropeteam import grammars
 
 # How long an example takes says something of the machine, not of the code: nothing here asserts a duration.
 settings.register_profile("ropeteam", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,3 +30,14 @@ def users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     return home
+
+
+@pytest.fixture
+def without_ruby(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As Python has it where the grammar of that extra is not installed: importing it raises."""
+    monkeypatch.setitem(sys.modules, "tree_sitter_ruby", None)
+    for cached in (grammars.has, grammars.language):
+        cached.cache_clear()
+    yield
+    for cached in (grammars.has, grammars.language):
+        cached.cache_clear()

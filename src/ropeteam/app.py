@@ -8,21 +8,19 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-import platformdirs
 
-from ropeteam import config, crew, features, git, hosted, locks, sandbox
+from ropeteam import config, crew, git, grammars, locks, sandbox
 from ropeteam import history as past
-from ropeteam.checks import CommandCheck
-from ropeteam.context import RunContext
 from ropeteam.core.choosing import every
 from ropeteam.core.costs import Costs
 from ropeteam.core.decide import decide
 from ropeteam.core.events import RunStarted
 from ropeteam.core.model import Answers, Decision, Feature, Plan
-from ropeteam.core.reading import costs_before
+from ropeteam.core.money_limit import with_money_limit
+from ropeteam.core.reading import costs_before, expected
 from ropeteam.core.settings import AgentFor, AgentSettings, CheckCommand, Settings
 from ropeteam.core.settings import Plan as Planning
 from ropeteam.core.state import RunState
@@ -34,6 +32,9 @@ from ropeteam.errors import AgentNotUsable, BadInput, BadRepository, RunBusy, Us
 from ropeteam.journal import Journal
 from ropeteam.offers import Offers
 from ropeteam.ports import Clock, Probe
+
+if TYPE_CHECKING:
+    from ropeteam.context import RunContext
 
 
 class WallClock:
@@ -169,6 +170,13 @@ class Prepared:
         return decide(answers, self.plan, self.settings.gate)
 
     @property
+    def one_reading(self) -> bool:
+        """Units are expected to go on from one conversation that has read."""
+        able = agent(self.agent).abilities.goes_on(sandboxed=self.sandboxed)
+        asks = bool(self.outlook.ask_agent) and self.mode != "single"
+        return expected(self.settings, self.decision, self.plan, forks=able, agent_plans=asks)
+
+    @property
     def sandboxed(self) -> bool:
         return self.sandbox.ok and self.settings.sandbox.mode != "off"
 
@@ -227,6 +235,8 @@ def load_settings(repository: Repository | None, request: Request) -> config.Loa
 
 def prepare(request: Request) -> Prepared:
     """Look at everything a run needs. Raises UserError for whatever the user must change first."""
+    from ropeteam import features
+
     repository = open_repository(request.repo)
     repo = repository.repo
     git.refuse_trees_of_attempts(repo)
@@ -256,7 +266,7 @@ def prepare(request: Request) -> Prepared:
     plan, outlook = _planned(repository, feature, settings, name, head, request.mode, given, priors)
     if loaded.origins.get("limits.budget_usd") == "default":
         settings = with_money_limit(settings, plan, outlook, belay=request.belay)
-    outlook = _with_notices(outlook, left_out)
+    outlook = _with_notices(outlook, (*left_out, *grammars.notices(file.path for file in outlook.survey.files)))
     if unusable is not None and outlook.ask_agent and settings.plan.planner == "auto":
         outlook = _without_agent(outlook, name)
     if unusable is not None and outlook.ask_agent:
@@ -336,25 +346,6 @@ def _with_notices(outlook: Outlook, told: tuple[str, ...]) -> Outlook:
     return msgspec.structs.replace(outlook, explanation=msgspec.structs.replace(why, notices=(*why.notices, *told)))
 
 
-LEAST_RUNS: Final = 3
-"""So many runs must have been measured here before a limit is made of what they cost: published prices are no limit."""
-
-
-def with_money_limit(settings: Settings, plan: Plan, outlook: Outlook, *, belay: bool = False) -> Settings:
-    """At most twice what the dearer way is predicted to cost in nine of ten runs, where nobody has said otherwise.
-
-    belay: both ways are gone at once. None where an agent plans: what its plan will cost is not predicted yet."""
-    e = plan.estimate
-    if e is None or outlook.costs.runs < LEAST_RUNS or outlook.ask_agent:
-        return settings
-    one, several = e.single.cost_usd_p90 or 0.0, e.parallel.cost_usd_p90 or 0.0
-    dearest = one + several if belay else max(one, several)
-    if not dearest:
-        return settings
-    limits = msgspec.structs.replace(settings.limits, budget_usd=max(0.01, round(2 * dearest, 2)))
-    return msgspec.structs.replace(settings, limits=limits)
-
-
 def _planned(
     repository: Repository,
     feature: Feature,
@@ -396,6 +387,8 @@ def _plan(request: Request) -> Plan | None:
             hint="Leave out one of the two.",
             code="belay_alone",
         )
+    from ropeteam import features
+
     return features.load_plan(request.plan) if request.plan is not None else None
 
 
@@ -447,9 +440,7 @@ def _find_program(repo: git.Repo, commit: str, settings: Settings, name: str) ->
 
 def trees_folder(repo: git.Repo, settings: Settings) -> Path:
     """Where work trees of this repository live. Raises UserError when it cannot be written."""
-    root = (
-        Path(settings.trees.folder).expanduser() if settings.trees.folder else platformdirs.user_cache_path("ropeteam")
-    )
+    root = Path(settings.trees.folder).expanduser() if settings.trees.folder else config.cache_folder()
     folder = root.absolute() / f"{repo.top.name}-{hashlib.sha256(os.fsencode(repo.common_dir)).hexdigest()[:8]}"
     if any(folder.resolve().is_relative_to(place.resolve()) for place in (repo.top, repo.common_dir)):
         raise UserError(
@@ -502,6 +493,9 @@ def context_of(
     offers: Offers | None = None,
 ) -> RunContext:
     """Everything a run works with, from what its first event says."""
+    from ropeteam.checks import CommandCheck
+    from ropeteam.context import RunContext
+
     folder = trees_folder(repository.repo, started.settings) / started.run
     folder.mkdir(parents=True, exist_ok=True)
     agents = functools.cache(agent)
@@ -525,6 +519,8 @@ def context_of(
 
 def remove_trees(repository: Repository, run: RunState) -> list[Path]:
     """Remove the trees of a run that stands still, once their snapshots are under refs. Returns what was removed."""
+    from ropeteam import hosted
+
     repo, begun = repository.repo, run.begun
     folder = trees_folder(repo, begun.settings) / begun.run
     if hosted.taken_unheard(repository.home / "journal.sqlite", run, withdraw=True):

@@ -153,6 +153,7 @@ class Attempts:
         ):  # it may have been there when the run began
             told = tuple(await self._done_with(command.attempt))
             evidence = f"Its program {program} cannot be started: it is not there, or may not be executed."
+            evidence += " Install it, or put it back; then `ropeteam resume` goes on."
             result = AttemptResult(log=str(folder), evidence=evidence, notices=told)
             return ev.AttemptFailed(attempt=command.attempt, outcome="auth", result=result)
         # Once begun it is brought to its end: a resume finds it by its folder.

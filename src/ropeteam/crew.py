@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from ropeteam.config import Loaded
 from ropeteam.core.choosing import every, read
+from ropeteam.core.events import RunStarted
+from ropeteam.core.model import Unusable
 from ropeteam.core.settings import AgentSettings, Settings
 from ropeteam.errors import AgentNotUsable, BadInput
 from ropeteam.ports import Agent, Probe
@@ -78,6 +80,23 @@ def others(loaded: Loaded, first: str) -> tuple[Settings, tuple[Probe, ...], tup
     left_out = tuple(f"{p.name} could not go on for another agent (agent.instead): {p.problem}" for p in without)
     answered = tuple(p for p in probes.values() if not p.problem)
     return replace(settings, instead=usable), answered, left_out
+
+
+def unusable(begun: RunStarted) -> tuple[Unusable, ...]:
+    """Of the agents that a run may use, those that are not there any more. None of their programs is run to find out.
+
+    A program that is named by a path in the repository is looked for when an attempt begins: only its work tree has it.
+    """
+    found = []
+    for name in every(begun.settings, begun.answers.agent):
+        own = begun.settings.agents.get(name, AgentSettings())
+        if own.argv and "/" in own.argv[0] and not own.argv[0].startswith("/"):
+            continue
+        answer = agent(name).probe(own, os.environ, trusted=False)
+        if answer.problem:
+            told = f"The agent {name} cannot be used: {answer.problem} {answer.hint or ASK}".rstrip(". ")
+            found.append(Unusable(agent=name, why=f"{told}. Then `ropeteam resume` goes on."))
+    return tuple(found)
 
 
 def _names(loaded: Loaded, key: str, name: str) -> bool:

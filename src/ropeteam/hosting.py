@@ -7,6 +7,7 @@ them may die at any moment. `take` starts an orchestrator where none lives.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from ropeteam import run as runs
 from ropeteam.core import events as ev
 from ropeteam.core.agent_files import ReportFile
 from ropeteam.core.hosting import (
+    ABANDONED,
     BeginAnew,
     Give,
     HandedIn,
@@ -33,6 +35,7 @@ from ropeteam.core.state import RunState
 from ropeteam.errors import BadInput, RopeteamError
 from ropeteam.journal import Journal
 from ropeteam.offers import Offers
+from ropeteam.process_table import boot, look, own_name
 
 POLL_SECONDS = 0.2
 START_SECONDS = 30.0
@@ -44,12 +47,15 @@ REPORT_BYTES = 4_000_000
 _report = msgspec.json.Decoder(ReportFile)
 
 
-def take(repository: app.Repository, run: str | None = None, *, by: str = "", wait: float = 0.0) -> Taken:
+def take(
+    repository: app.Repository, run: str | None = None, *, by: str = "", wait: float = 0.0, hold: bool = False
+) -> Taken:
     """The next unit of `run` (the newest for None), or for how long to wait, or that there is none any more.
 
     by: who takes it, for people. wait: seconds in which a unit that is not ready yet is waited for. What is given is
-    the caller's: nobody else gets it. Starts an orchestrator where none lives. Blocks; not for an event loop's thread.
-    Raises NoSuchRun; BadInput for a run whose agents ropeteam starts itself; RopeteamError where none starts.
+    the caller's: nobody else gets it. hold: only once the caller has said so with `passed_on`; should this process be
+    gone before, the next one who asks gets it. Starts an orchestrator where none lives. Blocks; not for an event loop's
+    thread. Raises NoSuchRun; BadInput for a run whose agents ropeteam starts itself; RopeteamError where none starts.
     """
     by = by.encode("utf-8", "replace").decode()
     journal = repository.journal()
@@ -62,6 +68,8 @@ def take(repository: app.Repository, run: str | None = None, *, by: str = "", wa
             driver.see_to_it(look.now())
             found = _try(look, journal.offers(name), by)
             if found is not None and (found.wait_seconds is None or time.monotonic() >= until):
+                if found.unit is not None and not hold:
+                    journal.offers(name).answered(found.unit.attempt, _me())
                 return found
             time.sleep(POLL_SECONDS)
     finally:
@@ -72,13 +80,20 @@ def _try(look: _Look, offers: Offers, by: str) -> Taken | None:
     """None: somebody else was faster, look again."""
     state, now = look.now(), time.time()
     run = state.begun.run
+    held = offers.held()  # before the offers: what is taken meanwhile is looked at next time
     listed = offers.all()
-    given = answer(state, listed, now)
+    lost = [attempt for attempt, holder in held.items() if not _lives(holder)]
+    given = answer(state, listed, now, lost)
     match given:
         case NoMore():
             return _done(state)
         case Give():
-            if not offers.take(given.attempt, by, now):
+            was, me = held.get(given.attempt, ""), _me()
+            if not (
+                offers.adopt(given.attempt, was, me, by, now)
+                if given.again
+                else offers.take(given.attempt, by, now, me)
+            ):
                 return None
             offer = next(o for o in listed if o.attempt == given.attempt)
             return Taken(run=run, unit=msgspec.structs.replace(offer.unit, deadline=now + offer.seconds))
@@ -88,6 +103,55 @@ def _try(look: _Look, offers: Offers, by: str) -> Taken | None:
         case Wait():
             out = tuple(o.attempt for o in out_now(state, listed))
             return Taken(run=run, wait_seconds=given.seconds, out=out, state=state.phase, why=given.why)
+
+
+def _me() -> str:
+    """Names this process, and where its number means it."""
+    return f"{own_name()} {_numbers()}".strip()
+
+
+def _numbers() -> str:
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def _lives(holder: str) -> bool:
+    """Whether the process of that name is there, or may be: of one in another container that cannot be told."""
+    if not holder:
+        return False
+    if holder == _me():
+        return True
+    pid, start, *where = holder.split()
+    if not where or not boot():  # a system that tells nothing of processes
+        return True
+    if where[0] != boot():
+        return False  # of before the machine was started
+    if where[1:] != [_numbers()]:
+        return True
+    found = look(int(pid))
+    return found is not None and not found.gone and str(found.start) == start
+
+
+def passed_on(repository: app.Repository, run: str, attempts: Sequence[str]) -> None:
+    """What this process took (`hold`) goes to whoever asked for it, right after this."""
+    journal = repository.journal()
+    try:
+        for attempt in attempts:
+            journal.offers(run).answered(attempt, _me())
+    finally:
+        journal.close()
+
+
+def let_go(repository: app.Repository, run: str, attempts: Sequence[str]) -> None:
+    """Who asked for what this process took (`hold`) has gone away: the next one who asks gets it."""
+    journal = repository.journal()
+    try:
+        for attempt in attempts:
+            journal.offers(run).let_go(attempt, _me())
+    finally:
+        journal.close()
 
 
 def _done(state: RunState) -> Taken:
@@ -186,13 +250,7 @@ def hand_in(repository: app.Repository, run: str | None, attempt: str, report: b
         name = journal.find(run)
         offers = journal.offers(name)
         offer = offers.find(attempt) or _unknown(offers, name, attempt)
-        if run is None and (others := offers.elsewhere(attempt, taken=True)):
-            raise BadInput(
-                f"{attempt} of run {others[-1]} is with a subagent too: it was not said which of them this is.",
-                where="--run",
-                hint=f"Say which run: ropeteam hand-in --run {others[-1]} {attempt}, or --run {name}",
-                code="which_run",
-            )
+        _surely_this(offers, run, name, attempt)
         if offer.state == "taken" and offers.hand_in(attempt, text, time.time()):
             message = "Handed in. It is merged and validated as always; `ropeteam take` goes on."
             return HandedIn(run=name, attempt=attempt, accepted=True, message=message)
@@ -211,6 +269,34 @@ def hand_in(repository: app.Repository, run: str | None, attempt: str, report: b
         )
     finally:
         journal.close()
+
+
+def abandon(repository: app.Repository, run: str | None, attempt: str) -> HandedIn:
+    """Give back a unit that nobody is at work on any more: it is begun anew, in a new tree, with what this one's holds.
+    A hand-in that comes all the same is kept and not merged. Raises as `hand_in` does."""
+    journal = repository.journal()
+    try:
+        name = journal.find(run)
+        offers = journal.offers(name)
+        offer = offers.find(attempt) or _unknown(offers, name, attempt)
+        _surely_this(offers, run, name, attempt)
+        if not (offer.state == "taken" and offers.abandon(attempt, ABANDONED)):
+            raise _not_to_be_handed_in(offers.find(attempt) or offer, name)
+        message = f"{attempt} is given back: `ropeteam take` hands it out anew, with what its tree holds."
+        return HandedIn(run=name, attempt=attempt, accepted=False, abandoned=True, message=message)
+    finally:
+        journal.close()
+
+
+def _surely_this(offers: Offers, run: str | None, name: str, attempt: str) -> None:
+    """BadInput where it was not said which run, and it may be another's."""
+    if run is None and (others := offers.elsewhere(attempt, taken=True)):
+        raise BadInput(
+            f"{attempt} of run {others[-1]} is with a subagent too: it was not said which of them this is.",
+            where="--run",
+            hint=f"Say which run: ropeteam hand-in --run {others[-1]} {attempt}, or --run {name}",
+            code="which_run",
+        )
 
 
 def _text(report: bytes | str | None) -> str | None:
@@ -245,6 +331,10 @@ def _unknown(offers: Offers, run: str, attempt: str) -> Offer:
 
 
 def _not_to_be_handed_in(offer: Offer, run: str) -> BadInput:
+    if offer.state == "over" and not offer.handed_at:
+        return BadInput(
+            f"{offer.attempt} of run {run} is over already ({offer.why}).", hint="`ropeteam take` goes on.", code="over"
+        )
     if offer.state in ("offered", "withdrawn"):
         return BadInput(
             f"Nobody has taken {offer.attempt} of run {run}, so it cannot be handed in.",

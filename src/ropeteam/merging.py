@@ -91,7 +91,7 @@ class Merging:
         assert merged.commit is not None
         _, findings = await side_by_side(
             asyncio.to_thread(git.keep, self._c.store, merged.commit, self._ref(command)),
-            asyncio.to_thread(self._validation.inspect, command.onto, merged.commit),
+            asyncio.to_thread(self._validation.inspect, command.onto, merged.commit, declares=command.declares),
         )
         lists = [f"{path} is a list that both changed: the lines of both are kept." for path in merged.united]
         return ev.Merged(

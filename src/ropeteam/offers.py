@@ -24,6 +24,8 @@ CREATE TABLE IF NOT EXISTS offers (
   changed_at REAL NOT NULL DEFAULT 0, seen INTEGER NOT NULL DEFAULT 0, wanted INTEGER NOT NULL DEFAULT 0,
   handed_at REAL NOT NULL DEFAULT 0, report TEXT, why TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (run, attempt)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holders (
+  run TEXT NOT NULL, attempt TEXT NOT NULL, holder TEXT NOT NULL, PRIMARY KEY (run, attempt)) WITHOUT ROWID;
 """
 
 _COLUMNS = 'attempt, unit, seconds, at, state, "by", taken_at, changed_at, seen, wanted, handed_at, report, why'
@@ -78,9 +80,48 @@ class Offers:
                 (self._run, unit.attempt, _encode(unit), seconds, at),
             )
 
-    def take(self, attempt: str, by: str, at: float) -> bool:
-        """Whether the caller has it now: nobody else took it, and it was not withdrawn."""
-        return self._change(attempt, "offered", "state = 'taken', \"by\" = ?, taken_at = ?, changed_at = ?", by, at, at)
+    def take(self, attempt: str, by: str, at: float, holder: str = "") -> bool:
+        """Whether the caller has it now: nobody else took it, and it was not withdrawn. holder: the process that takes
+        it, until it is `answered`; empty where whoever wants it has it with this call."""
+        with self._both():
+            what = "state = 'taken', \"by\" = ?, taken_at = ?, changed_at = ?"
+            taken = self._change(attempt, "offered", what, by, at, at)
+            if taken and holder:
+                row = (self._run, attempt, holder)
+                self._db.execute("INSERT OR REPLACE INTO holders (run, attempt, holder) VALUES (?, ?, ?)", row)
+            return taken
+
+    def held(self) -> dict[str, str]:
+        """Attempts that were taken by a process which has not passed them on yet, and the process; empty for one that
+        has given up its caller."""
+        rows = self._db.execute(
+            "SELECT attempt, holder FROM holders JOIN offers USING (run, attempt) WHERE run = ? AND state = 'taken'",
+            (self._run,),
+        )
+        return dict(rows.fetchall())
+
+    def adopt(self, attempt: str, was: str, holder: str, by: str, at: float) -> bool:
+        """Take it over from a process that never passed it on. Whether the caller has it now: nobody was faster."""
+        with self._both():
+            passed = self._held(attempt, was, "UPDATE holders SET holder = ?", holder)
+            return passed and self._change(attempt, "taken", '"by" = ?, changed_at = ?, wanted = 0', by, at)
+
+    def answered(self, attempt: str, holder: str) -> bool:
+        """From now on it is with whoever called `holder`. Whether it was that process that held it."""
+        return self._held(attempt, holder, "DELETE FROM holders")
+
+    def let_go(self, attempt: str, holder: str) -> bool:
+        """Whoever called `holder` does not wait any more, and has not got it. The next one takes it over."""
+        return self._held(attempt, holder, "UPDATE holders SET holder = ?", "")
+
+    def _held(self, attempt: str, holder: str, what: str, *values: str) -> bool:
+        where = "WHERE run = ? AND attempt = ? AND holder = ?"
+        with disk(self._path):
+            return self._db.execute(f"{what} {where}", (*values, self._run, attempt, holder)).rowcount == 1
+
+    def abandon(self, attempt: str, why: str) -> bool:
+        """Nobody is at work on it any more: it is over, and its successor is wanted. Whether it was out."""
+        return self._change(attempt, "taken", "state = 'over', wanted = 1, why = ?", why)
 
     def withdraw(self, attempt: str) -> bool:
         """Whether nobody can take it any more, and nobody has."""
@@ -114,6 +155,18 @@ class Offers:
             f"SELECT run FROM offers WHERE attempt = ? AND run != ?{only} ORDER BY at", (attempt, self._run)
         )
         return [run for (run,) in rows]
+
+    @contextmanager
+    def _both(self) -> Iterator[None]:
+        """All that is changed inside, or nothing of it."""
+        with disk(self._path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
 
     def _change(self, attempt: str, before: str, what: str, *values: object) -> bool:
         with disk(self._path):

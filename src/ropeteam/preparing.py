@@ -20,11 +20,11 @@ from ropeteam import git, process, prompts
 from ropeteam.context import CONTEXT, PATTERNS, RunContext
 from ropeteam.core import events as ev
 from ropeteam.core import pack
-from ropeteam.core.briefing import Briefing, briefing
+from ropeteam.core.briefing import briefing
 from ropeteam.core.hosting import HostUnit, brief
 from ropeteam.core.model import FileChange
 from ropeteam.core.progress import units
-from ropeteam.core.reading import with_planner
+from ropeteam.core.reading import reads_for_others, with_planner
 from ropeteam.core.state import RunState
 from ropeteam.engine import Stopped
 from ropeteam.finishing import in_thread, side_by_side
@@ -156,6 +156,7 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
     as_planner = with_planner(state, fork) if command.kind != "plan" else _shares(c, agent)
     thinking = thinking_with(c, agent, tree)[0] if command.kind == "plan" or as_planner else ()
     seen = c.seen(tree, agent)
+    given = _given(c, command, state, fork)
     goal = (piece.goal or piece.title or piece.id) if piece is not None else feature.subject
     own = prompts.own(
         kind=command.kind,
@@ -166,7 +167,8 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         earlier=command.earlier,
         report_by=agent.report_by,
         briefing=told,
-        excerpts=_excerpts(c, command, told, fork),
+        repository_map=c.packs.map() if given.own_map else "",
+        excerpts=c.packs.excerpts(told, command.start) if told is not None and given.excerpts else (),
         thinking=bool(thinking),
         hosted=agent.abilities.hosted,
     )
@@ -182,7 +184,7 @@ def task_of(c: RunContext, command: ev.RunAgent, folder: Path, tree: Path, state
         feature=feature.name,
         tree=seen,
         folder=folder / "io",
-        shared_prompt=_shared(c),
+        shared_prompt=_shared(c, c.packs.map() if given.shared_map else ""),
         own_prompt=own,
         prompt_file=folder / "io" / "prompt.md",
         report_file=report_file,
@@ -250,22 +252,25 @@ def thinking_with(c: RunContext, agent: Agent, tree: Path) -> tuple[tuple[str, .
     return (found, *argv[1:]), ""
 
 
-def _shared(c: RunContext) -> str:
+def _given(c: RunContext, command: ev.RunAgent, state: RunState, fork: str) -> pack.Given:
+    """What of a pack. fork: whose conversation it goes on from, as it has come out."""
+    scout = reads_for_others(state, command.unit, command.kind, forks=c.goes_on(c.agent_of(command)))
+    begun = c.started
+    return pack.given(
+        begun.settings.reading, command.kind, one_reading=begun.one_reading, forked=bool(fork), scout=scout
+    )
+
+
+def _shared(c: RunContext, drawn: str) -> str:
+    """What all are told. drawn: the map, which is made when somebody is first given it."""
+
     def text(path: str) -> str:
         return c.told_of_itself.get(path, b"").decode(errors="replace")
 
     context = [(path, text(path)) for path in CONTEXT]
     patterns = text(PATTERNS) or prompts.default_patterns()
     first = [(path, body) for path, body in context if body.strip()][:1]  # the other is mostly the same again
-    drawn = c.packs.map() if pack.has_map(c.started.settings.reading) else ""
     return prompts.shared(c.started.feature, base_context=first, patterns=patterns, repository_map=drawn)
-
-
-def _excerpts(c: RunContext, command: ev.RunAgent, told: Briefing | None, fork: str) -> list[pack.Excerpt]:
-    """What is read for one attempt. fork: whose conversation it goes on from, as it has come out."""
-    if told is None or not pack.has_excerpts(c.started.settings.reading, command.kind, fork):
-        return []
-    return c.packs.excerpts(told, command.start)
 
 
 def give(launch: Launch, folder: Path) -> None:

@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-from ropeteam import __version__, app, git, history, locks, process
+from ropeteam import __version__, app, crew, git, history, locks, process
 from ropeteam.core import events as ev
 from ropeteam.core.model import Answers
 from ropeteam.core.schedule import fold
 from ropeteam.core.state import RunState
-from ropeteam.engine import Engine, drive
 from ropeteam.errors import BadRepository, ConsentNeeded, RunBusy, UserError
 from ropeteam.journal import Journal, started
-from ropeteam.perform import RunPerformer
 from ropeteam.ports import Clock
 
 
@@ -79,6 +77,7 @@ def begin(prepared: app.Prepared, screen: Screen, *, land: str | None, yes: bool
         ),
         plan=prepared.plan,
         outlook=prepared.outlook,
+        one_reading=prepared.one_reading,
         version=__version__,
     )
     return Begun(repository, first, lock)
@@ -167,10 +166,14 @@ def resume(
     clock: Clock | None = None,
 ) -> RunState:
     """Go on with a run after any interruption. A delivered or cancelled run is left as it is, unless a landing of it
-    was cut off in the middle."""
-    first = ev.Resumed(budget_usd=budget_usd, budget_tokens=budget_tokens, run_seconds=run_seconds)
+    was cut off in the middle. It parks before an attempt whose agent is not there any more."""
+
+    def first(begun: ev.RunStarted) -> Sequence[ev.AnyEvent]:
+        gone = crew.unusable(begun)
+        return (ev.Resumed(budget_usd=budget_usd, budget_tokens=budget_tokens, run_seconds=run_seconds, unusable=gone),)
+
     return _again(
-        repository, name, (first,), screen, clock, lambda s: s.outcome in (None, "not_delivered") or s.landing_started
+        repository, name, first, screen, clock, lambda s: s.outcome in (None, "not_delivered") or s.landing_started
     )
 
 
@@ -181,7 +184,7 @@ def cancel(repository: app.Repository, name: str | None, screen: Screen, *, cloc
     journal.close()
     try:
         first = (ev.Resumed(), ev.CancelAsked())  # the hours in which nobody drove it are not its own
-        return _again(repository, run, first, screen, clock, lambda s: s.outcome is None)
+        return _again(repository, run, lambda _begun: first, screen, clock, lambda s: s.outcome is None)
     except RunBusy:
         journal = repository.journal()
         journal.ask(run, "cancel", time.time())
@@ -215,7 +218,7 @@ def land(repository: app.Repository, name: str | None, screen: Screen, *, clock:
             code="dirty",
         )
     first = ev.LandAsked(onto=git.head(repo), branch=branch)
-    return _again(repository, state.begun.run, (first,), screen, clock, lambda _s: True)
+    return _again(repository, state.begun.run, lambda _begun: (first,), screen, clock, lambda _s: True)
 
 
 def state_of(repository: app.Repository, name: str | None) -> RunState:
@@ -230,7 +233,7 @@ def state_of(repository: app.Repository, name: str | None) -> RunState:
 def _again(
     repository: app.Repository,
     name: str | None,
-    first: Sequence[ev.AnyEvent],
+    first: Callable[[ev.RunStarted], Sequence[ev.AnyEvent]],
     screen: Screen,
     clock: Clock | None,
     needed: Callable[[RunState], bool],
@@ -250,7 +253,7 @@ def _again(
         if not needed(state):
             return state
         _forget_wishes(repository, run, wanted_at)
-        return _drive(repository, begun, first, lock, screen, clock)
+        return _drive(repository, begun, first(begun), lock, screen, clock)
     finally:
         lock.release()
 
@@ -296,6 +299,9 @@ def _drive(
     screen: Screen,
     clock: Clock | None,
 ) -> RunState:
+    from ropeteam.engine import Engine, drive
+    from ropeteam.perform import RunPerformer
+
     clock = clock or app.WallClock()
     journal: Journal = repository.journal()
     run = begun.run

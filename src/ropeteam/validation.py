@@ -28,6 +28,7 @@ from ropeteam.core.state import RunState
 from ropeteam.engine import Emit
 from ropeteam.errors import RopeteamError
 from ropeteam.finishing import in_thread
+from ropeteam.packing import leads
 from ropeteam.ports import Place
 
 CHECK_SLOT = 0
@@ -215,8 +216,9 @@ class Validation:
         )
         return _Made(tree, place, next((one.text for one in missing if not one.partly), ""))
 
-    def inspect(self, onto: str, commit: str) -> tuple[Finding, ...]:
-        """The cheap checks: syntax errors and conflict markers that `commit` has and its parent `onto` has not."""
+    def inspect(self, onto: str, commit: str, *, declares: bool = False) -> tuple[Finding, ...]:
+        """The cheap checks: syntax errors and conflict markers that `commit` has and its parent `onto` has not.
+        declares: imports that lead nowhere, too."""
         store = self._c.store
         path = self._c.env.get("PATH", "")
         confirm = checks.confirm_with(lambda program: shutil.which(program, path=path))
@@ -227,6 +229,8 @@ class Validation:
             before = git.read_files(store, onto, some)
             parents = {name: [content] for name, content in before.items()}
             findings += checks.inspect(git.read_files(store, commit, some), parents, confirm=confirm)
+        if declares and not findings:
+            findings += leads.astray(store, onto, commit, names, self._c.untracked)
         return tuple(findings)
 
 

@@ -72,6 +72,7 @@ def write(folder: Path, name: str, played: Played, address: str, rig: Rig) -> No
     given = frozenset(_UUID.findall(" ".join([*played.launch.argv, *played.launch.env.values()])))
     scrubber = Scrubber(played.world.folder, address, given)
     text = b"".join(line + b"\n" for line in played.lines).decode(errors="replace")
+    text = rig.printed(text)
     (folder / f"{name}.jsonl").write_text(scrubber.scrub(text), encoding="utf-8")
     kept = {scrubber.scrub(path): scrubber.scrub(text) for path, text in _files(played, rig).items()}
     ending: dict[str, Any] = {"code": played.ending.code, "signal": played.ending.signal}

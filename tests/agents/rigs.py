@@ -78,6 +78,10 @@ class Rig:
         """What of a file that the adapter reads is worth recording."""
         return text
 
+    def printed(self, text: str) -> str:
+        """What of its output is worth recording."""
+        return text
+
     def turns(self, steps: Sequence[Step], task: Task) -> list[Turn]:
         """What the model says, in a form that this agent goes on with."""
         return [Turn(calls=(self.report(task),)) if step == "report" else step for step in steps]

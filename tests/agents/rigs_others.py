@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 from cases import REPORT, Step
-from rigs import ClaudeRig, CodexRig, GeminiRig, Rig, installed
+from rigs import ClaudeRig, CodexRig, GeminiRig, OpencodeRig, Rig, installed
 
 from ropeteam.agents.acp import AcpAgent
 from ropeteam.agents.aider import MARK
@@ -28,6 +29,10 @@ class _Acp(Rig):
     def argv(self) -> tuple[str, ...]:
         return (installed(self.program), *self.arguments)
 
+    def shorten(self, text: str) -> str:
+        """The report: nothing else is read."""
+        return text
+
 
 class AcpClaudeRig(_Acp, ClaudeRig):
     name, program = "acp-claude", "claude-agent-acp"
@@ -44,6 +49,10 @@ class AcpCodexRig(_Acp, CodexRig):
 
 class AcpGeminiRig(_Acp, GeminiRig):
     name, program, arguments = "acp-gemini", "gemini", ("--acp",)
+
+
+class AcpOpencodeRig(_Acp, OpencodeRig):
+    name, program, arguments = "acp-opencode", "opencode", ("acp",)
 
 
 class _Pip(Rig):
@@ -65,7 +74,17 @@ class AiderRig(_Pip):
     kept = ("io/aider-llm.txt",)
 
     def home(self, url: str) -> dict[str, str]:
-        return {".aider.conf.yml": "dark-mode: true\n"}
+        """Its list of prices as well, not older than a day: else it asks the network for one, and waits for it."""
+        prices = json.dumps({"no-such-model": {}})  # an empty list would be none
+        return {
+            ".aider.conf.yml": "dark-mode: true\n",
+            ".aider/caches/model_prices_and_context_window.json": prices,
+        }
+
+    def shorten(self, text: str) -> str:
+        """Of its history of requests the last answer; the other histories nobody reads."""
+        _, mark, answer = text.rpartition("\nLLM RESPONSE ")
+        return f"TO LLM ...\n{mark}{answer}" if mark else "...\n"
 
     def settings(self, url: str) -> AgentSettings:
         settings = super().settings(url)
@@ -103,20 +122,29 @@ class MiniRig(_Pip):
         return {".config/mini-swe-agent/.env": "MSWEA_SOMETHING=1\n"}
 
     def env(self, url: str) -> dict[str, str]:
-        return {"MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "1"}
+        """One try more than the first, after its shortest wait (4 s)."""
+        return {"MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "2"}
+
+    def printed(self, text: str) -> str:
+        """Without the boxes in which it shows where in its own code, and whose, it failed."""
+        return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(("╭", "│", "╰")))
 
     def shorten(self, text: str) -> str:
-        """Without the settings, the prompts, and where in its own code it failed."""
+        """What the adapter reads, and what was said: no prompts, no settings but the limits, no answers twice."""
         try:
             value = json.loads(text)
         except ValueError:
             return text  # the report, spoilt
-        value.get("info", {}).pop("config", None)
+        if "info" in value:
+            agent = value["info"].get("config", {}).get("agent", {})
+            value["info"]["config"] = {
+                "agent": {key: agent[key] for key in ("step_limit", "cost_limit") if key in agent}
+            }
         for message in value.get("messages", []):
-            message.get("extra", {}).pop("traceback", None)
+            message["extra"] = _shortened(message.get("extra", {}))
             if message.get("role") in ("system", "user"):
                 message["content"] = "..."
-        return json.dumps(value, indent=1) + "\n"
+        return json.dumps(value) + "\n"
 
     def turns(self, steps: Sequence[Step], task: Task) -> list[Turn]:
         turns = [turn for turn in super().turns(steps, task) if turn.calls]
@@ -124,4 +152,14 @@ class MiniRig(_Pip):
         return [*turns, Turn(text="Done.", calls=(end,))]
 
 
-OTHERS: Sequence[Rig] = (AcpClaudeRig(), AcpCodexRig(), AcpGeminiRig(), AiderRig(), MiniRig())
+def _shortened(extra: dict[str, Any]) -> dict[str, Any]:
+    """What mini-swe-agent notes of a message. Of where it failed, the line and why."""
+    kept = {key: extra[key] for key in ("exit_status", "exception_str", "returncode") if key in extra}
+    if isinstance(extra.get("response"), dict):
+        kept["response"] = {"usage": extra["response"].get("usage")}
+    if extra.get("traceback"):
+        kept["traceback"] = "\n".join(extra["traceback"].strip().splitlines()[-3:])
+    return kept
+
+
+OTHERS: Sequence[Rig] = (AcpClaudeRig(), AcpCodexRig(), AcpGeminiRig(), AcpOpencodeRig(), AiderRig(), MiniRig())

@@ -17,6 +17,7 @@ from driving import FEATURE, RESULT, Done, Project, looked_at, make_project, mus
 from repositories import git
 from ropeteam.agents.claude import bundled
 from ropeteam.demo import recording, repository
+from ropeteam.demo.folders import folder
 from ropeteam.testing.model_server import (
     EditFile,
     Fault,
@@ -135,7 +136,7 @@ def sample_turns() -> list[Turn]:
     for stage in recorded.play_of(recording.SINGLE).stage:
         calls: list[WriteFile | EditFile | Shell] = []
         for path in stage.files:
-            new, there = (recording.FEATURE / path).read_text(), recording.SAMPLE / path
+            new, there = recording.final(path), folder("sample") / path
             pairs = recording.patches(there.read_text(), new) if there.exists() else None
             if pairs is None:
                 calls.append(WriteFile(path=path, content=new))

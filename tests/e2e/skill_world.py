@@ -173,14 +173,23 @@ def last_phases() -> list[Turn]:
     return [Turn(text=f"{ENDS} Now its tests.", calls=(test,)), Turn(text="All requirements hold.")]
 
 
-def by_tools(_host: Host) -> list[Turn]:
+def code_of(h: Host, start: Mapping[str, str]) -> str:
+    """The code that `start` will answer with: a scripted model cannot repeat what it was told."""
+    asks = "import json, sys; from pathlib import Path; from ropeteam.cli.mcp_answers import Call, answer;"
+    asks += " print(answer('start', Call(repo=Path.cwd()), json.loads(sys.argv[1])).confirm)"
+    argv = (sys.executable, "-c", asks, json.dumps(start))
+    done = subprocess.run(argv, cwd=h.repo, env=h.env, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def by_tools(h: Host) -> list[Turn]:
     """Phase 2 through MCP: the tools are looked up, the user is asked once, and it is waited twice."""
     start = {"feature": FEATURE, "land": "yes", "mode": "parallel"}
     return [
         *first_phases(),
         Turn(text=BEGINS, calls=(look_up("start", "wait"),)),
         Turn(calls=(call("start", **start),)),
-        Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=True),)),
+        Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=code_of(h, start)),)),
         Turn(calls=(call("wait", timeout_seconds=2),)),
         Turn(text="Four agents are at work.", calls=(call("wait"),)),
         *last_phases(),
@@ -216,7 +225,7 @@ def by_host(h: Host) -> list[Turn]:
         *first_phases(),
         Turn(text=BEGINS, calls=(look_up("start"), reads)),
         Turn(calls=(call("start", **start),)),
-        Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=True),)),
+        Turn(text=f"{DECISION} Shall I begin?", calls=(call("start", **start, confirm=code_of(h, start)),)),
         Turn(calls=(agent("Hand out the units", prompt),)),
         *last_phases(),
     ]
@@ -271,7 +280,7 @@ for name in glob.glob(trees + "/*/*/" + unit + "-1/io/task.json"):
     io = pathlib.Path(name).parent
     task = json.loads((io / "task.json").read_text())
     tree = pathlib.Path(re.search(r"cd '([^']+)'", (io / "subagent.md").read_text())[1])
-    finals = playing.COMPOSED["house"][0]
+    finals = playing.finals("house")
     for final in sorted(p for p in finals.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
         path = final.relative_to(finals).as_posix()
         if any(owns([pattern], path) for pattern in task["writes"]):
@@ -345,6 +354,6 @@ def _record(script: Path, repo: Path, folder: Path) -> None:
         "trees.folder": str(folder / "trees"),
     }
     prepared = app.prepare(app.Request(repo=repo, feature=FEATURE, flags=flags, own_settings=False))
-    finals, about = playing.COMPOSED[repository.HOUSE]
-    work = composing.work_of(finals, prepared.outlook.survey)
+    about = playing.COMPOSED[repository.HOUSE][1]
+    work = composing.work_of(playing.finals(repository.HOUSE), prepared.outlook.survey)
     recording.write(script, composing.record(work, prepared.plan, about, sys.executable))

@@ -71,7 +71,9 @@ def test_a_program_that_is_gone_at_a_resume_parks_the_run_and_is_no_failed_try(w
     assert (done.code, done.json["state"]) == (4, "parked")
     last = done.json["triggers"][-1]
     assert (last["id"], last["action"]) == ("agent_not_usable", "park")
-    assert f"{program} cannot be started" in last["evidence"]
+    assert f"There is no program '{program}' that can be run" in last["evidence"]
+    assert "Then `ropeteam resume` goes on" in last["evidence"]
+    assert len(done.json["units"][0]["attempts"]) == 1  # none was begun
     program.write_text(f"#!{sys.executable}\nopen('times.py', 'w').write('def times(a, b):\\n    return a * b\\n')\n")
     program.chmod(0o755)
     done = world.run("resume", "--json")

@@ -92,7 +92,7 @@ def test_the_sample_application_gets_its_planned_feature(tmp_path: Path) -> None
         said = at_rest(c, done)
         assert (said["outcome"], said["landed"], said["triggers"]) == ("delivered_single", True, [])
         for path in recording.load().purposes:
-            assert (c.p.top / path).read_text() == (recording.FEATURE / path).read_text(), path
+            assert (c.p.top / path).read_text() == recording.final(path), path
         (check,) = said["checks"]
         assert (check["state"], check["tests"] > 80, check["added"] > 30) == ("passed", True, True)
         assert len(said["decisions"]) == len(recording.load().report(recording.SINGLE).decisions)

@@ -145,6 +145,31 @@ def test_doctor_says_what_is_there_and_what_is_missing(world: World) -> None:
     assert "GB free" in well.out
 
 
+def test_a_grammar_that_is_not_installed_is_told_where_it_matters(world: World) -> None:
+    """The package is hidden behind one of its name that cannot be imported."""
+    hidden = world.folder / "hidden"
+    hidden.mkdir()
+    (hidden / "tree_sitter_ruby.py").write_text("raise ModuleNotFoundError(__name__)\n")
+    env = {"PYTHONPATH": str(hidden)}
+    doctor = ("doctor", "--json", "--set", "agent=scripted", *world.scripted[2:])
+    folder = world.repo / "app"
+    folder.mkdir()
+    (folder / "order.rb").write_text("class Order\nend\n")
+    git(world.repo, "add", "app")
+    git(world.repo, "commit", "-q", "-m", "Ruby")
+    done = world.run(*doctor, env=env)
+    assert done.code == 0
+    found = {f["name"]: f for f in done.json["found"]}
+    assert found["grammar"]["state"] == "note"
+    assert found["grammar"]["text"].startswith("One file is in Ruby, whose grammar is not installed")
+    assert "pip install 'ropeteam[ruby]'" in found["grammar"]["hint"]
+    assert "grammar" not in {f["name"] for f in world.run(*doctor).json["found"]}
+    document = "# Orders\n\n## Files\n\n- `app/order.rb`: the order gets a total\n- `app/cart.rb` (new)\n"
+    told = world.run("plan", "-", "--json", stdin=document, env=env)
+    assert told.code == 0, told.err
+    assert "2 files are in Ruby" in " ".join(told.json["notices"])
+
+
 def only_these(*names: str, folder: Path) -> str:
     """A folder for PATH in which there is nothing but these programs."""
     import shutil

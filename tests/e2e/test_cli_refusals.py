@@ -134,23 +134,38 @@ def test_a_locale_without_the_letters_breaks_nothing(world: World) -> None:
     assert b"Delivered and landed on main." in done.stdout
 
 
-def test_help_imports_nothing_heavy(world: World) -> None:
+def imported(world: World, *arguments: str) -> tuple[int, list[str], str]:
+    """A command's exit code, the modules that it imported, and what it printed."""
     code = (
         "import sys, io\n"
-        "sys.argv = ['ropeteam', '--help']\n"
+        f"sys.argv = ['ropeteam', *{arguments!r}]\n"
         "sys.stdout, real = io.StringIO(), sys.stdout\n"
         "from ropeteam.cli import main\n"
         "code = main()\n"
         "print(repr([code, sorted(sys.modules), sys.stdout.getvalue()]), file=real)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], env=world.env, capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=world.repo, env=world.env, capture_output=True, check=True)
     ended, modules, shown = ast.literal_eval(done.stdout.decode())
+    return ended, modules, shown
+
+
+def test_help_imports_nothing_heavy(world: World) -> None:
+    ended, modules, shown = imported(world, "--help")
     assert ended == 0
     for heavy in ("asyncio", "sqlite3", "rich", "msgspec", "subprocess", "tree_sitter", "json", "dataclasses"):
         assert heavy not in modules
     assert not [m for m in modules if m.startswith("ropeteam.") and not m.startswith(("ropeteam.cli", "ropeteam.err"))]
     for command in ("run", "resume", "demo", "doctor"):
         assert f"\n  {command} " in shown
+
+
+def test_a_look_at_runs_imports_nothing_that_only_a_run_needs(world: World) -> None:
+    ended, modules, _ = imported(world, "status")
+    assert ended == 2  # there is none
+    assert "ropeteam.journal" in modules
+    needless = ("asyncio", "markdown_it", "tree_sitter", "rich")
+    needless += tuple(f"ropeteam.{name}" for name in ("engine", "features", "packing", "perform", "planners"))
+    assert [name for name in needless if name in modules] == []
 
 
 def test_every_command_has_help(world: World) -> None:

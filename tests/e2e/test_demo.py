@@ -74,7 +74,7 @@ def finals(arguments: tuple[str, ...]) -> dict[str, str]:
     """Every file of the feature that is played, as it has to be in the end."""
     if "reservations" in arguments or "--fault" in arguments:
         return {path: recording.final(path) for path in recording.load().purposes}
-    folder, _ = playing.COMPOSED["opening-hours" if "opening-hours" in arguments else "house"]
+    folder = playing.finals("opening-hours" if "opening-hours" in arguments else "house")
     paths = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return {str(path.relative_to(folder)): path.read_text() for path in paths}
 

@@ -101,6 +101,7 @@ def scripts(c: ClaudeRun, before: tuple[Turn, ...] = ()) -> None:
 
 
 TURNS_OF_CONTRACT = 3
+MAP = "# A map of the repository"
 
 
 def ended(c: ClaudeRun, done: Done) -> Any:
@@ -155,7 +156,10 @@ def test_forks_share_all_that_was_read_and_write_in_their_own_trees(c: ClaudeRun
     told = "\n".join(shared)
     for part in ("Architecture patterns", "What is wanted", "How this project does such things", "def of(word)"):
         assert part in told
-    assert "map of the repository" in told.lower()
+    # by default nobody of them is given a map: what the contract's agent opened is in every conversation
+    assert not [r for r in c.server.requests(NAME) if r.main and MAP in r.text]
+    assert len({json.dumps(_bare(r.body["system"])) for r in c.server.requests(NAME) if r.main}) == 1
+    assert "one conversation that has read" in said["decision"]["reading"]
     requests = firsts(c)
     assert set(requests) == set(UNITS)
     for request in requests.values():
@@ -277,3 +281,16 @@ def test_where_the_conversation_is_gone_they_read_for_themselves(tmp_path: Path)
         assert {(t["id"], t["action"]) for t in said["triggers"]} == {("agent_crashed", "retry")}
         for unit in said["units"][1:]:
             assert [(a["outcome"], a["fork"]) for a in unit["attempts"]][-1] == ("ok", None)
+
+        # they are told what they would be told without forks, behind a beginning that is the same for all of them
+        main = [r for r in c.server.requests(NAME) if r.main]
+        anew = [r for r in main if any(task_of(unit) in r.text for unit in UNITS)]
+        for request in anew:
+            assert MAP in request.text
+            assert request.text.index(MAP) < request.text.index("# Read for you") < request.text.index("# Your task")
+            assert "`names.py` (the contract declares it; whole)" in request.text
+        assert not [r for r in main if MAP in r.text and r not in anew], "the contract's agent read for all"
+        assert len({json.dumps(_bare(r.body["system"])) for r in main}) == 1
+        maps = {r.text.partition(MAP)[2].partition("# The units of this feature")[0] for r in anew}
+        assert len(maps) == 1, "one map, the same to the byte"
+        assert "app.py" in maps.pop()

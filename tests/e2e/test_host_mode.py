@@ -99,6 +99,25 @@ def test_an_overdue_unit_gets_a_successor_and_what_comes_late_is_kept(tmp_path: 
         assert any(late.json["kept"] in n for n in report["notices"])
 
 
+def test_what_nobody_is_at_work_on_any_more_is_given_back_and_begun_anew(tmp_path: Path) -> None:
+    with hosted(tmp_path) as p:
+        p.hosting(mode="single")
+        first = p.unit()
+        p.does(first, "01-contract")
+        back = p.hand_in(first["attempt"], "--abandon")
+        assert (back.code, back.json["abandoned"]) == (0, True)
+        second = p.unit()
+        assert (second["attempt"], second["tree"] != first["tree"]) == ("single/2", True)
+        assert (Path(second["tree"]) / "words.py").read_text() == WORK["01-contract"]["words.py"]  # from its snapshot
+        assert p.hand_in(first["attempt"]).code == 1
+        p.does(second)
+        p.hands(second)
+        assert p.drive()["outcome"] == "delivered_single"
+        report = p.done().json
+        assert p.attempts(report) == {"single": ["timeout", "ok"]}
+        assert report["triggers"] == []
+
+
 def test_cancelling_fences_and_keeps(tmp_path: Path) -> None:
     with hosted(tmp_path) as p:
         p.hosting(mode="single")

@@ -56,10 +56,10 @@ def test_a_run_goes_on_when_a_call_is_cancelled_and_when_the_host_goes_away(p: P
         async with client(p) as c:
             asked = await said(c, "start", **START, settings=list(p.sets))
             assert (asked["started"], bool(asked["ask"])) == (False, True)
-            begun = await said(c, "start", **START, settings=list(p.sets), confirm=True)
+            begun = await said(c, "start", **START, settings=list(p.sets), confirm=asked["confirm"])
             assert begun["started"] is True
             wait_until((agents_tree(p) / "working").exists, "an agent at work")
-            again = await said(c, "start", **START, settings=list(p.sets), confirm=True)
+            again = await said(c, "start", **START, settings=list(p.sets), confirm=asked["confirm"])
             assert (again["started"], again["run"]) == (False, begun["run"])
             with anyio.move_on_after(0.5) as given_up:
                 await said(c, "wait")
@@ -93,9 +93,10 @@ def test_a_run_that_is_started_thrice_at_once_is_one_and_is_cancelled_with_its_w
     async def goes() -> None:
         async with client(p) as c:
             begun: list[dict[str, Any]] = []
+            code = (await said(c, "start", **START, settings=list(p.sets)))["confirm"]
 
             async def start() -> None:
-                begun.append(await said(c, "start", **START, settings=list(p.sets), confirm=True))
+                begun.append(await said(c, "start", **START, settings=list(p.sets), confirm=code))
 
             async with anyio.create_task_group() as group:
                 for _ in range(3):
@@ -119,7 +120,8 @@ def test_a_host_does_the_one_unit_of_a_feature_that_is_not_shared_out(p: Project
     async def goes() -> None:
         async with client(p) as c:
             hosted = {**START, "agent": "host"}
-            begun = await said(c, "start", **hosted, settings=list(p.sets), confirm=True)
+            asked = await said(c, "start", **hosted, settings=list(p.sets))
+            begun = await said(c, "start", **hosted, settings=list(p.sets), confirm=asked["confirm"])
             assert "Call take_unit." in begun["text"]
             taken = await said(c, "take_unit", run=begun["run"])
             assert taken["units"] == ["single/1"]

@@ -141,6 +141,19 @@ def test_one_of_several_fails(p: Several, name: str) -> None:
 
 
 @SLOW
+def test_a_contract_that_imports_what_is_not_there(p: Several) -> None:
+    """No check of the project loads it before its units do: it is seen all the same, before any of them begins."""
+    wrong = 'write("words.py", "from menu import MENU, BYE\\n"); report()'
+    p.plays({"01-contract": wrong})
+    done = p.ran()
+    report = fell_back(p, done)
+    assert p.attempts(report)["01-contract"] == ["ok"]
+    assert p.starts() == ["01-contract/1", "rest/1"]
+    told(p, done, "batch_validation_failed", "words.py:1", "takes BYE from menu.py", unit="01-contract")
+    assert "takes BYE from menu.py" in (p.io_of("rest/1") / "prompt.md").read_text()
+
+
+@SLOW
 def test_the_time_limit(p: Several) -> None:
     """The others are done long before."""
     p.plays({"03-bye": 'works(); wait_for("never")'})

@@ -112,7 +112,7 @@ def test_without_ropeteam_one_agent_does_all_of_it(h: Host) -> None:
         Turn(calls=(WriteFile(path=str(folder / "02-implementation.md"), content=log),)),
         *last_phases(),
     ]
-    work = Shell(command=f"cp -r {playing.COMPOSED['house'][0]}/. {h.repo}")
+    work = Shell(command=f"cp -r {playing.finals('house')}/. {h.repo}")
 
     done = h.code(turns, subagents={f"Implement the feature {FEATURE} in": [Turn(calls=(work,)), Turn(text="Done.")]})
 

@@ -67,6 +67,15 @@ class Agent:
                 await self._say(session_id, "Waiting.\n\n")
                 await self.cancelled.wait()
                 return acp.PromptResponse(stop_reason="cancelled")
+            case "ends when refused" if "not allowed" not in prompt[0].text:
+                await self._may(session_id, self.cwd.parent / "outside.py")
+                return acp.PromptResponse(stop_reason="cancelled")
+            case "ends when refused":
+                (self.cwd / "told.txt").write_text(prompt[0].text)
+                return acp.PromptResponse(stop_reason="end_turn")
+            case "always wants more":
+                await self._may(session_id, self.cwd.parent / "outside.py")
+                return acp.PromptResponse(stop_reason="cancelled")
         await self._say(session_id, "Writing.")
         for path in (self.cwd / "new.py", self.cwd.parent / "outside.py"):
             if await self._may(session_id, path):

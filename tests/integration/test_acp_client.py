@@ -88,6 +88,7 @@ def test_a_turn_with_permissions_usage_and_a_chosen_model(tmp_path: Path) -> Non
         ("exit", "crashed", "exit code 4"),
         ("garbage", "crashed", "without an answer"),
         ("refuse", "crashed", "refused"),
+        ("always wants more", "denied", "outside.py"),
     ],
 )
 def test_other_ends(what: str, outcome: str, words: str, tmp_path: Path) -> None:
@@ -103,6 +104,18 @@ def test_a_model_that_is_not_offered_is_said_with_those_there_are(tmp_path: Path
 
     assert finish.outcome == "crashed"
     assert "It has big" in finish.evidence
+
+
+@pytest.mark.slow
+def test_an_agent_that_ends_its_turn_when_it_is_refused_is_told_to_go_on(tmp_path: Path) -> None:
+    attempt = Attempt(tmp_path, "ends when refused")
+
+    finish, said = attempt.finish()
+
+    assert finish.outcome == "ok", finish.evidence
+    assert "not allowed: Write outside.py" in (attempt.tree / "told.txt").read_text()
+    assert [one.text for one in said if one.kind == "denied"] == ["Write outside.py"]
+    assert "not allowed 1 thing" in finish.notices[0]
 
 
 def test_being_stopped_cancels_the_turn_and_leaves_nothing_alive(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from ropeteam.core.agent_files import ReportFile, TaskFile
-from ropeteam.demo import estimates, playing, recording, repository
+from ropeteam.demo import estimates, folders, playing, recording, repository
 from ropeteam.errors import BadInput
 from ropeteam.testing import script, scripted
 
@@ -182,7 +182,7 @@ def any_order(chance: random.Random) -> list[str]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The tree that one agent leaves: the sample with every file as it stands in `demo/feature`."""
     folder = repository.make(tmp_path_factory.mktemp("whole") / "library")
-    shutil.copytree(recording.FEATURE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(folders.folder("feature"), folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     git(folder, "add", "--all")
     return git(folder, "write-tree").strip()
 
@@ -230,8 +230,7 @@ def test_one_agent_finishes_whatever_is_missing(kept: int, tmp_path: Path, whole
 
 
 def finals(feature: str) -> Path:
-    folder, _ = playing.COMPOSED[feature]
-    return folder
+    return playing.finals(feature)
 
 
 def with_files(folder: Path, feature: str, paths: set[str] | None = None) -> None:

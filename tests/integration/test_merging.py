@@ -109,6 +109,18 @@ def test_what_only_one_side_changed_needs_no_tool(tmp_path: Path) -> None:
     assert not b.calls.exists()
 
 
+def test_only_of_what_others_build_on_the_imports_must_be_there(tmp_path: Path) -> None:
+    b = Bench(tmp_path)
+    commit = b.work("contract/1", {"app/__init__.py": "", "app/api.py": "import json\nfrom .models import Order\n"})
+    one = ev.Merge(attempt="contract/1", commit=commit, base=b.w.base, onto=b.w.base, message="Unit", at=AT)
+    (plain, declares) = (asyncio.run(b.merging.merge(each)) for each in (one, replace(one, declares=True)))
+    assert isinstance(plain, ev.Merged)
+    assert plain.findings == ()
+    assert isinstance(declares, ev.Merged)
+    assert [(f.path, f.line, f.check) for f in declares.findings] == [("app/api.py", 2, "imports")]
+    assert declares.commit == plain.commit
+
+
 def test_a_lock_file_in_conflict_is_made_anew_and_a_list_has_both(tmp_path: Path) -> None:
     b = Bench(tmp_path)
     first = b.merge("one/1", b.add("one", where=1, log="one"), b.w.base)

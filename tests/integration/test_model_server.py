@@ -213,14 +213,6 @@ def test_broken_streams(server: ModelServer) -> None:
     assert "Whole." in ask(server, "r", a_body(stream=True))[2].decode(), "what was cut is asked for again"
 
 
-def test_broken_documents(server: ModelServer) -> None:
-    server.script("r", faults=[Broken(kind="garbage"), Broken(kind="empty")])
-
-    for _ in range(2):
-        with pytest.raises(ValueError):
-            json.loads(ask(server, "r", a_body())[2])
-
-
 def test_a_reset_connection(server: ModelServer) -> None:
     server.script("r", faults=[Broken(kind="reset")])
 

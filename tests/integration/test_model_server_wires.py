@@ -223,6 +223,11 @@ class Client:
         assert status == 200, data
         return dict(json.loads(data))
 
+    @property
+    def a_request(self) -> tuple[str, Body]:
+        """Path and body of one that asks for a document."""
+        return self.how.path, self.how.body("Do it.", (SHELLS[self.format],))
+
     def stream(self, prompt: str = "Do it.") -> bytes:
         path, body = self.how.streaming(self.how.path, self.how.body(prompt, (SHELLS[self.format],)))
         return self.post(path, body)[2]
@@ -325,11 +330,35 @@ def test_broken_streams(client: Client) -> None:
     assert client.how.text(client.how.whole(events_of(client.stream()))) == "Whole.", "what was cut is asked for again"
 
 
-def test_a_reset_connection(client: Client) -> None:
-    client.script(faults=(Broken(kind="reset"),))
+def test_broken_documents(client: Client) -> None:
+    kinds = ("garbage", "empty", "sse_error", "cut")
+    client.script(Turn(text="Whole."), faults=tuple(Broken(kind=kind) for kind in kinds))
+    saying = {"anthropic": "content", "responses": "output", "chat": "choices", "gemini": "candidates"}
 
-    with pytest.raises((ConnectionResetError, http.client.RemoteDisconnected)):
-        client.stream()
+    status, _, garbage = client.post(*client.a_request)
+    assert status == 200
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(garbage)
+    empty = client.ask()
+    assert empty[saying[client.format]] == []
+    assert client.how.usage(empty) == (0, 0, 0)
+    refused = client.ask()
+    assert refused["error"]["message"]
+    assert saying[client.format] not in refused
+    with pytest.raises(http.client.IncompleteRead) as cut:
+        client.ask()
+    assert 0 < len(cut.value.partial) <= (cut.value.expected or 0)
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(cut.value.partial)
+    assert client.how.text(client.ask()) == "Whole.", "what was cut is asked for again"
+
+
+def test_a_reset_connection(client: Client) -> None:
+    client.script(faults=(Broken(kind="reset"), Broken(kind="reset")))
+
+    for ask in (client.stream, client.ask):
+        with pytest.raises((ConnectionResetError, http.client.RemoteDisconnected)):
+            ask()
 
 
 def test_a_tool_that_is_not_offered_is_said_so(client: Client) -> None:

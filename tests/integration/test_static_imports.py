@@ -208,6 +208,16 @@ def test_imports_are_resolved_to_files_of_the_repository(language: str, tmp_path
         assert set(found) == wanted, path
 
 
+def test_ruby_is_resolved_without_its_grammar_too(tmp_path: Path, without_ruby: None) -> None:
+    commented = {"app/models/none.rb": "# User\nclass None\n  =begin\nend\n=begin\nOrder\n=end\n"}
+    files, expected = RUBY | commented, CASES["ruby"][1]
+    imports = imports_of(files, tmp_path)
+    for path in expected:
+        with_it = {one for name in expected[path].split() for one in files if f"/{name}." in f"/{one}"}
+        assert set(imports.of(path)) == with_it, path
+    assert imports.of("app/models/none.rb") == frozenset()
+
+
 def _bare(path: str) -> str:
     folder, _, name = path.rpartition("/")
     return f"/{folder}/{name.partition('.')[0]}{'.test' * ('.test.' in name)}"

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -13,6 +17,7 @@ from repositories import git as call
 from repositories import make_repo
 from ropeteam import app, git, hosting, locks
 from ropeteam.agents.host import HostAgent
+from ropeteam.cli import hosting_brief, mcp_answers
 from ropeteam.core import events as ev
 from ropeteam.core.hosting import HostUnit
 from ropeteam.core.model import Answers, AttemptResult, Decision, Feature
@@ -35,6 +40,7 @@ class Place:
         call(top, "config", "user.email", "user@example.org")
         self.repository = app.Repository(git.find(top))
         self.folder = folder / "trees" / "single-1"
+        self.folder.parent.mkdir()
         self.journal = Journal(self.repository.home / "journal.sqlite")
         self.facts = git.facts(self.repository.repo)
         for run in (OTHER, RUN):
@@ -66,7 +72,7 @@ class Place:
     def is_over(self) -> ev.AttemptFailed:
         """`single/1` was taken, its tree made and kept, and then it was stopped."""
         store = git.open_store(self.repository.repo)
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir()
         pool = git.Pool(store, self.folder.parent, self.facts, "plain")
         made = pool.make(self.tree, self.facts.base, index=self.folder / "index")
         (self.tree / "first.py").write_text("x = 1\n")
@@ -107,7 +113,7 @@ def unit(attempt: str, tree: Path) -> HostUnit:
         goal="g",
         brief="b",
         prompt="p",
-        prompt_file="/p",
+        prompt_file=str(tree.parents[2] / "prompt.md"),
         tree=str(tree),
         writes=("**",),
         needs=(),
@@ -194,6 +200,108 @@ def test_of_many_who_take_at_once_each_gets_another_one(place: Place) -> None:
     for taker in takers:
         taker.join()
     assert sorted(got) == sorted([*names, "single/1"])
+
+
+TAKER = """
+import os, signal, sys
+from pathlib import Path
+from ropeteam import app, git, hosting
+repository = app.Repository(git.find(Path(sys.argv[1])))
+print(hosting.take(repository, sys.argv[2], by="other", hold=True).unit.attempt, flush=True)
+if sys.argv[3] == "passes":
+    hosting.passed_on(repository, sys.argv[2], ("single/1",))
+if sys.argv[3] == "lives":
+    sys.stdin.read()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@contextmanager
+def taken_by_another(place: Place, what: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process has taken `single/1`; somebody drives the run."""
+    with place.repository.lock(RUN):
+        argv = (sys.executable, "-c", TAKER, str(place.repository.repo.top), RUN, what)
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "single/1\n"
+            if what != "lives":
+                other.wait()
+            yield other
+
+
+def given(place: Place) -> str:
+    taken = hosting.take(place.repository, RUN, by="me")
+    return taken.unit.attempt if taken.unit is not None else ""
+
+
+def test_what_a_process_took_that_died_before_it_could_say_so_is_given_again_once(place: Place) -> None:
+    with taken_by_another(place, "dies"):
+        assert given(place) == "single/1"
+        assert given(place) == ""
+        offer = place.offers.find("single/1")
+        assert offer is not None
+        assert (offer.state, offer.by) == ("taken", "me")
+
+
+def test_what_it_has_passed_on_is_with_somebody_though_it_is_gone(place: Place) -> None:
+    with taken_by_another(place, "passes"):
+        assert given(place) == ""
+
+
+def test_what_it_holds_while_it_lives_nobody_else_gets(place: Place) -> None:
+    with taken_by_another(place, "lives") as other:
+        assert given(place) == ""
+        other.kill()
+        other.wait()
+        assert given(place) == "single/1"
+
+
+def test_of_many_who_take_over_at_once_one_gets_it(place: Place) -> None:
+    assert place.offers.take("single/1", "me", 2.0, "1 2 3")
+    got: list[int] = []
+    ready = threading.Barrier(4)
+
+    def adopts(number: int) -> None:
+        journal = Journal(place.journal_file)
+        offers = journal.offers(RUN)
+        ready.wait()
+        got.extend([number] if offers.adopt("single/1", "1 2 3", str(number), "x", 3.0) else [])
+        journal.close()
+
+    takers = [threading.Thread(target=adopts, args=(number,)) for number in range(4)]
+    for taker in takers:
+        taker.start()
+    for taker in takers:
+        taker.join()
+    assert len(got) == 1
+    assert place.offers.held() == {"single/1": str(got[0])}
+
+
+def test_who_is_called_for_nobody_lets_go_of_what_it_took(place: Place) -> None:
+    """The host gave up the call while the server still took: the next one gets it, whoever asks."""
+    with place.repository.lock(RUN):
+        call = mcp_answers.Call(repo=place.repository.repo.top)
+        call.stop.set()
+        mcp_answers.take_unit(call, hosting_brief.TakeUnit(run=RUN))
+        assert list(place.offers.held().values()) == [""]
+        assert given(place) == "single/1"
+        assert place.offers.held() == {}
+
+
+def test_what_is_given_back_is_over_and_what_comes_then_is_too_late(place: Place) -> None:
+    with pytest.raises(BadInput) as told:
+        hosting.abandon(place.repository, RUN, "single/1")
+    assert told.value.code == "not_taken"
+    place.offers.take("single/1", "me", 2.0)
+    done = hosting.abandon(place.repository, RUN, "single/1")
+    assert (done.abandoned, done.accepted) == (True, False)
+    offer = place.offers.find("single/1")
+    assert offer is not None
+    assert (offer.state, offer.wanted, offer.out) == ("over", True, False)
+    with pytest.raises(BadInput) as told:
+        hosting.abandon(place.repository, RUN, "single/1")
+    assert (told.value.code, told.value.exit_code) == ("over", 2)
+    assert not hosting.hand_in(place.repository, RUN, "single/1").accepted
 
 
 def test_an_offer_is_withdrawn_or_taken_never_both(place: Place) -> None:

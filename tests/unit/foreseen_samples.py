@@ -9,7 +9,8 @@ from ropeteam.core.decide import decide
 from ropeteam.core.foreseen import Foreseen
 from ropeteam.core.model import Answers, Confidence, Plan, PlanEstimate, SideEstimate, Unit, UnitEstimate
 from ropeteam.core.plan import layered
-from ropeteam.core.settings import Gate
+from ropeteam.core.reading import told
+from ropeteam.core.settings import Gate, Settings
 from ropeteam.core.survey import Candidate, Dependency, EdgeNote, Explanation, Outlook, PlannedFile, Survey, UnitNote
 
 FILES = (
@@ -152,4 +153,5 @@ def foreseen(plan: Plan | None = None, *, mode: str = "auto", gate: Gate | None 
         outlook=Outlook(survey=survey, costs=Costs(), explanation=EXPLANATION),
         gate=gate,
         agent="claude",
+        reading=told(Settings(), "parallel", one_reading=True),
     )

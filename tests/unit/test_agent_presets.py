@@ -1,9 +1,9 @@
-"""aider and mini-swe-agent from what they printed and left (`tests/golden/aider`, `tests/golden/mini`)."""
+"""What is particular to aider and mini-swe-agent; what comes of each case of the fault matrix is in
+`tests/contract/test_agent_recordings.py`."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Agent, Exit, Finish, Said, Task
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+RECORDED = ("aider/0.86.2/rate.jsonl", "mini-swe-agent/2.4.6/success.jsonl")
 DONE = Exit(code=0, seconds=3.0)
 
 
@@ -60,26 +61,13 @@ def recorded(name: str) -> list[bytes]:
 # ---- aider
 
 
-@pytest.mark.parametrize(
-    ("case", "outcome", "words"),
-    [
-        ("401", "auth", "AuthenticationError"),
-        ("nologin", "auth", "api_key"),
-        ("429", "rate", "check your quotas"),
-        ("500", "overload", "down or overloaded"),
-        ("refused", "overload", "down or overloaded"),
-        ("context", "context", "token limit"),
-    ],
-)
-def test_what_a_provider_said_counts_though_aider_ends_with_0(
-    case: str, outcome: str, words: str, tmp_path: Path
-) -> None:
-    finish, said = heard(AiderAgent(), a_task(tmp_path), recorded(f"aider/{case}.txt"))
+def test_that_it_tries_again_is_told(tmp_path: Path) -> None:
+    _, said = heard(AiderAgent(), a_task(tmp_path), recorded("aider/0.86.2/rate.jsonl"))
+    waits = [one for one in said if one.kind == "retry"]
 
-    assert finish.outcome == outcome, finish.evidence
-    assert words in finish.evidence
-    assert any(one.kind == "end" for one in said) == (case == "context"), "an empty answer is one"
-    assert any(one.kind == "retry" for one in said) == (case in ("429", "500", "refused"))
+    assert [one.seconds for one in waits[:3]] == [0.2, 0.5, 1.0]
+    assert {one.status for one in waits} == {429}
+    assert "Rate limit" in waits[0].text
 
 
 def test_answers_are_counted_together(tmp_path: Path) -> None:
@@ -103,9 +91,21 @@ def test_cached_reading_is_taken_out_of_what_was_sent(tmp_path: Path) -> None:
 
 
 def test_an_error_that_passed_is_none(tmp_path: Path) -> None:
-    lines = [*recorded("aider/429.txt"), b"Tokens: 5 sent, 2 received.", b"Applied edit to a.py"]
+    lines = [*recorded("aider/0.86.2/rate.jsonl"), b"Tokens: 5 sent, 2 received.", b"Applied edit to a.py"]
 
     assert heard(AiderAgent(), a_task(tmp_path), lines)[0].outcome == "ok"
+
+
+def test_a_path_outside_of_the_repository_is_the_end_of_all_edits(tmp_path: Path) -> None:
+    lines = [b"Tokens: 5 sent, 2 received.", b"../x.txt", b"Cmd('git') failed due to: exit code(128)", b"cmdline: git"]
+
+    finish, _ = heard(AiderAgent(), a_task(tmp_path), lines)
+
+    assert finish.outcome == "crashed"
+    assert "cmdline: git" in finish.evidence
+    refused = heard(AiderAgent(), a_task(tmp_path), [*lines[:1], b"Unable to create ../x.txt, skipping edits."])
+    assert [one.text for one in refused[1] if one.kind == "denied"] == ["create ../x.txt"]
+    assert refused[0].outcome == "ok", "the tree decides"
 
 
 def test_without_an_answer_nothing_was_done(tmp_path: Path) -> None:
@@ -153,28 +153,6 @@ def test_files_that_are_there_are_named_and_patterns_are_not(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("case", "code", "outcome", "words"),
-    [
-        ("submitted", 0, "ok", "exit code 0"),
-        ("401", 1, "auth", "AuthenticationError"),
-        ("429", 1, "rate", "RateLimitError"),
-    ],
-)
-def test_the_trajectory_says_how_it_ended(case: str, code: int, outcome: str, words: str, tmp_path: Path) -> None:
-    task = a_task(tmp_path)
-    shutil.copy(GOLDEN / f"mini/{case}.json", task.folder / TRAJECTORY)
-
-    finish, said = heard(MiniSweAgent(), task, recorded("mini/submitted.txt"), Exit(code=code, seconds=3.0))
-
-    assert finish.outcome == outcome, finish.evidence
-    assert words in finish.evidence
-    assert any(one.kind == "end" for one in said)
-    assert (finish.usage.output > 0) == (case == "submitted")
-    assert (finish.usage.cost_usd > 0) == (case == "submitted")
-    assert heard(MiniSweAgent(), task, [], Exit(code=None, signal=9))[0].outcome == "killed"
-
-
-@pytest.mark.parametrize(
     ("status", "outcome"),
     [("LimitsExceeded", "budget"), ("ContextWindowExceededError", "context"), ("RepeatedFormatError", "crashed")],
 )
@@ -182,11 +160,42 @@ def test_limits(status: str, outcome: str, tmp_path: Path) -> None:
     task = a_task(tmp_path)
     (task.folder / TRAJECTORY).write_text(json.dumps({"info": {"exit_status": status}, "messages": []}))
 
-    assert heard(MiniSweAgent(), task, recorded("mini/submitted.txt"))[0].outcome == outcome
+    assert heard(MiniSweAgent(), task, recorded("mini-swe-agent/2.4.6/success.jsonl"))[0].outcome == outcome
+
+
+WAITS = (
+    b"Retrying <unknown> in 4 seconds as it raised APIError: litellm.APIError: APIError: OpenAIException - "
+    b"You have insufficient permissions."
+)
+
+
+def test_that_it_waits_for_its_provider_is_told_and_a_refused_log_in_at_once(tmp_path: Path) -> None:
+    _, (retry,) = heard(MiniSweAgent(), a_task(tmp_path), [WAITS])
+
+    assert (retry.kind, retry.status, retry.seconds) == ("retry", 403, 4.0)
+    assert "insufficient permissions" in retry.text
+    assert "2>&1" in " ".join(MiniSweAgent().build(a_task(tmp_path)).argv), "it says so in its error output"
+
+
+def test_what_a_command_of_the_model_prints_refuses_no_log_in(tmp_path: Path) -> None:
+    _, said = heard(MiniSweAgent(), a_task(tmp_path), [b"mini-swe-agent (step 1, $0.00):", b"Look.", WAITS])
+
+    assert [one.status for one in said if one.kind == "retry"] == [0]
+
+
+def test_when_a_provider_can_go_on_is_told_where_it_says_so(tmp_path: Path) -> None:
+    words = "litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached. Please try again in 20s."
+    task = a_task(tmp_path)
+    left = {"info": {"exit_status": "RateLimitError"}, "messages": [{"extra": {"exception_str": words}}]}
+    (task.folder / TRAJECTORY).write_text(json.dumps(left))
+
+    for agent, lines in ((MiniSweAgent(), []), (AiderAgent(), [words.encode()])):
+        finish, _ = heard(agent, task, lines, Exit(code=1, seconds=3.0))
+        assert (finish.outcome, finish.retry_at) == ("rate", 20.0)
 
 
 def test_without_a_trajectory_it_is_not_believed(tmp_path: Path) -> None:
-    finish, _ = heard(MiniSweAgent(), a_task(tmp_path), recorded("mini/submitted.txt"))
+    finish, _ = heard(MiniSweAgent(), a_task(tmp_path), recorded("mini-swe-agent/2.4.6/success.jsonl"))
 
     assert finish.outcome == "unknown"
     assert "not known" in finish.notices[0]
@@ -199,6 +208,36 @@ def test_the_prompt_is_a_file_and_a_limit_of_money_is_passed_on(tmp_path: Path) 
     assert json.loads(launch.files[str(task.folder / TASK)])["run"]["task"] == "shared\nown\n"
     assert launch.argv[launch.argv.index("-l") + 1] == "0.0001", "0 would be no limit"
     assert "OPENAI_API_KEY" in launch.pass_env
+
+
+def test_no_limit_of_money_is_none_for_the_program_either_and_steps_are_limited(tmp_path: Path) -> None:
+    argv = MiniSweAgent().build(a_task(tmp_path, turns=7)).argv
+
+    assert argv[argv.index("-l") + 1] == "0", "it has one of its own otherwise"
+    assert "agent.step_limit=7" in argv
+    assert not any("step_limit" in part for part in MiniSweAgent().build(a_task(tmp_path)).argv)
+
+
+@pytest.mark.parametrize(
+    ("limits", "spent", "outcome"),
+    [
+        ({"step_limit": 2, "cost_limit": 0.0}, 0.5, "turns"),
+        ({"step_limit": 2, "cost_limit": 1.0}, 0.5, "turns"),
+        ({"step_limit": 2, "cost_limit": 0.5}, 0.5, "budget"),
+        ({"step_limit": 0, "cost_limit": 0.5}, 0.6, "budget"),
+        ({}, 3.1, "budget"),
+    ],
+)
+def test_which_limit_was_reached(limits: dict[str, Any], spent: float, outcome: str, tmp_path: Path) -> None:
+    task = a_task(tmp_path)
+    info = {"exit_status": "LimitsExceeded", "model_stats": {"instance_cost": spent, "api_calls": 2}}
+    left = {"info": {**info, "config": {"agent": limits}}, "messages": []}
+    (task.folder / TRAJECTORY).write_text(json.dumps(left))
+
+    finish, _ = heard(MiniSweAgent(), task, [])
+
+    assert finish.outcome == outcome
+    assert f"2 steps, ${spent:.2f} spent" in finish.evidence
 
 
 # ---- both
@@ -225,8 +264,7 @@ def test_the_probe_says_what_is_missing(agent: Agent, tmp_path: Path) -> None:
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(
-        st.binary(max_size=80)
-        | st.sampled_from([line for case in ("aider/429.txt", "mini/submitted.txt") for line in recorded(case)]),
+        st.binary(max_size=80) | st.sampled_from([line for case in RECORDED for line in recorded(case)]),
         max_size=8,
     ),
     left=st.binary(max_size=60) | st.just(b'{"info": {"exit_status": "Submitted"}}'),
@@ -251,7 +289,12 @@ def test_no_output_makes_them_raise(agent: Agent, lines: list[bytes], left: byte
         ("Your credit balance is too low to access the API", "rate"),
         ("This model's maximum context length is 8192 tokens", "context"),
         ("Incorrect API key provided", "auth"),
+        ("litellm.APIError: APIError: OpenAIException - You have insufficient permissions.", "auth"),
+        ("The caller does not have permission", "auth"),
+        ("PermissionError: [Errno 13] Permission denied: 'x'", None),
         ("503 Service Unavailable", "overload"),
+        ("APIError litellm.APIError: APIError: OpenAIException -", "overload"),
+        ("APIError litellm.APIError: APIError: OpenAIException - Tools are unknown here", None),
         ("line 4290 of 5000", None),
         ("", None),
     ],

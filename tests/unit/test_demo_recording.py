@@ -14,9 +14,11 @@ from ropeteam.core.model import Answers
 from ropeteam.core.patterns import owns
 from ropeteam.core.settings import Gate
 from ropeteam.demo import composing, estimates, faults, playing, recording, repository
+from ropeteam.demo.folders import folder
 from ropeteam.testing import script
 
-FILES = sorted(str(path.relative_to(recording.FEATURE)) for path in recording.FEATURE.rglob("*") if path.is_file())
+SAMPLE, FEATURE, CONTRACT = map(folder, ("sample", "feature", "contract"))
+FILES = sorted(str(path.relative_to(FEATURE)) for path in FEATURE.rglob("*") if path.is_file())
 FILES = [path for path in FILES if "__pycache__" not in path]
 
 
@@ -35,9 +37,9 @@ def apply(steps: list[script.AnyStep], text: str) -> str:
 
 @pytest.mark.parametrize("path", FILES)
 def test_each_file_ends_as_it_stands_in_the_feature(path: str) -> None:
-    present = recording.SAMPLE / path
+    present = SAMPLE / path
     before = present.read_text() if present.exists() else ""
-    assert apply(recording.change(path), before) == (recording.FEATURE / path).read_text()
+    assert apply(recording.change(path), before) == (FEATURE / path).read_text()
 
 
 lines = st.lists(st.sampled_from(["a\n", "b\n", "c\n", "\n", "    d\n"]), max_size=12).map("".join)
@@ -98,7 +100,7 @@ def test_every_file_has_one_owner_beside_what_the_contract_declares() -> None:
     owned = [path for id, unit in UNITS.items() if id != PLAN["contract"] for path in unit["writes"]]
     finished = [path for path in UNITS[PLAN["contract"]]["writes"] if path not in owned]
     assert sorted(owned + finished) == FILES
-    declared = {str(path.relative_to(recording.CONTRACT)) for path in recording.CONTRACT.rglob("*.py")}
+    declared = {str(path.relative_to(CONTRACT)) for path in CONTRACT.rglob("*.py")}
     assert declared == set(UNITS[PLAN["contract"]]["writes"]) & set(owned)
 
 
@@ -116,7 +118,7 @@ def test_the_plan_has_a_shape() -> None:
 
 
 def test_every_requirement_is_served_by_a_unit() -> None:
-    intent = (recording.SAMPLE / ".workspace" / "features" / repository.RESERVATIONS / "01-intent.md").read_text()
+    intent = (SAMPLE / ".workspace" / "features" / repository.RESERVATIONS / "01-intent.md").read_text()
     assert {one for unit in UNITS.values() for one in unit["requirements"]} == set(re.findall(r"REQ-\d+", intent))
 
 
@@ -173,11 +175,11 @@ def test_the_file_with_a_fault_does_not_parse_and_the_one_without_does() -> None
     steps = [step for step in broken if isinstance(step, script.Write | script.Patch) and step.path == path]
     ast.parse(recording.final(path))
     with pytest.raises(SyntaxError):
-        ast.parse(apply(steps, (recording.CONTRACT / path).read_text()))
+        ast.parse(apply(steps, (CONTRACT / path).read_text()))
 
 
 def test_the_plan_of_the_sample_names_every_file_of_the_feature() -> None:
-    folder = recording.SAMPLE / ".workspace" / "features" / repository.RESERVATIONS
+    folder = SAMPLE / ".workspace" / "features" / repository.RESERVATIONS
     plan = (folder / "01-architecture.md").read_text()
     assert sorted(set(re.findall(r"^(?:\||-) `([^`]+)`", plan, re.MULTILINE))) == FILES
 
@@ -196,7 +198,7 @@ def written(steps: Sequence[script.AnyStep]) -> list[str]:
 
 
 def finals(feature: str) -> list[str]:
-    folder, _ = playing.COMPOSED[feature]
+    folder = playing.finals(feature)
     return sorted(
         str(path.relative_to(folder))
         for path in folder.rglob("*")
@@ -206,7 +208,7 @@ def finals(feature: str) -> list[str]:
 
 @pytest.mark.parametrize("feature", playing.COMPOSED)
 def test_the_documents_name_every_file_and_what_it_builds_on(feature: str) -> None:
-    text = (recording.SAMPLE / ".workspace" / "features" / feature / "01-architecture.md").read_text()
+    text = (SAMPLE / ".workspace" / "features" / feature / "01-architecture.md").read_text()
     rows = {row[0]: row[2] for row in re.findall(r"^\| `([^`]+)` \| (.+?) \| (.+?) \|$", text, re.MULTILINE)}
     assert sorted(rows) == finals(feature)
     assert all(on == "none" or set(re.findall(r"`([^`]+)`", on)) <= set(rows) for on in rows.values())
@@ -243,7 +245,7 @@ def test_the_controllers_of_the_house_stay_with_what_they_import(house: playing.
 
 
 def test_the_same_plan_has_the_same_recording_and_seconds_follow_the_lines(house: playing.Stage) -> None:
-    work = composing.work_of(playing.COMPOSED["house"][0], house.prepared.outlook.survey)
+    work = composing.work_of(playing.finals("house"), house.prepared.outlook.survey)
     first, second = (composing.record(work, house.prepared.plan, "", "python3") for _ in range(2))
     assert first == second
     short, long = (composing.seconds("library/x.py", "x = 1\n" * lines, "") for lines in (10, 100))

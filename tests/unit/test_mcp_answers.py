@@ -104,9 +104,30 @@ def test_nothing_begins_without_a_yes(call_in: Call) -> None:
     assert (said.started, said.mode) == (False, "single")
     assert said.text.startswith("Not started. Ask the user first: first run here")
     assert "It lands on your branch once it is validated" in said.text
-    assert "confirm=true" in said.text
-    assert tokens(said) < 500
+    assert f'confirm="{said.confirm}"' in said.text
+    assert len(said.confirm) == 6
+    assert tokens(said) < 520
     assert answer("status", call_in, {}).problem == "no_such_run"
+
+
+@pytest.mark.parametrize("made_up", [True, "true", "yes", "abcdef", 1])
+def test_a_confirmation_that_nobody_was_shown_anything_for_begins_nothing(call_in: Call, made_up: object) -> None:
+    said = answer("start", call_in, {"feature": "opening-hours", "land": "yes", "confirm": made_up})
+    assert (said.started, said.problem) == (False, "")
+    assert "does not stand for this" in said.text
+    assert f'confirm="{said.confirm}"' in said.text
+    assert answer("status", call_in, {}).problem == "no_such_run"
+
+
+def test_a_code_stands_for_what_was_shown_and_for_nothing_else(call_in: Call) -> None:
+    asked = {"feature": "opening-hours", "land": "yes"}
+    code = answer("start", call_in, asked).confirm
+    assert answer("start", call_in, asked).confirm == code
+    others = [{**asked, "land": "no"}, {**asked, "settings": ["workers=2"]}, {**asked, "feature": "reservations"}]
+    for other in others:
+        said = answer("start", call_in, {**other, "confirm": code})
+        assert (said.started, said.confirm != code) == (False, True), other
+        assert "does not stand for this" in said.text
 
 
 @pytest.mark.parametrize(

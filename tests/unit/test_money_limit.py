@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ropeteam.app import LEAST_RUNS, with_money_limit
 from ropeteam.core.costs import Costs
 from ropeteam.core.model import Plan, PlanEstimate, SideEstimate, Unit
+from ropeteam.core.money_limit import LEAST_RUNS, with_money_limit
 from ropeteam.core.settings import Settings
 from ropeteam.core.survey import Outlook
 

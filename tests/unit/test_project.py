@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 import re
 import stat
@@ -10,23 +11,22 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import PackagePath, distribution
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ropeteam.core.pack_paths import holds_secret
+from ropeteam.demo import folders
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "ropeteam"
 DEMO = SOURCE / "demo"
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
-MODULES = sorted(path for path in SOURCE.rglob("*.py") if not path.is_relative_to(DEMO / "sample"))
-MODULES = [
-    path
-    for path in MODULES
-    if not any(path.is_relative_to(DEMO / own) for own in ("feature", "contract", "house", "hours"))
-]
+MODULES = sorted(
+    path for path in SOURCE.rglob("*.py") if not any(path.is_relative_to(DEMO / own) for own in folders.NAMES)
+)
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>\S+)", re.MULTILINE)
 
 
@@ -184,29 +184,88 @@ def test_a_python_without_ensurepip_is_one_clear_message(tmp_path: Path) -> None
     assert not (tmp_path / "venv").exists()
 
 
-def test_the_wheel_holds_the_demo_the_prompts_and_the_type_marker(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("hatchling")
+    place = tmp_path_factory.mktemp("wheel")
     done = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)],
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(place)],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        env={"PATH": os.environ["PATH"], "HOME": str(place)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
+    (made,) = place.glob("*.whl")
+    return made
+
+
+def test_the_wheel_holds_the_demo_the_prompts_and_the_type_marker(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = set(archive.namelist())
-    files = [path for path in SOURCE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    expected = {str(path.relative_to(ROOT / "src")) for path in files}
+        demo = zipfile.ZipFile(io.BytesIO(archive.read("ropeteam/demo/folders.zip"))).namelist()
+    files = {path for path in SOURCE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    parts = {path for name in folders.NAMES for path in files if path.is_relative_to(SOURCE / "demo" / name)}
+    assert sorted(demo) == sorted(str(path.relative_to(SOURCE / "demo")) for path in parts)
+    assert "sample/.workspace/features/reservations/01-intent.md" in demo
+    expected = {str(path.relative_to(ROOT / "src")) for path in files - parts} | {"ropeteam/demo/folders.zip"}
     plugin = [path.relative_to(ROOT) for path in (ROOT / "plugin").rglob("*") if path.is_file()]
     assert plugin != []
     expected |= {f"ropeteam/{path}" for path in plugin}  # one source: in a clone it lies at the root
     assert expected <= packed
     assert "ropeteam/py.typed" in packed
-    assert "ropeteam/demo/sample/.workspace/features/reservations/01-intent.md" in packed
     assert not [path for path in packed if path.startswith("ropeteam/") and path not in expected]
+
+
+def test_the_demo_is_played_from_the_archive_of_a_wheel(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    code = (
+        "from ropeteam.demo import folders, repository\n"
+        "import sys\nfrom pathlib import Path\n"
+        "print(folders.__file__)\nprint(folders.folder('house'))\n"
+        "repository.make(Path(sys.argv[1]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "demo")],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path / "site"), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    program, house = map(Path, done.stdout.splitlines())
+    assert program.is_relative_to(tmp_path / "site")
+    assert house.is_relative_to(tmp_path)
+    assert not house.exists()  # what was unpacked goes when the process ends
+    sample = {path.relative_to(DEMO / "sample") for path in (DEMO / "sample").rglob("*.py")}
+    assert {path.relative_to(tmp_path / "demo") for path in (tmp_path / "demo").rglob("*.py")} == sample
+
+
+MOST_MB, MOST_PACKAGES = 30, 15
+BYTECODE = 1.95
+"""Bytes that CPython 3.11 compiles a byte of ropeteam's source to (2.1 MB to 4.1 MB)."""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the goal is for Linux; compiled modules differ")
+def test_an_installation_is_not_over_its_size(wheel: Path) -> None:
+    """As `bench/footprint.py` measures it, without installing: from what this environment has of the runtime's lock.
+    Whoever is over it: what does the installation hold that few need? docs/design/0001-dependencies.md."""
+    packages = [distribution(name) for name in pins(ROOT / "requirements.lock")]
+    sizes = {one.metadata["Name"]: sum(map(size, one.files or ())) for one in packages}
+    with zipfile.ZipFile(wheel) as archive:
+        packed = archive.infolist()
+    source = sum(one.file_size for one in packed if one.filename.endswith(".py"))
+    sizes["ropeteam"] = round(sum(one.file_size for one in packed) + BYTECODE * source)
+    assert min(sizes.values()) > 10_000, sizes
+    assert len(sizes) <= MOST_PACKAGES, sizes
+    assert sum(sizes.values()) <= MOST_MB * 1e6, sizes
+
+
+def size(file: PackagePath) -> int:
+    path = Path(str(file.locate()))
+    return path.stat().st_size if path.exists() else 0
 
 
 def test_recordings_tell_nothing_of_the_machine_that_they_were_made_on() -> None:

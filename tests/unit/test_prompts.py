@@ -82,6 +82,7 @@ def own(
     by: str = "file",
     goal: str = "",
     briefing: Briefing | None = None,
+    repository_map: str = "",
     excerpts: tuple[Excerpt, ...] = (),
     thinking: bool = False,
     hosted: bool = False,
@@ -95,6 +96,7 @@ def own(
         earlier=earlier,
         report_by=by,  # type: ignore[arg-type]
         briefing=briefing,
+        repository_map=repository_map,
         excerpts=excerpts,
         thinking=thinking,
         hosted=hosted,
@@ -334,6 +336,15 @@ def test_the_map_is_the_last_of_what_all_read_and_excerpts_come_before_the_task(
     before, _, task = with_them.partition("# Read for you\n")
     assert without == before + task[task.index("# Your task\n") :]
     assert headings(with_them) == [*headings(before), "# Read for you", *headings(without)[len(headings(before)) :]]
+
+
+@pytest.mark.parametrize("kind", ["plan", "contract", "unit", "rest"])
+def test_a_map_of_its_own_stands_first_where_the_shared_one_would(kind: str) -> None:
+    """So that who reads for itself is told the same, in the same order, wherever the map is."""
+    briefing = FOR_API if kind in ("contract", "unit") else None
+    its, plain = own(kind=kind, briefing=briefing, repository_map=MAP), own(kind=kind, briefing=briefing)
+    assert its.endswith(plain)
+    assert shared() + "\n" + its == shared(repository_map=MAP) + "\n" + plain
 
 
 def test_headings_outside_the_fences_are_only_ours() -> None:

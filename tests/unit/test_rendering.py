@@ -34,6 +34,7 @@ from ropeteam.core.report import (
     AttemptLine,
     CheckLine,
     DecisionLine,
+    DecisionReport,
     DeviationLine,
     FileLine,
     Files,
@@ -64,7 +65,7 @@ def a_report(**changes: Any) -> Report:
         base="b" * 40,
         head="a" * 40,
         branch=None,
-        decision=Decision(mode="single"),
+        decision=DecisionReport(mode="single"),
         units=(
             UnitLine(
                 id="single",

@@ -52,7 +52,7 @@ def test_every_tool_exists() -> None:
     assert {"start", "wait", "take_unit", "hand_in_unit"} <= named
     fields = {f for tool in mcp_answers.TOOLS.values() for f in tool.takes.__struct_fields__}
     given = set(re.findall(r"`(\w+)=", text))
-    assert given == {"land", "confirm", "agent"}
+    assert given == {"land", "confirm", "agent", "abandon"}
     assert given <= fields
 
 

@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from ropeteam.agents import acp_known, endings, program
+from ropeteam.agents import acp_known, codex_verdict, endings, program, refusals
 from ropeteam.agents.acp_talk import Done, Order
 from ropeteam.core.settings import AgentSettings
 from ropeteam.errors import BadInput
@@ -53,14 +53,16 @@ class AcpAgent:
         order_path, prompt = task.folder / "order.json", endings.whole_prompt(task)
         flag = known.model if known.model.startswith("-") else ""
         model = settings.model or ""
+        more = (*((flag, model) if flag and model else ()), *((known.folder, str(task.folder)) if known.folder else ()))
         order = Order(
-            argv=(*settings.argv, *((flag, model) if flag and model else ())),
+            argv=(*settings.argv, *more),
             tree=str(task.tree),
             report_file=str(task.report_file),
             kind=task.kind,
             model=None if known.model else settings.model,
             thinking=task.thinking,
-            mode=known.confined if task.sandboxed else known.plans if task.kind == "plan" else "",
+            mode=known.confined if task.sandboxed else known.plans if task.kind == "plan" else known.bounded,
+            bounded=bool(known.bounded) and not task.sandboxed,
         )
         caller = {**(os.environ if self._env is None else self._env), **settings.env}
         names = (*known.passed, *(known.keys(settings, caller) if known.keys else ()))
@@ -116,6 +118,10 @@ class AcpConversation(program.ProgramConversation):
 
     def finish(self, exit: Exit, now: float) -> Finish:
         finish = super().finish(exit, now)
+        if finish.outcome in ("rate", "overload") and finish.retry_at is None and self._end is not None:
+            words = self._end.text
+            at = codex_verdict.retry_at(words, now) or refusals.retry_at(words, now)
+            return msgspec.structs.replace(finish, retry_at=at)
         if finish.outcome != "ok" or self._done:
             return finish
         return msgspec.structs.replace(finish, outcome="unknown", evidence="It ended without saying that it was done.")

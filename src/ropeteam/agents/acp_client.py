@@ -1,7 +1,8 @@
 """A client of the Agent Client Protocol for one attempt, a program of its own: `python -m ropeteam.agents.acp_client
 ORDER`, the prompt on standard input.
 
-It starts the agent that ORDER (a JSON file, `acp_talk.Order`) names, has one turn with it, and prints the lines of
+It starts the agent that ORDER (a JSON file, `acp_talk.Order`) names, has one turn with it (more, where the agent ends
+its turn because something was refused: then it is told to go on without), and prints the lines of
 `ropeteam.agents.program`. No file system and no terminal is offered: the agent works in the tree by itself, and what it
 starts is its own child, so that the wrapper finds it. Ends with 0 when the agent says it is done; otherwise the last
 line says why, and the exit code is the agent's own or 1. SIGTERM cancels the turn, then ends the agent.
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 LIMIT: Final = 50 * 1024 * 1024
 """Bytes of one message; a diff of a large file comes in one."""
+
+TURNS: Final = 6
+"""How often it is told to go on after it ended its turn because of a refusal, and once more."""
 
 CANCEL_SECONDS: Final = 2.0
 """How long a cancelled turn is waited for. The engine's own grace time is 5 s unless it is set otherwise."""
@@ -94,8 +98,8 @@ class Client:
         allow = acp_talk.may(self._order, asked)
         chosen = acp_talk.chosen([(option.option_id, option.kind) for option in options], allow=allow)
         if not allow or chosen is None:
-            what = str(asked.get("title") or asked.get("kind") or "a tool call")
-            self._printer.say(DeniedLine(text=" ".join(what.split())[: acp_talk.SHOWN]))
+            self._narrator.refused = acp_talk.asked_for(asked)
+            self._printer.say(DeniedLine(text=self._narrator.refused))
         if chosen is None:
             return schema.RequestPermissionResponse(outcome=schema.DeniedOutcome(outcome="cancelled"))
         return schema.RequestPermissionResponse(outcome=schema.AllowedOutcome(outcome="selected", option_id=chosen))
@@ -146,8 +150,15 @@ async def have_turn(
         await _choose_model(connection, session, order.model)
         if order.mode and session.modes and order.mode in [mode.id for mode in session.modes.available_modes]:
             await connection.set_session_mode(session_id=session.session_id, mode_id=order.mode)
-        asking = connection.prompt(session_id=session.session_id, prompt=[text_block(prompt)])
-        answer = await _answer(connection, session.session_id, asking)
+        reason = ""
+        for turn in range(TURNS):
+            told = prompt if turn == 0 else narrator.go_on(reason, order, given=_given(order, narrator))
+            if not told:
+                break
+            asking = connection.prompt(session_id=session.session_id, prompt=[text_block(told)])
+            answer = await _answer(connection, session.session_id, asking)
+            printer.say(*narrator.finished(_plain(answer)))
+            reason = answer.stop_reason
     except RequestError as error:
         printer.say(*narrator.finished({}))
         return acp_talk.failed(error.code, str(error), error.data)
@@ -155,8 +166,11 @@ async def have_turn(
         raise Gone("it ended without an answer") from error
     except ValueError as error:  # pydantic's: an answer that is none
         raise Gone(f"its answer cannot be read: {' '.join(str(error).split())[:300]}") from error
-    printer.say(*narrator.finished(_plain(answer)))
-    return narrator.ended(answer.stop_reason)
+    return narrator.ended(reason, given=_given(order, narrator))
+
+
+def _given(order: Order, narrator: Narrator) -> bool:
+    return Path(order.report_file).exists() or (order.kind == "plan" and bool(narrator.before.strip()))
 
 
 async def _answer(
@@ -180,7 +194,7 @@ def _servers(order: Order) -> list[Any]:
         return []
     program, *arguments = order.thinking
     quiet = [schema.EnvVariable(name="DISABLE_THOUGHT_LOGGING", value="true")]
-    return [schema.McpServerStdio(name="sequential-thinking", command=program, args=arguments, env=quiet)]
+    return [schema.McpServerStdio(name=acp_talk.THINKING, command=program, args=arguments, env=quiet)]
 
 
 def _log_in(welcome: schema.InitializeResponse, env: Mapping[str, str]) -> str | None:
@@ -257,9 +271,9 @@ def main(argv: list[str]) -> int:
                 ending = asyncio.run(converse(order, prompt, talker, printer))
             except Gone as gone:
                 return _gone(str(gone), talker.wait(1.0), printer)
-            except (asyncio.CancelledError, KeyboardInterrupt):
+            except (asyncio.CancelledError, KeyboardInterrupt) as end:
                 printer.say(ProgressLine(text="cancelled"))
-                return 128 + signal.SIGTERM
+                return 128 + (signal.SIGINT if isinstance(end, KeyboardInterrupt) else signal.SIGTERM)
     except OSError as error:
         printer.say(EndLine(outcome="crashed", text=f"{order.argv[0]} cannot be started: {error.strerror or error}"))
         return 127

@@ -19,8 +19,9 @@ from ropeteam.ports import HomeFolder
 class Known:
     """Of one program. model: where the model's name goes: a flag, a variable, or empty for the protocol's own choice.
     confined: its mode where our sandbox confines it, so that it does not try to by itself: one inside the other fails.
-    plans: its mode for who plans, where ours does not. asked: for a sentence when there is no log-in. keys: variables
-    that the user's own settings name."""
+    bounded: its mode where ours does not and it confines itself, asking us for all that leaves its bounds. plans: its
+    mode for who plans, likewise. folder: a flag for a folder besides the tree that it may write in. asked: for a
+    sentence when there is no log-in. keys: variables that the user's own settings name."""
 
     passed: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
@@ -28,7 +29,9 @@ class Known:
     home_readonly: tuple[str, ...] = ()
     model: str = ""
     confined: str = ""
+    bounded: str = ""
     plans: str = ""
+    folder: str = ""
     hint: str = ""
     asked: Callable[[AgentSettings, Mapping[str, str]], str] | None = None
     keys: Callable[[AgentSettings, Mapping[str, str]], tuple[str, ...]] | None = None
@@ -40,6 +43,7 @@ GEMINI: Final = Known(
     env=gemini.ENVIRONMENT,
     folders=(gemini.SETTINGS,),
     model="-m",
+    folder="--include-directories",
     hint="Run `gemini` once and log in, or set GEMINI_API_KEY.",
 )
 
@@ -64,7 +68,11 @@ CLAUDE: Final = Known(
 
 CODEX: Final = Known(
     passed=codex.PASSED,
+    # Refused connections are waited for without end unless this is off, as in `codex`.
+    env={"CODEX_CONFIG": '{"features":{"unbounded_connection_retries":false}}'},
     confined="agent-full-access",
+    # Its default, `agent`, has a model decide on what leaves its bounds: not for us to hear of, and at the user's cost.
+    bounded="workspace-write",
     plans="read-only",
     folders=(codex.SETTINGS,),
     hint="Run `codex login`, or set CODEX_API_KEY.",

@@ -21,8 +21,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from ropeteam.agents import endings, litellm_keys, preset, program
-from ropeteam.agents.provider_words import refusal
+from ropeteam.agents import endings, litellm_keys, preset, program, refusals
+from ropeteam.agents.provider_words import refusal, status_of
 from ropeteam.core.agent_files import ReportFile
 from ropeteam.core.model import AgentReport, Outcome, Usage
 from ropeteam.core.settings import AgentSettings
@@ -42,6 +42,8 @@ MOST_FILES: Final = 20
 
 MARK: Final = "ROPETEAM-REPORT:"
 
+_MODEL: Final = ("--model", "AIDER_MODEL")
+_BESIDE: Final = {"--weak-model": "AIDER_WEAK_MODEL", "--editor-model": "AIDER_EDITOR_MODEL"}
 _HINT = "Install it (pipx install aider-chat), or say where it is with agent.aider.argv."
 _decoder = msgspec.json.Decoder(ReportFile)
 _USAGE = re.compile(
@@ -51,7 +53,9 @@ _USAGE = re.compile(
 _COST = re.compile(r"\bCost: \$[\d.]+ message, \$(?P<session>[\d.]+) session\.")
 """Behind the tokens, or on a line of its own."""
 
-_FAILED = re.compile(r"^(?:litellm\.)?(?P<name>[A-Z]\w*(?:Error|Exceeded))\b[:.]")
+_FAILED = re.compile(r"^(?:(?:litellm\.)?[A-Z]\w*(?:Error|Exceeded)\b[:.]|Cmd\('git'\) failed due to)")
+"""A provider's error, or git's after the answer: for a path outside of the repository. Then nothing is edited."""
+_DENIED = re.compile(r"^Unable to create (?P<path>.+), skipping edits")
 _RETRY = re.compile(r"^Retrying in (?P<seconds>[\d.]+) seconds")
 _CONTEXT = re.compile(
     r"exceeds the .{0,60}token limit|has hit a token limit|exceeded? (?:its|the) context window", re.I
@@ -69,7 +73,10 @@ class AiderAgent:
     name = "aider"
     report_by: Literal["file", "structured"] = "structured"
     attaches = False
-    abilities = Abilities(usage="cost", note="It edits files and runs no commands, so no tests either.")
+    abilities = Abilities(
+        usage="cost",
+        note="It runs no commands, so no tests; it edits without asking: only the sandbox holds it back.",
+    )
 
     def build(self, task: Task) -> Launch:
         settings = task.settings
@@ -88,9 +95,8 @@ class AiderAgent:
         return Launch(
             argv=tuple(argv),
             env=env,
-            stdin=prompt,
             files={str(task.prompt_file): prompt, str(message): prompt + _asked(task)},
-            pass_env=(*litellm_keys.passed(env), "AIDER_MODEL"),
+            pass_env=tuple(name for name in (*litellm_keys.variables(_models(settings)), _MODEL[1]) if name not in env),
             home_readonly=SETTINGS,
             readable=preset.readable(argv),
         )
@@ -102,12 +108,15 @@ class AiderAgent:
         found = preset.probe(self.name, settings, env, _HINT, "aider-chat")
         home = Path(env.get("HOME", "/"))
         files = any((home / name).exists() for name in SETTINGS)
-        if found.problem or files or litellm_keys.some_key({**env, **settings.env}):
+        whose, key = litellm_keys.missing(_models(settings), {**env, **settings.env})
+        if found.problem or files or not key:
             return found
-        problem = (
-            "aider is installed, and there is no key of a provider: none in the environment, no ~/.aider.conf.yml."
-        )
-        return msgspec.structs.replace(found, log_in=True, problem=problem, hint="Set one, for example OPENAI_API_KEY.")
+        problem = f"aider has no key of {whose}: none in the environment, no ~/.aider.conf.yml."
+        return msgspec.structs.replace(found, log_in=True, problem=problem, hint=f"Set one, for example {key}.")
+
+
+def _models(settings: AgentSettings) -> tuple[str, ...]:
+    return litellm_keys.models(settings, _MODEL, _BESIDE)
 
 
 def _asked(task: Task) -> str:
@@ -134,6 +143,10 @@ class AiderConversation:
         self._usage = Usage()
         self._failed = ""
         self._answered = False
+        self._empty = False
+        """Whether its model's last answer had no content."""
+        self._interrupted = False
+        """By SIGINT, since the last answer: then it ends with 0 as well."""
 
     def parse(self, line: bytes) -> Sequence[Said]:
         text = line.decode(errors="replace").strip()
@@ -141,12 +154,20 @@ class AiderConversation:
             return ()
         counted, cost = _USAGE.match(text), _COST.search(text)
         if counted or cost:
-            self._failed = ""
+            self._failed, self._interrupted = "", False
             self._count(counted, cost)
+            if counted:
+                self._empty = not _tokens(counted["received"])
+            if self._empty:
+                return (Said(kind="usage", usage=self._usage),)
             self._answered = True
             return (Said(kind="usage", usage=self._usage), Said(kind="end", text="an answer"))
         if retry := _RETRY.match(text):
-            return (Said(kind="retry", text=(self._failed or text)[:160], seconds=_number(retry["seconds"])),)
+            status, seconds = 0 if self._answered else status_of(self._failed), _number(retry["seconds"])
+            return (Said(kind="retry", text=(self._failed or text)[:160], status=status, seconds=seconds),)
+        self._interrupted |= text.startswith("^C again to exit")
+        if denied := _DENIED.match(text):
+            return (Said(kind="denied", text=f"create {denied['path']}"[:160]),)
         if _FAILED.match(text) or _CONTEXT.search(text):
             self._failed = text[:400]
         elif _APPLIED.match(text):
@@ -169,7 +190,7 @@ class AiderConversation:
                 output=self._usage.output + _tokens(told["received"]),
             )
 
-    def finish(self, exit: Exit, now: float) -> Finish:  # noqa: ARG002 - the port's signature
+    def finish(self, exit: Exit, now: float) -> Finish:
         outcome, evidence = self._verdict(exit)
         report, problem = self._report()
         if problem and outcome == "ok":
@@ -180,6 +201,7 @@ class AiderConversation:
             usage=self._usage,
             report=endings.inside(report, self._task.tree),
             evidence=evidence,
+            retry_at=refusals.retry_at(evidence, now) if outcome in ("rate", "overload") else None,
             notices=("It left no report of what it did.",) if missing else (),
         )
 
@@ -201,6 +223,10 @@ class AiderConversation:
         if ended is not None:
             return ended.outcome, ended.evidence
         outcome, evidence = endings.exit_code(exit)
+        if outcome == "ok" and self._interrupted:
+            return "killed", f"It was interrupted (SIGINT) after {exit.seconds:.0f} s."
+        if outcome == "ok" and self._empty and not self._failed:
+            return "overload", f"Its model answered with nothing. {evidence}"
         if outcome not in ("ok", "crashed") or not self._failed:
             silent = outcome == "ok" and not self._answered
             return ("unknown", "It ended without an answer of its model.") if silent else (outcome, evidence)

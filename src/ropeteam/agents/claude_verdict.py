@@ -20,6 +20,8 @@ OWN_LONGEST_WAIT: Final = 45.0
 _NOT_LOGGED_IN = re.compile(r"not logged in|/login\b|invalid api key|failed to authenticate|oauth token", re.IGNORECASE)
 _NO_CREDIT = re.compile(r"credit balance|billing|usage limit|hit your limit", re.IGNORECASE)
 _NO_CONVERSATION = re.compile(r"no conversation found", re.IGNORECASE)
+_NOTHING: Final = "last_content_type=none"
+"""In what claude says of an answer without any content (2.1.330)."""
 _FENCED = re.compile(r"```(?:json)?\s*\n(\{.*?\})\s*```", re.DOTALL)
 
 
@@ -94,6 +96,8 @@ def _fault(result: Result, heard: Heard) -> tuple[Outcome, str] | None:
             return "context", f"The conversation no longer fits the model: {said}."
         case "error_during_execution", reason if (reason or "").startswith("aborted"):
             return "killed", f"It was interrupted: {said}."
+        case "error_during_execution", _ if _NOTHING in words:
+            return "overload", f"Its model answered with nothing: {said}."
         case _ if not result.is_error and result.subtype == "success":
             return None
         case _ if result.terminal_reason == "api_error" or result.api_error_status or heard.api_error:

@@ -178,14 +178,12 @@ class CodexConversation:
     # ---- what should not be
 
     def _not_an_event(self, text: bytes, problem: str) -> Sequence[Said]:
-        """Plain words before the first event come from a program around codex; after it every line is an event."""
-        if not self._heard.began and not text.startswith(b"{"):
-            return (Said(kind="text", text=endings.shortened(text.decode(errors="replace"))),)
-        return self._garbled(f"{len(text)} bytes: {problem}")
+        words = endings.plain_words(text, began=self._heard.began)
+        return (words,) if words is not None else self._garbled(f"{len(text)} bytes: {problem}")
 
     def _garbled(self, problem: str) -> Sequence[Said]:
         self._heard.garbled = self._heard.garbled or problem
-        return (Said(kind="garbled", text=f"An event that cannot be read: {problem}"),)
+        return (endings.unreadable(problem),)
 
     def _inside(self, path: str) -> str:
         return path.removeprefix(f"{self._task.tree}/")

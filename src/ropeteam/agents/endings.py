@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from ropeteam.core.model import AgentReport, DeviationNote, FileNote, Outcome, RequestNote
-from ropeteam.ports import Exit, Finish, Task
+from ropeteam.ports import Exit, Finish, Said, Task
 
 
 def stopped(exit: Exit) -> Finish | None:
@@ -103,6 +103,19 @@ def tool_words(name: str, given: Mapping[str, Any], tree: Path) -> str:
         if isinstance(value, str) and value:
             return shortened(f"{name} {value.removeprefix(f'{tree}/')}")
     return name
+
+
+def unreadable(problem: str) -> Said:
+    """What an adapter says of an event that it cannot read."""
+    return Said(kind="garbled", text=f"An event that cannot be read: {problem}")
+
+
+def plain_words(line: bytes, *, began: bool) -> Said | None:
+    """A line that is no event, where it may be one of a program around the agent's: before the first event. None where
+    it is an event that is broken."""
+    if began or line.startswith(b"{"):
+        return None
+    return Said(kind="text", text=shortened(line.decode(errors="replace")))
 
 
 def shortened(text: str) -> str:

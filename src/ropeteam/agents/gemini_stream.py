@@ -279,7 +279,7 @@ class GeminiConversation:
 
     def _not_read(self, problem: str) -> Sequence[Said]:
         self._garbled = self._garbled or problem
-        return (Said(kind="garbled", text=f"An event that cannot be read: {problem}"),)
+        return (endings.unreadable(problem),)
 
 
 def _code(exit: Exit) -> int:

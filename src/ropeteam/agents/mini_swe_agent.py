@@ -15,8 +15,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from ropeteam.agents import endings, litellm_keys, preset, program
-from ropeteam.agents.provider_words import refusal
+from ropeteam.agents import endings, litellm_keys, preset, program, refusals
+from ropeteam.agents.provider_words import refusal, status_of
 from ropeteam.core.model import Outcome, Usage
 from ropeteam.core.settings import AgentSettings
 from ropeteam.ports import Abilities, Conversation, Exit, Finish, Launch, Probe, Said, Task
@@ -43,9 +43,10 @@ TRAJECTORY: Final = "trajectory.json"
 TRAJECTORY_BYTES: Final = 200_000_000
 """It holds every answer twice, with all of a command's output; one past this size is not read."""
 
+_MODEL: Final = ("--model", "MSWEA_MODEL_NAME")
 _HINT = "Install it (pipx install mini-swe-agent), or say where it is with agent.mini-swe-agent.argv."
 _STEP = re.compile(r"^mini-swe-agent \(step (?P<step>\d+), \$(?P<cost>[\d.]+)\):")
-_RETRY = re.compile(r"^Retrying .{0,80} in (?P<seconds>[\d.]+) seconds as it raised (?P<why>.*)")
+_RETRY = re.compile(r"^Retrying .{0,80} in (?P<seconds>\d+(?:\.\d+)?) seconds as it raised (?P<why>\w+: .*)")
 
 
 class MiniSweAgent:
@@ -54,7 +55,12 @@ class MiniSweAgent:
     name = "mini-swe-agent"
     report_by: Literal["file", "structured"] = "file"
     attaches = False
-    abilities = Abilities(budget=True, usage="cost")
+    abilities = Abilities(
+        budget=True,
+        turns=True,
+        usage="cost",
+        note="It runs any command without asking: only the sandbox holds it back.",
+    )
 
     def build(self, task: Task) -> Launch:
         settings = task.settings
@@ -63,15 +69,16 @@ class MiniSweAgent:
         argv += ["-c", "mini.yaml", "-c", str(task.folder / TASK), "-o", str(task.folder / TRAJECTORY)]
         if settings.model:
             argv += ["-m", settings.model]
-        if task.budget_usd is not None:
-            argv += ["-l", f"{max(task.budget_usd, 0.0001):.4f}"]  # 0 is no limit
+        # 0 is no limit, which it has of its own otherwise ($3).
+        argv += ["-l", "0" if task.budget_usd is None else f"{max(task.budget_usd, 0.0001):.4f}"]
+        if task.turns is not None:
+            argv += ["-c", f"agent.step_limit={task.turns}"]
         env = {**ENVIRONMENT, **settings.env}
         return Launch(
-            argv=tuple(argv),
+            argv=endings.both_outputs(argv),  # that it waits and tries again stands in its error output
             env=env,
-            stdin=prompt,
             files={str(task.prompt_file): prompt, str(task.folder / TASK): _task(prompt)},
-            pass_env=(*litellm_keys.passed(env), "MSWEA_MODEL_NAME"),
+            pass_env=tuple(name for name in (*litellm_keys.variables(_models(settings)), _MODEL[1]) if name not in env),
             home_readonly=(SETTINGS,),
             readable=preset.readable(argv),
         )
@@ -82,11 +89,16 @@ class MiniSweAgent:
     def probe(self, settings: AgentSettings, env: Mapping[str, str], *, trusted: bool = True) -> Probe:  # noqa: ARG002
         found = preset.probe(self.name, settings, env, _HINT, "mini-swe-agent")
         file = Path(env.get("HOME", "/")) / SETTINGS / ".env"
-        if found.problem or file.exists() or litellm_keys.some_key({**env, **settings.env}):
+        whose, key = litellm_keys.missing(_models(settings), {**env, **settings.env})
+        if found.problem or file.exists() or not key:
             return found
-        problem = f"mini-swe-agent has no key of a provider: none in the environment, no {file}."
-        hint = "Run `mini-extra config setup`, or set one, for example OPENAI_API_KEY."
+        problem = f"mini-swe-agent has no key of {whose}: none in the environment, no {file}."
+        hint = f"Run `mini-extra config setup`, or set one, for example {key}."
         return msgspec.structs.replace(found, log_in=True, problem=problem, hint=hint)
+
+
+def _models(settings: AgentSettings) -> tuple[str, ...]:
+    return litellm_keys.models(settings, _MODEL)
 
 
 def _task(prompt: str) -> str:
@@ -97,6 +109,7 @@ def _task(prompt: str) -> str:
 class _Extra(msgspec.Struct, frozen=True, kw_only=True):
     response: Any = None
     exception_str: Any = None
+    traceback: Any = None
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,11 +120,24 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Stats(msgspec.Struct, frozen=True, kw_only=True):
     instance_cost: float = 0.0
+    api_calls: int = 0
+
+
+class _Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Of 0 is none."""
+
+    step_limit: int = 0
+    cost_limit: float = 0.0
+
+
+class _Config(msgspec.Struct, frozen=True, kw_only=True):
+    agent: _Limits = _Limits()
 
 
 class _Info(msgspec.Struct, frozen=True, kw_only=True):
     exit_status: str = ""
     model_stats: _Stats = _Stats()
+    config: _Config = _Config()
 
 
 class Trajectory(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +158,12 @@ class Trajectory(msgspec.Struct, frozen=True, kw_only=True):
             context_used=sum(spent[-1][::2]) if spent else 0,
             cost_usd=max(0.0, self.info.model_stats.instance_cost),
         )
+
+    @property
+    def answered_with_nothing(self) -> bool:
+        """Whether it fell over an answer without any content, which it does not look for (2.4.6)."""
+        last = self.messages[-1].extra.traceback if self.messages else None
+        return self.info.exit_status == "IndexError" and isinstance(last, str) and "response.choices[0]" in last
 
     @property
     def last_words(self) -> str:
@@ -176,16 +208,19 @@ class MiniConversation:
         self._task = task
         self._cost = 0.0
         self._speaks = False
+        self._began = False
+        """Whether the model has answered: from then on a line may be what it said, or printed by a command of its."""
         self._saved = False
 
     def parse(self, line: bytes) -> Sequence[Said]:
         text = line.decode(errors="replace").strip()
         if step := _STEP.match(text):
-            self._speaks = True
+            self._speaks = self._began = True
             self._cost = float(step["cost"]) if step["cost"].count(".") == 1 else self._cost
             return (Said(kind="usage", usage=Usage(cost_usd=self._cost)),)
         if retry := _RETRY.match(text):
-            return (Said(kind="retry", text=retry["why"][:160]),)
+            status, seconds = 0 if self._began else status_of(retry["why"]), float(retry["seconds"])
+            return (Said(kind="retry", text=retry["why"][:160], status=status, seconds=seconds),)
         if text.startswith("Saved trajectory to"):
             self._saved = True
             return (Said(kind="end", text="saved its trajectory"),)
@@ -194,7 +229,7 @@ class MiniConversation:
         self._speaks = False  # the first line of what it says is enough
         return (Said(kind="text", text=text[:160]),)
 
-    def finish(self, exit: Exit, now: float) -> Finish:  # noqa: ARG002 - the port's signature
+    def finish(self, exit: Exit, now: float) -> Finish:
         trajectory, unread = read_trajectory(self._task.folder / TRAJECTORY)
         report, problem = program.read_report(self._task.report_file)
         if self._task.kind != "plan":
@@ -209,6 +244,7 @@ class MiniConversation:
             usage=trajectory.usage if trajectory else Usage(cost_usd=self._cost),
             report=endings.inside(report, self._task.tree),
             evidence=evidence,
+            retry_at=refusals.retry_at(evidence, now) if outcome in ("rate", "overload") else None,
             notices=() if trajectory else ("What it cost is not known: it ended without a trajectory.",),
         )
 
@@ -223,7 +259,20 @@ def _verdict(exit: Exit, trajectory: Trajectory | None) -> tuple[Outcome, str]:
         return outcome, evidence
     words = f"It gave up after {exit.seconds:.0f} s: {status}. {trajectory.last_words}".strip()
     if status == "LimitsExceeded":
-        return "budget", words
+        return _limit(trajectory)
+    if status == "EOFError":  # it asks a person what to do then
+        return "killed", f"It was interrupted (SIGINT) after {exit.seconds:.0f} s."
+    if trajectory.answered_with_nothing:
+        return "overload", f"Its model answered with nothing: {words}"
     if status == "ContextWindowExceededError":
         return "context", words
     return refusal(f"{status} {trajectory.last_words}") or "crashed", words
+
+
+def _limit(trajectory: Trajectory) -> tuple[Outcome, str]:
+    """Which of its two limits it reached: it does not say. Money first: after it nothing can go on."""
+    stats, limits = trajectory.info.model_stats, trajectory.info.config.agent
+    spent = f"{stats.api_calls} steps, ${stats.instance_cost:.2f} spent"
+    if 0 < limits.step_limit <= stats.api_calls and not 0 < limits.cost_limit <= stats.instance_cost:
+        return "turns", f"It reached its limit of {limits.step_limit} steps ({spent})."
+    return "budget", f"It reached its limit of money ({spent})."

@@ -17,7 +17,7 @@ import msgspec
 
 from ropeteam.core.model import Finding
 from ropeteam.core.paths import is_fixture, suffix
-from ropeteam.grammars import GRAMMARS, parsed
+from ropeteam.grammars import GRAMMARS, grammar_of, parsed
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -113,7 +113,7 @@ def _fault(path: str, content: bytes) -> _Fault | None:
         return _toml(content)
     if kind == "vue":
         return _component(content)
-    grammar = GRAMMARS.get(kind)
+    grammar = grammar_of(kind)
     return _grammar(grammar, content) if grammar else None
 
 

@@ -46,6 +46,7 @@ def look(repo: Path, sets: tuple[str, ...]) -> list[Finding]:
     found += _sandbox(settings)
     if repository is not None:
         found += [_journal(repository), _trees(repository, settings), _checks(repository, settings)]
+        found += _grammars(repository)
     found += _agents(loaded)
     return found
 
@@ -213,6 +214,14 @@ def _checks(repository: app.Repository, settings: Settings) -> Finding:
         f"{plain(c.name)}: {shlex.join(c.argv)} ({'from ' + c.found if c.found else 'configured'})" for c in commands
     ]
     return Finding("checks", "ok", escaped("; ".join(listed)))
+
+
+def _grammars(repository: app.Repository) -> list[Finding]:
+    """What languages of the repository's files are not known here. Nothing to tell where all are."""
+    from ropeteam import git, grammars
+
+    wanted = grammars.missing(git.list_files(repository.repo, git.head(repository.repo)))
+    return [Finding("grammar", "note", *grammars.told(grammar, files)) for grammar, files in wanted.items()]
 
 
 def _agents(loaded: Loaded) -> list[Finding]:

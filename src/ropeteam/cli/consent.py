@@ -25,8 +25,8 @@ PERMISSIONS = {
     "opencode": "runs without asking for permission: it reads, writes and starts programs in its work tree. MCP servers"
     " in your own configuration are started",
     "acp": "is the program that agent.acp.argv names; what it asks for in its work tree is allowed",
-    "aider": "edits files in its work tree without asking and runs no commands",
-    "mini-swe-agent": "runs shell commands in its work tree without asking",
+    "aider": "edits files without asking and runs no commands; only the sandbox keeps it to its work tree",
+    "mini-swe-agent": "runs any shell command without asking; only the sandbox keeps it to its work tree",
     "command": "is your own program, started in its work tree",
     "host": "is none that ropeteam starts: it hands units out (`ropeteam take`), and your host's own subagents do them,"
     " with the permissions and the subscription of your host",

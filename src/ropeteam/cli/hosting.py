@@ -52,7 +52,9 @@ def _short(repository: app.Repository, run: str | None, wait: float) -> int:
 
     from ropeteam.cli import hosting_brief
 
-    units, taken = hosting_brief.take_units(repository, run, hosting_brief.AT_ONCE, Event(), wait)
+    held = hosting_brief.Held()
+    units, taken = hosting_brief.take_units(repository, run, hosting_brief.AT_ONCE, Event(), held, wait)
+    held.pass_on()
     if units:
         options.print_text(hosting_brief.to_do(units))
     else:
@@ -94,18 +96,26 @@ def _unit(run: str, unit: HostUnit) -> str:
 @click.option(
     "--report", metavar="FILE", help="Its report, - for standard input [what was left in the report file, if anything]."
 )
+@click.option("--abandon", is_flag=True, help="Give it back undone, where nobody is at work on it any more.")
 @options.as_json
-def hand_in(run: str | None, repo: Path, attempt: str, report: str | None, as_json: bool) -> int:
-    """Hand in ATTEMPT (such as 03-api/1): what is in its work tree now is its work. Ends with 0: accepted, 1: too
-    late, kept under a ref and not merged, 2: it cannot be handed in."""
+def hand_in(run: str | None, repo: Path, attempt: str, report: str | None, abandon: bool, as_json: bool) -> int:
+    """Hand in ATTEMPT (such as 03-api/1): what is in its work tree now is its work. Ends with 0: accepted, or given
+    back, 1: too late, kept under a ref and not merged, 2: it cannot be handed in."""
     from ropeteam import hosting
+    from ropeteam.errors import BadInput
 
-    done = hosting.hand_in(options.open_repository(repo), run, attempt, _read(report))
+    repository = options.open_repository(repo)
+    if abandon and report is not None:
+        raise BadInput("What is given back undone has no report.", where="--abandon", hint="Leave out one of the two.")
+    if abandon:
+        done = hosting.abandon(repository, run, attempt)
+    else:
+        done = hosting.hand_in(repository, run, attempt, _read(report))
     if as_json:
         options.print_json(done)
     else:
         options.print_text(escaped(done.message))
-    return 0 if done.accepted else NOT_ACCEPTED
+    return 0 if done.accepted or done.abandoned else NOT_ACCEPTED
 
 
 def _read(report: str | None) -> bytes | None:

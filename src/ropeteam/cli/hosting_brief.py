@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from threading import Event
-from typing import TYPE_CHECKING, Final
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Final, Literal
 
 from ropeteam.core.model import Value
 from ropeteam.errors import BadInput, RopeteamError
@@ -37,10 +37,11 @@ class TakeUnit(Value, frozen=True, kw_only=True):
 
 
 class HandInUnit(Value, frozen=True, kw_only=True):
-    """What `hand_in_unit` takes: names of attempts, as they were given."""
+    """What `hand_in_unit` takes: names of attempts, as they were given. abandon: give them back undone."""
 
     attempts: tuple[str, ...]
     run: str = ""
+    abandon: bool = False
 
 
 class Offered(Value, frozen=True, kw_only=True):
@@ -50,24 +51,71 @@ class Offered(Value, frozen=True, kw_only=True):
     file: str
 
 
+class Held:
+    """Units that were taken and are not with whoever asked for them yet: `pass_on` right before they are, or `let_go`
+    once nobody waits for them. Should the process die before either, the next one who asks gets them. From any
+    thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._units: list[tuple[app.Repository, str, str]] = []
+
+    def add(self, repository: app.Repository, run: str, attempt: str) -> None:
+        with self._lock:
+            self._units.append((repository, run, attempt))
+
+    def pass_on(self) -> None:
+        self._each("passed_on")
+
+    def let_go(self) -> None:
+        self._each("let_go")
+
+    def _each(self, what: Literal["passed_on", "let_go"]) -> None:
+        from ropeteam import hosting
+
+        does = hosting.passed_on if what == "passed_on" else hosting.let_go
+        with self._lock:
+            while self._units:
+                repository, run, attempt = self._units[0]
+                does(repository, run, (attempt,))
+                self._units.pop(0)
+
+
 def take_units(
-    repository: app.Repository, run: str | None, count: int, stopped: Event, seconds: float = TAKE_SECONDS
+    repository: app.Repository,
+    run: str | None,
+    count: int,
+    stopped: Event,
+    held: Held,
+    seconds: float = TAKE_SECONDS,
 ) -> tuple[tuple[Offered, ...], Taken]:
-    """Up to `count` units that are ready, and the last answer: why there are no more of them."""
+    """Up to `count` units that are ready, and the last answer: why there are no more of them. They stand in `held`."""
+    try:
+        units, taken = _taken(repository, run, count, stopped, held, seconds)
+        return tuple(offered(unit) for unit in units), taken
+    except BaseException:
+        held.let_go()
+        raise
+
+
+def _taken(
+    repository: app.Repository, run: str | None, count: int, stopped: Event, held: Held, seconds: float
+) -> tuple[list[HostUnit], Taken]:
     from ropeteam import hosting
 
     until = time.monotonic() + seconds
     while True:
-        taken = hosting.take(repository, run, by="host", wait=SLICE_SECONDS)
+        taken = hosting.take(repository, run, by="host", wait=SLICE_SECONDS, hold=True)
         if taken.unit is not None or taken.done or stopped.is_set() or time.monotonic() > until:
             break
     units: list[HostUnit] = []
     while taken.unit is not None:
+        held.add(repository, taken.run, taken.unit.attempt)
         units.append(taken.unit)
-        if len(units) >= max(1, count):
+        if len(units) >= max(1, count) or stopped.is_set():
             break
-        taken = hosting.take(repository, taken.run, by="host", wait=0.0 if stopped.is_set() else MORE_SECONDS)
-    return tuple(offered(unit) for unit in units), taken
+        taken = hosting.take(repository, taken.run, by="host", wait=MORE_SECONDS, hold=True)
+    return units, taken
 
 
 def offered(unit: HostUnit) -> Offered:
@@ -92,8 +140,10 @@ def nothing(taken: Taken) -> str:
     return f"Nothing to do right now: {taken.why.rstrip('.')}.{out}"
 
 
-def hand_in(repository: app.Repository, run: str | None, attempts: tuple[str, ...]) -> tuple[str, ...]:
-    """Hand in each; a sentence for each that was not simply taken in."""
+def hand_in(
+    repository: app.Repository, run: str | None, attempts: tuple[str, ...], *, abandon: bool = False
+) -> tuple[str, ...]:
+    """Hand in each, or give it back undone; a sentence for each of which that was not simply done."""
     from ropeteam import hosting
 
     if not attempts:
@@ -101,11 +151,11 @@ def hand_in(repository: app.Repository, run: str | None, attempts: tuple[str, ..
     said = []
     for attempt in attempts:
         try:
-            done = hosting.hand_in(repository, run, attempt)
+            done = (hosting.abandon if abandon else hosting.hand_in)(repository, run, attempt)
         except RopeteamError as problem:
             said.append(f"{attempt}: {problem.message} {problem.hint}".strip())
             continue
-        if not done.accepted:
+        if not (done.accepted or done.abandoned):
             said.append(done.message)
     return tuple(said)
 

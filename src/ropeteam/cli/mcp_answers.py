@@ -6,6 +6,7 @@ to their model (Claude Code: the facts alone), so the text is among the facts.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -31,17 +32,24 @@ that the conversation that waits is not read anew at full price."""
 LONGEST_WAIT: Final = 540.0
 """Under the ten minutes after which a host may give up a call."""
 CANCEL_SECONDS: Final = 60.0
+CODE_LENGTH: Final = 6
+STALE: Final = (
+    "The code in `confirm` does not stand for this: something has changed since it was given, or it was made up. Agreed"
+    " is only what was shown."
+)
 _BEGINNING: Final = Lock()
 
 
 class Answer(Value, frozen=True, kw_only=True):
-    """text: for whoever reads it. started: whether a run was begun; ask: why its user must be asked first. done: the
-    run stands still. units: attempts that were given out. problem: the call could not be done."""
+    """text: for whoever reads it. started: whether a run was begun; ask: why its user must be asked first; confirm:
+    what `start` takes once they have agreed. done: the run stands still. units: attempts that were given out. problem:
+    the call could not be done."""
 
     text: str
     run: str = ""
     started: bool | None = None
     ask: tuple[str, ...] = ()
+    confirm: str = ""
     mode: str = ""
     done: bool | None = None
     state: str = ""
@@ -63,14 +71,14 @@ class Feature(Value, frozen=True, kw_only=True):
 
 
 class Start(Value, frozen=True, kw_only=True):
-    """What `start` takes. run: to go on with instead of a new one."""
+    """What `start` takes. confirm: the code of what the user was shown. run: to go on with instead of a new one."""
 
     feature: str = ""
     part: str = ""
     agent: str = ""
     mode: Literal["auto", "parallel", "single"] = "auto"
     land: Literal["", "yes", "no"] = ""
-    confirm: bool = False
+    confirm: str | bool = ""
     settings: tuple[str, ...] = ()
     run: str = ""
 
@@ -91,11 +99,13 @@ class WhichReport(Value, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Call:
-    """repo: where the call is about. tell: hears what happens while it waits. stop: set when nobody waits any more."""
+    """repo: where the call is about. tell: hears what happens while it waits. stop: set when nobody waits any more.
+    held: what was taken for whoever calls, until that is answered."""
 
     repo: Path
     tell: Callable[[str], None] = lambda _text: None
     stop: Event = field(default_factory=Event)
+    held: hosting_brief.Held = field(default_factory=hosting_brief.Held)
 
 
 # ---- the tools
@@ -137,13 +147,15 @@ def _begun(call: Call, asked: Start) -> Answer:
     decided = outline.foreseen(prepared)
     agreed = runs.agreed(prepared)
     ask = outline.to_ask(prepared, agreed=agreed)
-    if ask and not asked.confirm:
+    terms = () if agreed else outline.terms(prepared)
+    code = _code(asked, prepared, (*ask, *decided, *terms)) if ask else ""
+    if asked.confirm != code and ask:
         head = f"Not started. Ask the user first: {'; '.join(ask)}."
-        terms = () if agreed else outline.terms(prepared)
-        last = "If they agree, call start again with confirm=true."
-        lines = [head, *decided, *terms, last]
-        return Answer(text=_text(lines), started=False, ask=ask, mode=prepared.decision.mode)
-    begun = runs.begin(prepared, Nobody(), land=prepared.land, yes=asked.confirm, detach=True)
+        stale = (STALE,) if asked.confirm else ()
+        last = f'If they agree, start again, confirm="{code}".'
+        lines = [head, *stale, *decided, *terms, last]
+        return Answer(text=_text(lines), started=False, ask=ask, confirm=code, mode=prepared.decision.mode)
+    begun = runs.begin(prepared, Nobody(), land=prepared.land, yes=bool(ask), detach=True)
     runs.detach(begun)
     run = begun.first.run
     shown = decided[:1] if ask else decided  # whoever confirms has read it
@@ -151,6 +163,13 @@ def _begun(call: Call, asked: Start) -> Answer:
     how = "Call take_unit." if hosted else "It goes on by itself; call wait."
     lines = [f"Started {run}. {how}", *shown]
     return Answer(text=_text(lines), started=True, run=run, mode=prepared.decision.mode)
+
+
+def _code(asked: Start, prepared: app.Prepared, shown: tuple[str, ...]) -> str:
+    """Stands for a call and what its user was shown: only the answer with that has it. It holds for nothing else."""
+    call = msgspec.structs.replace(asked, confirm="")
+    every = (call, prepared.decision.mode, prepared.consent, shown)
+    return hashlib.sha256(msgspec.json.encode(every)).hexdigest()[:CODE_LENGTH]
 
 
 def wait(call: Call, asked: Wait) -> Answer:
@@ -219,7 +238,9 @@ def take_unit(call: Call, asked: hosting_brief.TakeUnit) -> Answer:
     from ropeteam import run as runs
 
     repository = _repository(call)
-    units, taken = hosting_brief.take_units(repository, asked.run or None, asked.count, call.stop)
+    units, taken = hosting_brief.take_units(repository, asked.run or None, asked.count, call.stop, call.held)
+    if call.stop.is_set():
+        call.held.let_go()
     if units:
         names = tuple(unit.attempt for unit in units)
         return Answer(text=hosting_brief.to_do(units), run=taken.run, units=names, done=False)
@@ -231,9 +252,10 @@ def take_unit(call: Call, asked: hosting_brief.TakeUnit) -> Answer:
 
 def hand_in_unit(call: Call, asked: hosting_brief.HandInUnit) -> Answer:
     """Give back units that were taken: what is in their trees is their work."""
-    said = hosting_brief.hand_in(_repository(call), asked.run or None, asked.attempts)
+    said = hosting_brief.hand_in(_repository(call), asked.run or None, asked.attempts, abandon=asked.abandon)
     taken_in = len(asked.attempts) - len(said)
-    lines = [f"{taken_in} handed in. Call take_unit.", *said] if taken_in else [*said, "Call take_unit."]
+    done = "given back" if asked.abandon else "handed in"
+    lines = [f"{taken_in} {done}. Call take_unit.", *said] if taken_in else [*said, "Call take_unit."]
     return Answer(text=_text(lines), run=asked.run)
 
 
@@ -370,7 +392,7 @@ TOOLS: Final[dict[str, Tool]] = {
     "plan": Tool("Plan and estimate a feature; changes nothing.", Feature, plan, reads_only=True),
     "start": Tool(
         "Start implementing a planned feature in the background; returns the decision, or what to ask the user first"
-        " (then repeat with confirm=true).",
+        " (then repeat with the code it gives).",
         Start,
         start,
     ),
@@ -385,9 +407,10 @@ MEANINGS: Final = {
     "feature": "Name under .workspace/features, or path.",
     "part": "One part of it, or `all`.",
     "land": "yes: onto the branch that is checked out once validated; no: leave a branch (default).",
-    "confirm": "The user was shown what to ask and agreed.",
+    "confirm": "The code from start's answer, once its user was shown that and agreed.",
     "settings": "KEY=VALUE",
     "agent": "Default: the first that works. `host`: your own subagents do the units.",
+    "abandon": "Give them back undone: nobody is at work on them.",
     "timeout_seconds": f"At most {LONGEST_WAIT:g}.",
 }
 
@@ -444,5 +467,5 @@ def _property(name: str, kind: Any) -> dict[str, Any]:
     elif get_origin(kind) is tuple:
         said = {"type": "array", "items": {"type": KINDS.get(get_args(kind)[0], "object")}}
     else:
-        said = {"type": KINDS.get(kind, "object")}
+        said = {"type": KINDS.get(str if kind == str | bool else kind, "object")}
     return said | ({"description": MEANINGS[name]} if name in MEANINGS else {})

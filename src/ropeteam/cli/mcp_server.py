@@ -128,8 +128,10 @@ async def _answered(repo: Path, context: ServerRequestContext[Any], params: Call
             group.start_soon(work)
             if token is not None:
                 await _pass_on(context, token, news, over)
+        call.held.pass_on()  # before the answer is written: two subagents on one unit would be worse than none
     finally:
         stop.set()
+        call.held.let_go()
     return found[0]
 
 

@@ -162,7 +162,15 @@ def _decision(report: Report) -> Section:
     rows += [Row((f"predicted of {name}", f"{said}.")) for name, way in ways if (said := way_in_words(way))]
     if len(rows) > predicted:
         rows.append(Row(("", "Predictions go from the median to what one of ten exceeds.")))
+    if d.reading:
+        rows.append(Row(("reading", _reading(report, d.reading))))
     return Section(f"Decided: {'several agents' if d.mode == 'parallel' else 'one agent'}", tuple(rows))
+
+
+def _reading(report: Report, expected: str) -> str:
+    """How they were to read, and how many did go on from another's conversation."""
+    forks = sum(a.fork is not None for u in report.units for a in u.attempts)
+    return f"{expected} {count(forks, 'attempt')} went on from another's." if forks else expected
 
 
 def _files(report: Report) -> Section:

@@ -35,6 +35,7 @@ def why(foreseen: Foreseen) -> tuple[Section, ...]:
         _edges(e),
         _groupings(e),
         _kinds(e),
+        Section("How agents read themselves in", (Row((whole(foreseen.reading),)),) if foreseen.reading else ()),
         Section("Not resolved", _unresolved(survey)),
         _known(survey),
         *((costs(foreseen.outlook.costs),) if foreseen.plan is not None else ()),

@@ -104,6 +104,7 @@ def of_prepared(prepared: app.Prepared) -> Foreseen:
     from msgspec import structs
 
     from ropeteam.core.foreseen import Foreseen
+    from ropeteam.core.reading import told as reading_of
 
     outlook = prepared.outlook
     if prepared.include_dirty and prepared.until == "plan":
@@ -120,6 +121,7 @@ def of_prepared(prepared: app.Prepared) -> Foreseen:
         gate=prepared.settings.gate,
         workers=prepared.settings.workers,
         agent=prepared.agent,
+        reading=reading_of(prepared.settings, prepared.decision.mode, one_reading=prepared.one_reading),
     )
 
 

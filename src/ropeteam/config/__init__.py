@@ -19,10 +19,11 @@ from msgspec.structs import replace
 
 from ropeteam.config import keys, layers
 from ropeteam.config.layers import Given, Origin
+from ropeteam.config.places import cache_folder, settings_folder
 from ropeteam.config.schema import schema
 from ropeteam.core.settings import Settings
 
-__all__ = ["AGENTS", "Loaded", "describe", "load", "needs_consent", "schema", "user_file"]
+__all__ = ["AGENTS", "Loaded", "cache_folder", "describe", "load", "needs_consent", "schema", "user_file"]
 
 AGENTS = keys.AGENTS
 _SECRET = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)
@@ -91,9 +92,7 @@ def _settings(chosen: Mapping[str, Given]) -> Settings:
 
 def user_file() -> Path:
     """The user's own settings: `ropeteam.toml` in the platform's configuration folder. It need not exist."""
-    from platformdirs import user_config_path
-
-    return user_config_path("ropeteam", appauthor=False) / "ropeteam.toml"
+    return settings_folder() / "ropeteam.toml"
 
 
 def describe(loaded: Loaded) -> list[tuple[str, object, str]]:

@@ -115,7 +115,8 @@ class Stop(Command, frozen=True, kw_only=True):
 class Merge(Command, frozen=True, kw_only=True):
     """Put the work of an attempt on `onto` as one commit, and look at it cheaply. base: where that work began.
 
-    Answered by `Merged` or `MergeConflicted`. message: of the commit; at: its date.
+    Answered by `Merged` or `MergeConflicted`. message: of the commit; at: its date. declares: others build on it as
+    soon as it holds, so what its files import must be there.
     """
 
     attempt: str
@@ -124,6 +125,7 @@ class Merge(Command, frozen=True, kw_only=True):
     onto: str
     message: str
     at: float
+    declares: bool = False
 
     @property
     def key(self) -> str:

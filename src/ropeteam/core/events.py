@@ -91,6 +91,7 @@ from ropeteam.core.model import (
     RepoFacts,
     RunOutcome,
     Trigger,
+    Unusable,
     Usage,
 )
 from ropeteam.core.settings import Settings
@@ -106,7 +107,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=T
 class RunStarted(Event, frozen=True, kw_only=True):
     """First of all. Holds everything the run depends on, so that nothing later reads it from a place that changes.
 
-    plan: as it was given (`--plan`), or made without a model; outlook: what it was made from."""
+    plan: as it was given (`--plan`), or made without a model; outlook: what it was made from. one_reading: its units
+    are expected to go on from one conversation that has read (`core.reading.expected`)."""
 
     run: str
     feature: Feature
@@ -115,6 +117,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
     answers: Answers
     plan: model.Plan | None = None
     outlook: Outlook | None = None
+    one_reading: bool = False
     version: str = ""
 
 
@@ -352,11 +355,13 @@ class InterruptAsked(Event, frozen=True, kw_only=True):
 
 
 class Resumed(Event, frozen=True, kw_only=True):
-    """The orchestrator began to drive this run again. budget_usd, budget_tokens, run_seconds: new limits, if any."""
+    """The orchestrator began to drive this run again. budget_usd, budget_tokens, run_seconds: new limits, if any.
+    unusable: agents that the run may need and that are not there, or not logged in, by now."""
 
     budget_usd: float | None = None
     budget_tokens: int | None = None
     run_seconds: float | None = None
+    unusable: tuple[Unusable, ...] = ()
 
 
 class Parked(Event, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from ropeteam.core.decide import sentence
 from ropeteam.core.model import Decision, Plan, Value
+from ropeteam.core.reading import told
 from ropeteam.core.settings import Gate
 from ropeteam.core.state import RunState
 from ropeteam.core.survey import Explanation, Outlook
@@ -13,7 +14,7 @@ from ropeteam.core.survey import Explanation, Outlook
 class Foreseen(Value, frozen=True, kw_only=True):
     """feature: its name; parts: what was selected of it. base: the commit it was planned at. workers: how many agents
     at once, at most. explanation: of this plan, else that of `outlook`. run: whose agent made the plan; empty where
-    none did."""
+    none did. reading: how its agents are expected to read themselves in, a sentence."""
 
     feature: str
     parts: tuple[str, ...] = ()
@@ -26,6 +27,7 @@ class Foreseen(Value, frozen=True, kw_only=True):
     workers: int = 4
     agent: str = ""
     run: str = ""
+    reading: str = ""
 
     @property
     def why(self) -> Explanation:
@@ -61,4 +63,5 @@ def of_state(state: RunState) -> Foreseen | None:
         workers=begun.settings.workers,
         agent=begun.answers.agent,
         run=begun.run,
+        reading=told(begun.settings, state.decision.mode, one_reading=begun.one_reading),
     )

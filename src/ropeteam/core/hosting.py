@@ -7,7 +7,7 @@ anew by a successor), or withdrawn (nobody took it before it was not to begin an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from textwrap import shorten
 from typing import Final, Literal
 
@@ -19,6 +19,9 @@ SOON_SECONDS = 2.0
 """After so long asking again is worth it when a unit is on its way: a tree is made, a candidate validated."""
 LATER_SECONDS = 10.0
 """The same when everything that can be done is with subagents."""
+SILENT_SECONDS = 600.0
+"""A subagent that reads and thinks for longer than this before it writes is rare."""
+ABANDONED = "it was given back undone"
 LATE = "late"
 """What is written into a tree after its attempt was over is kept under the attempt's ref with `-late` behind it."""
 REPORT = "handed-in.json"
@@ -81,11 +84,12 @@ class Taken(Value, frozen=True, kw_only=True):
 class HandedIn(Value, frozen=True, kw_only=True, omit_defaults=False):
     """The answer to `ropeteam hand-in`. accepted: its tree is taken as its work now, merged and validated as always.
     Not accepted: it came too late; kept: the ref that keeps its tree as it is now, empty where nothing was new in it.
-    message: in words."""
+    abandoned: it was given back undone, and is begun anew from what its tree holds. message: in words."""
 
     run: str
     attempt: str
     accepted: bool
+    abandoned: bool = False
     kept: str = ""
     message: str = ""
 
@@ -133,7 +137,10 @@ def overdue(offer: Offer, now: float) -> bool:
 
 
 class Give(Value, frozen=True, kw_only=True):
+    """again: it was taken before, by a process that is gone without having passed it on."""
+
     attempt: str
+    again: bool = False
 
 
 class BeginAnew(Value, frozen=True, kw_only=True):
@@ -151,10 +158,16 @@ class NoMore(Value, frozen=True, kw_only=True):
     """The run stands still."""
 
 
-def answer(state: RunState, offers: Sequence[Offer], now: float) -> Give | BeginAnew | Wait | NoMore:
-    """What somebody who asks for a unit gets. offers: of the run, in any order."""
+def answer(
+    state: RunState, offers: Sequence[Offer], now: float, lost: Collection[str] = ()
+) -> Give | BeginAnew | Wait | NoMore:
+    """What somebody who asks for a unit gets. offers: of the run, in any order. lost: attempts that were taken by a
+    process that is gone and never passed them on: nobody is at work on them, so that they are given as they are."""
     if stands_still(state):
         return NoMore()
+    again = sorted((o for o in offers if o.state == "taken" and o.attempt in lost), key=lambda o: o.taken_at)
+    if again and not state.stop:
+        return Give(attempt=again[0].attempt, again=True)
     free = sorted((o for o in offers if o.state == "offered"), key=lambda o: (o.unit.kind == "belay", o.at))
     if free and not state.stop:
         return Give(attempt=free[0].attempt)
@@ -169,7 +182,19 @@ def answer(state: RunState, offers: Sequence[Offer], now: float) -> Give | Begin
     ours = len(state.under_way()) - len(out)
     beside = f" and {ours} with agents that ropeteam started" if ours else ""
     why = f"{many} with subagents{beside}; nothing else can begin until one of them is done"
-    return Wait(seconds=LATER_SECONDS, why=why)
+    return Wait(seconds=LATER_SECONDS, why=f"{why}{_silent(out, now)}")
+
+
+def _silent(out: Sequence[Offer], now: float) -> str:
+    """Of those in whose trees nothing has changed for long: how to get one back that nobody is at work on."""
+    silent = [o for o in out if o.state == "taken" and now - o.changed_at > SILENT_SECONDS]
+    if not silent:
+        return ""
+    told = ", ".join(f"{o.attempt} for {(now - o.changed_at) / 60:.0f} min" for o in silent)
+    return (
+        f". Nothing has changed in the tree of {told}: if nobody is at work on it any more,"
+        f" `ropeteam hand-in {silent[0].attempt} --abandon` frees it"
+    )
 
 
 def out_now(state: RunState, offers: Sequence[Offer]) -> list[Offer]:
@@ -231,6 +256,8 @@ def next_step(offer: Offer, *, asked: str, now: float) -> Step:
 
 def of_overdue(offer: Offer, now: float) -> str:
     """The evidence, as a sentence."""
+    if offer.why == ABANDONED:
+        return "It was given back undone, as nobody was at work on it any more: it is begun anew from its snapshot."
     return (
         f"Nothing in its tree changed for {(now - offer.changed_at) / 60:.0f} min (limits.host_seconds is"
         f" {offer.seconds:.0f}), it was not handed in, and somebody asked for a unit: it is begun anew from its"

@@ -460,12 +460,20 @@ class CheckResult(Value, frozen=True, kw_only=True):
 
 
 class Finding(Value, frozen=True, kw_only=True):
-    """A fault in one file after a merge: a syntax error or a leftover conflict marker. line: 1-based, 0 unknown."""
+    """A fault in one file after a merge: a syntax error, a leftover conflict marker, or (in the contract) an import
+    that leads nowhere. line: 1-based, 0 unknown."""
 
     path: str
     line: int = 0
     message: str
-    check: Literal["syntax", "markers"] = "syntax"
+    check: Literal["syntax", "markers", "imports"] = "syntax"
+
+
+class Unusable(Value, frozen=True, kw_only=True):
+    """An agent that cannot be used where a run is gone on with. why: what is missing and what to do, in sentences."""
+
+    agent: str
+    why: str
 
 
 class Trigger(Value, frozen=True, kw_only=True):

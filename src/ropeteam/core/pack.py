@@ -52,15 +52,30 @@ class Excerpt(Value, frozen=True, kw_only=True):
     language: str = "text"
 
 
-def has_map(reading: Reading) -> bool:
-    """Whether the map is in the shared prompt. By the settings alone: that prompt is the same for all attempts, and a
-    fork goes on with that of the conversation it was copied from."""
-    return reading.share in ("auto", "pack")
+class Given(Value, frozen=True, kw_only=True):
+    """What one attempt is given of a pack. shared_map: the map is in the shared prompt, for all attempts of the run or
+    for none, since that prompt is the same for all of them; own_map: in this attempt's own, as excerpts always are."""
+
+    shared_map: bool = False
+    own_map: bool = False
+    excerpts: bool = False
 
 
-def has_excerpts(reading: Reading, kind: Kind, fork: str) -> bool:
-    """Whether an attempt is given excerpts: who does a part, and has not read in the conversation it goes on from."""
-    return has_map(reading) and kind in ("contract", "unit") and not fork
+def given(reading: Reading, kind: Kind, *, one_reading: bool, forked: bool, scout: bool) -> Given:
+    """one_reading: as `RunStarted` has it. forked: it goes on from a conversation that has read. scout: others are
+    expected to go on from its own (`core.reading.reads_for_others`).
+
+    Where units go on from one conversation the map is not shared. Who reads in that conversation opens what the others
+    need; a map beside it, and the excerpts, would be sent again with every request of everybody (`docs/design/0029`).
+    """
+    if reading.share not in ("auto", "pack"):
+        return Given()
+    reads_anew = not forked and not scout
+    return Given(
+        shared_map=not one_reading,
+        own_map=one_reading and reads_anew,
+        excerpts=reads_anew and kind in ("contract", "unit"),
+    )
 
 
 def characters(tokens: int) -> int:

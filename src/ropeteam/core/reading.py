@@ -11,11 +11,11 @@ conversation that ended well, was not shortened, and leaves room for the work.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from ropeteam.core.costs import FORK_READING, Costs
 from ropeteam.core.graph import ancestors
-from ropeteam.core.model import Kind, Outcome, Usage
+from ropeteam.core.model import Decision, Kind, Outcome, Plan, Usage
 from ropeteam.core.settings import Settings
 from ropeteam.core.state import AttemptState, RunState
 
@@ -28,6 +28,10 @@ USUAL_WINDOW: Final = 200_000
 
 UNSUITED: Final = frozenset[Outcome]({"corrupted", "context"})
 """How an attempt ended whose successor begins without what was read before it."""
+
+MOST_ALONE: Final = 1
+"""Units that read for themselves beside those that go on from one conversation, where it is still the one reading. Each
+is given a map of its own: at full price one costs what one in the shared prompt does, two cost twice that."""
 
 
 def scout_of(state: RunState, unit: str, kind: Kind, agent: str, model: str) -> str:
@@ -76,10 +80,55 @@ def _can_be_shared(state: RunState, scout: AttemptState) -> bool:
 def costs_before(settings: Settings, *, forks: bool) -> Costs:
     """The published priors, as they hold for these settings. forks: whether the run's agent can go on from another.
     Where units have different agents nobody knows beforehand who goes on from whom: nothing is expected of it."""
+    return Costs(fork_reading=FORK_READING if _shares(settings, forks=forks) else None)
+
+
+def _shares(settings: Settings, *, forks: bool) -> bool:
     f = settings.agent_for
     same = not (f.contract or f.unit or f.layers or f.patterns)
-    shares = forks and same and settings.reading.share in ("auto", "fork")
-    return Costs(fork_reading=FORK_READING if shares else None)
+    return forks and same and settings.reading.share in ("auto", "fork")
+
+
+def expected(settings: Settings, decision: Decision, plan: Plan | None, *, forks: bool, agent_plans: bool) -> bool:
+    """Whether the units of a run are expected to go on from one conversation that has read: what is journalled when it
+    begins (`RunStarted.one_reading`). It moves no fork (`scout_of`): it says what is in the prompt that all share.
+
+    forks: whether the run's agent can go on from another. decision, plan: as they are when it begins. agent_plans: an
+    agent makes another plan first; units go on from its conversation, or from the contract's after it.
+    """
+    if not _shares(settings, forks=forks):
+        return False
+    if agent_plans:
+        return settings.agent_for.plan is None
+    if decision.mode != "parallel" or plan is None or plan.contract is None:
+        return False
+    before = ancestors(plan)
+    behind = sum(plan.contract in before[u.id] for u in plan.units)
+    return behind > MOST_ALONE and len(plan.units) - 1 - behind <= MOST_ALONE
+
+
+def reads_for_others(state: RunState, unit: str, kind: Kind, *, forks: bool) -> bool:
+    """Whether others are expected to go on from what this one will read. forks: whether its agent can be gone on from.
+    Not once it had no room left for what it read: it is helped as anybody else then."""
+    short = any(a.unit == unit and a.outcome in UNSUITED for a in state.attempts)
+    return state.begun.one_reading and forks and kind in ("plan", "contract") and not short
+
+
+def told(settings: Settings, mode: Literal["parallel", "single"], *, one_reading: bool) -> str:
+    """How agents read themselves in, as far as that is expected: a sentence for people. mode: as it was decided."""
+    share = settings.reading.share
+    packs = share in ("auto", "pack")
+    if mode == "single":
+        return f"The one agent reads for itself{', with a map of the repository' if packs else ''}."
+    if one_reading:
+        other = "is given a map of it and excerpts" if packs else "reads for itself"
+        return f"Units go on from one conversation that has read the repository; one that cannot {other}."
+    return {
+        "auto": "Each unit is given a map of the repository, and excerpts where it does not go on from a conversation.",
+        "fork": "Each unit goes on from a conversation that has read, where there is one; else it reads for itself.",
+        "pack": "Each unit is given a map of the repository and excerpts.",
+        "none": "Each unit reads for itself.",
+    }[share]
 
 
 def chain(state: RunState, attempt: str) -> tuple[AttemptState, ...]:

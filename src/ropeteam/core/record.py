@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ropeteam.core import asking
 from ropeteam.core import events as ev
 from ropeteam.core.budget import exhausted, watch_budget
+from ropeteam.core.choosing import every, substitute
 from ropeteam.core.falling import drop, eject, fall
 from ropeteam.core.model import Phase, Trigger
 from ropeteam.core.plan import replacing
@@ -247,9 +248,10 @@ def _resumed(state: RunState, event: ev.Resumed) -> RunState:
         clockwork=replace(state.clockwork, since=event.at),
         resume_at=None,
         parking=False,
-        used_up=(),
+        used_up={},
+        unusable=event.unusable,
     )
-    state = _new_limits(state, event)
+    state = _without_unusable(_new_limits(state, event), event.at)
     for a in state.attempts:
         if a.not_before:  # the user says that it can go on now
             state = state.with_attempt(replace(a, not_before=0.0))
@@ -259,6 +261,24 @@ def _resumed(state: RunState, event: ev.Resumed) -> RunState:
     elif state.outcome == "not_delivered":
         state = _one_more(state)
     return state if state.outcome else watch_budget(state, event.at)
+
+
+def _without_unusable(state: RunState, at: float) -> RunState:
+    """Attempts that were to begin with an agent that is not there are thought over; that others stand in is told."""
+    if not state.unusable:
+        return state
+    begun = {*(a.id for a in state.attempts), *state.offered}
+    gone = {each.agent: each for each in state.unusable}
+    own = state.begun.answers.agent
+    late = [c for c in state.under_way() if c.attempt not in begun and (c.agent or own) in gone]
+    state = state.forgetting(late)
+    if state.outcome not in (None, "not_delivered") or not (other := substitute(state)):
+        return state
+    needed = every(replace(state.begun.settings, instead=()), own)
+    for each in (gone[name] for name in needed if name in gone):
+        told = f"{each.why} {other} goes on in its place (agent.instead)."
+        state = state.pend(Trigger(id="agent_not_usable", at=at, evidence=told))
+    return state
 
 
 def _told_to_stop(state: RunState, target: str) -> RunState:

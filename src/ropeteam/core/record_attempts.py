@@ -266,15 +266,24 @@ def merged(state: RunState, event: ev.Merged | ev.MergeConflicted) -> RunState:
         return _refuse(state, a, t, f"Its work conflicts with what is there already, in {names}.")
     a = replace(a, merged=event.commit, merged_at=event.at, findings=event.findings, resolved=event.resolved)
     if event.findings:
-        told = "\n".join(f"{f.path}:{f.line}: {f.message}" for f in event.findings)
-        t = Trigger(id="syntax_error", at=event.at, evidence=told.replace("\n", "; "), action="retry")
-        return _refuse(state, a, t, f"These files are not valid:\n{told}")
+        return _refuse(state, a, *_said_of(event))
     state = state.with_attempt(replace(a, stage="merged"))
     if alone or a.unit == "belay":
         return state
     if event.commit == state.ground:  # what it wrote is in the checkpoint already, so it is validated
         return state.with_attempt(replace(a, stage="validated", validated_at=event.at))
     return replace(state, line=(*state.line, a.id))
+
+
+def _said_of(event: ev.Merged) -> tuple[Trigger, str]:
+    """The trigger that its findings are, and what the next one is told of them."""
+    told = "\n".join(f"{f.path}:{f.line}: {f.message}" for f in event.findings)
+    t = Trigger(id="syntax_error", at=event.at, evidence=told.replace("\n", "; "), action="retry")
+    if any(f.check != "imports" for f in event.findings):
+        return t, f"These files are not valid:\n{told}"
+    evidence = f"What the contract imports is not there: {t.evidence}"
+    problem = f"Nothing that builds on these files could be loaded, because what they import is not there:\n{told}"
+    return replace(t, id="batch_validation_failed", evidence=evidence), problem
 
 
 def _with(state: RunState, a: AttemptState, event: ev.MergeConflicted) -> str:

@@ -12,7 +12,6 @@ from typing import Literal
 from ropeteam.core.model import (
     AgentReport,
     CheckState,
-    Decision,
     FileChange,
     LandedReason,
     Outcome,
@@ -25,6 +24,7 @@ from ropeteam.core.model import (
 )
 from ropeteam.core.paths import is_cache
 from ropeteam.core.progress import ALONE, pieces
+from ropeteam.core.reading import told
 from ropeteam.core.settings import Settings
 from ropeteam.core.state import AttemptState, RunState
 from ropeteam.core.timing import Actual, actual, time_scale
@@ -123,12 +123,14 @@ class TriggerLine(Value, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class DecisionReport(Value, frozen=True, kw_only=True, omit_defaults=False):
-    """Parallel or single. triggers: what led to one agent; overridden: what `--mode parallel` outweighed."""
+    """Parallel or single. triggers: what led to one agent; overridden: what `--mode parallel` outweighed. reading: how
+    agents were to read themselves in, a sentence; who went on from whom is `fork` of their attempts."""
 
     mode: Literal["parallel", "single"]
     triggers: tuple[TriggerId, ...] = ()
     overridden: tuple[TriggerId, ...] = ()
     reasons: tuple[str, ...] = ()
+    reading: str = ""
 
 
 class Predicted(Value, frozen=True, kw_only=True, omit_defaults=False):
@@ -206,7 +208,7 @@ def report(state: RunState) -> Report:
         base=begun.repo.base,
         head=state.head or state.tip or None,
         branch=state.branch or None,
-        decision=_decision(state.decision),
+        decision=_decision(state),
         units=_units(state, scale),
         triggers=tuple(_trigger(t) for t in state.triggers),
         files=_files(state),
@@ -257,7 +259,8 @@ def _winner(state: RunState) -> str | None:
     return "belay" if belay is not None and belay.stage == "validated" else "parallel"
 
 
-def _decision(decision: Decision | None) -> DecisionReport | None:
+def _decision(state: RunState) -> DecisionReport | None:
+    decision, begun = state.decision, state.begun
     if decision is None:
         return None
     return DecisionReport(
@@ -265,6 +268,7 @@ def _decision(decision: Decision | None) -> DecisionReport | None:
         triggers=decision.triggers,
         overridden=decision.overridden,
         reasons=decision.reasons,
+        reading=told(begun.settings, decision.mode, one_reading=begun.one_reading),
     )
 
 

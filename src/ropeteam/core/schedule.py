@@ -23,7 +23,8 @@ from msgspec.structs import replace
 
 from ropeteam.core import alone, asking, together
 from ropeteam.core import events as ev
-from ropeteam.core.model import LandedReason
+from ropeteam.core.choosing import why_not
+from ropeteam.core.model import LandedReason, Trigger
 from ropeteam.core.record import record
 from ropeteam.core.state import AttemptState, Landing, RunState
 
@@ -90,8 +91,19 @@ def due(state: RunState) -> list[ev.AnyCommand]:
             return [ev.Stop(target=c.key, why=why) for c in beside]
         return _deliver(state) if state.tip and state.ending.startswith("delivered") else _end(state)
     if state.decision is None:
-        return asking.work(state)
-    return together.work(state) if state.together else alone.work(state)
+        return _with_who_is_there(state, asking.work(state))
+    return _with_who_is_there(state, together.work(state) if state.together else alone.work(state))
+
+
+def _with_who_is_there(state: RunState, commands: list[ev.AnyCommand]) -> list[ev.AnyCommand]:
+    """An attempt whose agent is not there is not begun: the run parks, once what is under way has ended. A run that
+    needs no agent any more ends as it would have."""
+    own = state.begun.answers.agent
+    for c in commands:
+        if isinstance(c, ev.RunAgent) and c.key not in state.open and (why := why_not(state, c.agent or own)):
+            t = Trigger(id="agent_not_usable", unit=c.unit, evidence=why, action="park")
+            return [*(other for other in commands if not isinstance(other, ev.RunAgent)), ev.Fire(trigger=t)]
+    return commands
 
 
 def _without_snapshot(state: RunState) -> list[AttemptState]:

@@ -23,6 +23,7 @@ from ropeteam.core.model import (
     RunOutcome,
     Trigger,
     Unit,
+    Unusable,
     Usage,
     Value,
 )
@@ -155,7 +156,8 @@ class RunState(Value, frozen=True, kw_only=True):
     of merged attempts that wait on top of it, in order; suspects: how many of them, from the front, are known to fail
     together (0: nothing is known). complete: the checkpoint passed as the last one. complaint: why it did not.
     fresh: what happened last is that a candidate became the checkpoint, but for what was told or planned anew of that.
-    used_up: agents that cannot go on (quota, log-in) since the run was begun or resumed last, where others may.
+    used_up: agents that cannot go on (quota, log-in) since the run was begun or resumed last, where others may, each
+    with when it can again; 0 where nobody said. unusable: those that were not there when the run was resumed last.
     offered: attempts that wait for somebody to take them, and since when.
     fallen: how the run fell back, once it has. parking: it parks once the attempts under way have ended.
     """
@@ -175,7 +177,8 @@ class RunState(Value, frozen=True, kw_only=True):
     complaint: str = ""
     fallen: Literal["", "salvage", "strict"] = ""
     parking: bool = False
-    used_up: tuple[str, ...] = ()
+    used_up: dict[str, float] = {}
+    unusable: tuple[Unusable, ...] = ()
     foreseen: tuple[ConflictForeseen, ...] = ()
     spans: tuple[Span, ...] = ()
     baseline: tuple[Baseline, ...] | None = None

@@ -153,6 +153,7 @@ def merge_of(state: RunState, a: AttemptState, onto: str, *, title: str) -> ev.M
         onto=onto,
         message=unit_message(state, a, title) if title else alone.message(state),
         at=a.ended_at,
+        declares=a.kind == "contract",
     )
 
 

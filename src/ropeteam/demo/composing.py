@@ -16,7 +16,8 @@ from ropeteam.core.model import FileNote, Plan, Unit
 from ropeteam.core.patterns import owns
 from ropeteam.core.survey import Survey
 from ropeteam.demo import recording
-from ropeteam.demo.recording import SAMPLE, SINGLE, Tokens
+from ropeteam.demo.folders import folder
+from ropeteam.demo.recording import SINGLE, Tokens
 from ropeteam.testing import script
 
 READING_SECONDS = 68.0
@@ -121,7 +122,7 @@ def _rest(work: Work, python: str) -> Iterator[script.AnyStep]:
 
 
 def _before(path: str) -> str:
-    present = SAMPLE / path
+    present = folder("sample") / path
     return present.read_text(encoding="utf-8") if present.exists() else ""
 
 

@@ -16,6 +16,7 @@ from ropeteam import app
 from ropeteam import run as runs
 from ropeteam.core.state import RunState
 from ropeteam.demo import composing, estimates, faults, recording, repository
+from ropeteam.demo.folders import folder as folder_of
 from ropeteam.testing import script
 
 TIME_SCALE = 25.0
@@ -33,12 +34,17 @@ PARKINGS = 3
 Mode = Literal["auto", "single"]
 
 
-HERE = Path(__file__).parent
 COMPOSED = {
-    repository.HOUSE: (HERE / "house", "A small library application gets the books of the house."),
-    repository.OPENING_HOURS: (HERE / "hours", "A small library application tells when it is open."),
+    repository.HOUSE: ("house", "A small library application gets the books of the house."),
+    repository.OPENING_HOURS: ("hours", "A small library application tells when it is open."),
 }
-"""Features whose recording is composed for the plan that ropeteam makes: where their files lie, what it is about."""
+"""Features whose recording is composed for the plan that ropeteam makes: the folder of their files, what they are
+about."""
+
+
+def finals(feature: str) -> Path:
+    """Where the files of a composed feature are, each as it is in the end."""
+    return folder_of(COMPOSED[feature][0])
 
 
 @dataclass(frozen=True)
@@ -89,9 +95,8 @@ def prepare(
         # The plan is made first, from documents and code alone; the recording is composed for its units.
         recording.write(written, script.Script(units={}))
         prepared = app.prepare(request)
-        finals, about = COMPOSED[feature]
-        work = composing.work_of(finals, prepared.outlook.survey)
-        recording.write(written, composing.record(work, prepared.plan, about, sys.executable))
+        work = composing.work_of(finals(feature), prepared.outlook.survey)
+        recording.write(written, composing.record(work, prepared.plan, COMPOSED[feature][1], sys.executable))
     else:
         played = recording.record(sys.executable)
         recording.write(written, faults.apply(fault, played) if fault else played)

@@ -14,12 +14,9 @@ from pathlib import Path
 import msgspec
 
 from ropeteam.core.model import DecisionNote, DeviationNote, FileNote, RequestNote
+from ropeteam.demo.folders import HERE, folder
 from ropeteam.testing import script
 
-HERE = Path(__file__).parent
-SAMPLE = HERE / "sample"
-FEATURE = HERE / "feature"
-CONTRACT = HERE / "contract"
 """Files as the contract leaves them, where it only declares what other units fill in."""
 
 SINGLE = "single"
@@ -125,7 +122,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         )
 
     def _purpose(self, path: str, unit: str) -> str:
-        declared = unit == CONTRACT_UNIT and (CONTRACT / path).exists()
+        declared = unit == CONTRACT_UNIT and (folder("contract") / path).exists()
         return f"declared: {self.purposes[path]}" if declared else self.purposes[path]
 
 
@@ -211,14 +208,14 @@ def _used(used: Tokens, recording: Recording) -> script.Used:
 
 def final(path: str) -> str:
     """A file as it is at the end."""
-    return (FEATURE / path).read_text(encoding="utf-8")
+    return (folder("feature") / path).read_text(encoding="utf-8")
 
 
 def change(path: str, unit: str = SINGLE) -> list[script.AnyStep]:
     """The steps that bring one file to what it is when the unit is done, from what it was when it began."""
-    declared = CONTRACT / path
-    before = SAMPLE / path if unit in (SINGLE, CONTRACT_UNIT) or not declared.exists() else declared
-    after = declared if unit == CONTRACT_UNIT and declared.exists() else FEATURE / path
+    declared = folder("contract") / path
+    before = folder("sample") / path if unit in (SINGLE, CONTRACT_UNIT) or not declared.exists() else declared
+    after = declared if unit == CONTRACT_UNIT and declared.exists() else folder("feature") / path
     new = after.read_text(encoding="utf-8")
     pairs = patches(before.read_text(encoding="utf-8"), new) if before.exists() else None
     if pairs is None:

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 from ropeteam import process
+from ropeteam.demo.folders import folder as folder_of
 from ropeteam.errors import BadInput, GitFailed
 
-SAMPLE = Path(__file__).parent / "sample"
 HOUSE = "house"
 RESERVATIONS = "reservations"
 OPENING_HOURS = "opening-hours"
@@ -29,7 +29,7 @@ def make(folder: Path) -> Path:
         raise BadInput(
             "The folder for the demo is not empty.", where=str(folder), hint="Name a folder that is not there."
         )
-    shutil.copytree(SAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    shutil.copytree(folder_of("sample"), folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     _git(folder, "init", "--quiet", "--initial-branch=main")
     _git(folder, "config", "user.name", USER[0])
     _git(folder, "config", "user.email", USER[1])

@@ -79,6 +79,7 @@ def own(
     earlier: Sequence[Earlier],
     report_by: Literal["file", "structured"],
     briefing: Briefing | None = None,
+    repository_map: str = "",
     excerpts: Sequence[Excerpt] = (),
     thinking: bool = False,
     hosted: bool = False,
@@ -88,6 +89,7 @@ def own(
     goal: in words; of a unit its own goal comes first, where it has one. tree, report_file: absolute. earlier: attempts
     before it, newest last. report_by: whether the agent writes its report to a file or gives it as structured output.
     briefing: what it is told of the plan and the others; for `contract` and `unit` with their own unit in it.
+    repository_map: as in `shared`, for one that is given it and others are not; it comes first.
     excerpts: what was read for it of the files that it needs, for `contract` and `unit` (`ropeteam.packing`).
     thinking: of who plans, whether it has an MCP server to think with. hosted: it is a host's subagent, whose own
     folder is another one than its tree.
@@ -95,7 +97,7 @@ def own(
     told = briefing or Briefing()
     if kind == "plan":
         place = workplace("tree-plan", tree, hosted=hosted)
-        return writable(f"{_plan(feature, place, report_by, report_file, earlier, told, thinking)}\n")
+        return _after(repository_map, _plan(feature, place, report_by, report_file, earlier, told, thinking))
     values = {
         "workplace": workplace("tree", tree, hosted=hosted),
         "asked": others.asked(told),
@@ -112,7 +114,12 @@ def own(
             prompt = _unit(kind, unit, goal, feature, earlier, told, values, packs.excerpts(excerpts))
         case _:
             raise ValueError(f"there is no prompt for {kind} without its unit")
-    return writable(f"{prompt}\n")
+    return _after(repository_map, prompt)
+
+
+def _after(repository_map: str, prompt: str) -> str:
+    drawn = packs.repository_map(repository_map).strip("\n")
+    return writable(f"{drawn}\n\n{prompt}\n" if drawn else f"{prompt}\n")
 
 
 def workplace(name: str, tree: str, *, hosted: bool) -> str:

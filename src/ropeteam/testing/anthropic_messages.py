@@ -44,6 +44,7 @@ class AnthropicMessages:
     """`/v1/messages` and `/v1/messages/count_tokens`: Claude Code."""
 
     name = "anthropic"
+    answers = "content"
     rule = Breakpoints(provider="anthropic")
 
     def serves(self, path: str) -> bool:

@@ -44,6 +44,7 @@ class GeminiContents:
     """`/v1beta/models/MODEL:generateContent`, `:streamGenerateContent?alt=sse`, `:countTokens`: gemini-cli."""
 
     name = "gemini"
+    answers = "candidates"
     rule = Steps(provider="gemini", step=64, seconds=300.0)
 
     def serves(self, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""The HTTP side of the model server: requests taken, answers, refusals and broken streams sent."""
+"""The HTTP side of the model server: requests taken, answers, refusals and broken answers sent."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ import msgspec
 
 from ropeteam.testing.model_script import Broken, Refused, Status
 from ropeteam.testing.model_wire import Asked, Wire
+from ropeteam.testing.prompt_cache import Use
 
 _PATH = re.compile(r"/r/([^/?]+)(/[^?]*)")
 _SECRET_HEADERS = {"authorization", "x-api-key", "x-goog-api-key", "proxy-authorization", "cookie"}
 _GARBAGE = b"event: message_start\ndata: {not json at all\n\n"
+_GARBLED = b"{not json at all\n"
 _MODEL = {"id": "scripted", "object": "model", "created": 0, "owned_by": "ropeteam"}
 MODELS: Mapping[str, Any] = {
     "object": "list",
@@ -136,7 +138,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _broken(self, wire: Wire, broken: Broken, answer: Answer) -> None:
         if not answer.asked.stream:
-            return self._send(b"" if broken.kind == "empty" else b'{"id": ', 200)
+            return self._broken_document(wire, broken, answer)
         if broken.kind == "garbage":
             return self._stream([_GARBAGE])
         if broken.kind == "sse_error":
@@ -146,6 +148,18 @@ class Handler(BaseHTTPRequestHandler):
         frames = list(wire.events(answer.message or {}))
         # The beginning: of the message, where it has one, and of what it says; never the end.
         return self._stream(frames[: max(1, min(3, len(frames) - 1))], self._leave)
+
+    def _broken_document(self, wire: Wire, broken: Broken, answer: Answer) -> None:
+        match broken.kind:
+            case "sse_error":
+                return self._json(wire.error(500), 200)
+            case "empty":
+                return self._json({**wire.message(answer.asked, "", (), Use()), wire.answers: []}, 200)
+            case "cut":
+                whole = json.dumps(answer.message or {}).encode()
+                return self._send(whole[: len(whole) // 2], 200, length=len(whole), end=self._leave)
+            case _:
+                return self._send(_GARBLED, 200)
 
     def _stream(self, frames: Sequence[bytes], end: Callable[[], None] | None = None) -> None:
         self.send_response(200)
@@ -186,15 +200,26 @@ class Handler(BaseHTTPRequestHandler):
     def _json(self, value: Mapping[str, Any], status: int, headers: Mapping[str, str] | None = None) -> None:
         self._send(json.dumps(value).encode(), status, headers)
 
-    def _send(self, data: bytes, status: int, headers: Mapping[str, str] | None = None) -> None:
+    def _send(
+        self,
+        data: bytes,
+        status: int,
+        headers: Mapping[str, str] | None = None,
+        *,
+        length: int | None = None,
+        end: Callable[[], None] | None = None,
+    ) -> None:
+        """length: what is promised, where that is not what is sent. end: of the connection, after it."""
         self.send_response(status)
         self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
+        self.send_header("content-length", str(len(data) if length is None else length))
         for key, value in (headers or {}).items():
             self.send_header(key, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(data)
+        if end is not None:
+            end()
 
     def _body(self) -> bytes:
         if "chunked" in self.headers.get("transfer-encoding", ""):

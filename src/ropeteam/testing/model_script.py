@@ -86,11 +86,13 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that is not one.
+    """An answer that is not one, with status 200 where there is a status.
 
-    garbage: an event that is not JSON. cut: the connection ends in the middle of the answer (which is given whole when
-    it is asked for again). empty: a stream without events. hang: nothing comes until the client leaves or the server
-    closes. reset: the connection is reset. sse_error: an error event in a stream with status 200.
+    garbage: an event (or a document, for who asks for no stream) that is not JSON. cut: the connection ends in the
+    middle of the answer (which is given whole when it is asked for again); a document is shorter than its length says.
+    empty: a stream without events, a document in which the model says nothing (no choices, no content). hang: nothing
+    comes until the client leaves or the server closes. reset: the connection is reset. sse_error: an error event in
+    the stream, or an error instead of the document.
     """
 
     kind: Literal["garbage", "cut", "empty", "hang", "reset", "sse_error"]

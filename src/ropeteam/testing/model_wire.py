@@ -70,6 +70,8 @@ class Wire(Protocol):
     """One wire format. `path` is that of a request, without the part that names the run and without its query."""
 
     name: str
+    answers: str
+    """The list in an answer's document that holds what the model says."""
 
     @property
     def rule(self) -> Rule:

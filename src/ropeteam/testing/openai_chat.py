@@ -16,6 +16,7 @@ class OpenAIChat:
     """`/v1/chat/completions`: opencode, aider, mini-swe-agent."""
 
     name = "chat"
+    answers = "choices"
     rule = Steps(provider="openai")
 
     def serves(self, path: str) -> bool:

@@ -16,6 +16,7 @@ class OpenAIResponses:
     """`/v1/responses`: codex."""
 
     name = "responses"
+    answers = "output"
     rule = Steps(provider="openai")
 
     def serves(self, path: str) -> bool:

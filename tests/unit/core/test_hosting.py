@@ -15,6 +15,7 @@ from ropeteam.cli.outline import progress
 from ropeteam.core import events as ev
 from ropeteam.core.history import past
 from ropeteam.core.hosting import (
+    ABANDONED,
     BeginAnew,
     Give,
     HostUnit,
@@ -201,6 +202,29 @@ def test_the_evidence_of_an_overdue_one_has_its_numbers() -> None:
     said = of_overdue(offer("a/1", state="taken", changed_at=0.0), 7200.0)
     assert "120 min" in said
     assert "3600" in said
+
+
+def test_what_a_dead_process_took_is_given_again_before_anything_else() -> None:
+    w = at_the_three().taken("02-models/1")
+    offers = list(w.offers.values())
+    assert answer(w.state, offers, w.now, ["02-models/1"]) == Give(attempt="02-models/1", again=True)
+    assert answer(w.state, offers, w.now, ["01-contract/1"]) == w.asked()  # that one is over
+
+
+def test_one_in_whose_tree_nothing_changes_for_long_is_told_with_the_way_out() -> None:
+    w = Host().offered().taken("01-contract/1")
+    assert isinstance(waits := w.asked(), Wait)
+    assert "abandon" not in waits.why
+    w.now += 1200.0
+    assert isinstance(waits := w.asked(), Wait)
+    assert "01-contract/1 for 20 min" in waits.why
+    assert "`ropeteam hand-in 01-contract/1 --abandon`" in waits.why
+
+
+def test_one_that_was_given_back_is_begun_anew_and_says_why() -> None:
+    back = offer("a/1", state="over", wanted=True, why=ABANDONED)
+    assert next_step(back, asked="", now=101.0) == "overdue"
+    assert of_overdue(back, 7200.0).startswith("It was given back undone")
 
 
 # ---- what the state makes of it

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ropeteam.core import pack_excerpts, pack_paths, pack_ranking
+from ropeteam.core import pack, pack_excerpts, pack_paths, pack_ranking
 from ropeteam.core.briefing import Briefing, Neighbour
 from ropeteam.core.model import Feature, FileNote, Kind, NamedFile, Unit
-from ropeteam.core.pack import Excerpt, Known, Signature, best, has_excerpts, has_map, plain
+from ropeteam.core.pack import Excerpt, Known, Signature, best, plain
 from ropeteam.core.pack_excerpts import Content, Wanted, chosen, own_files, wanted
 from ropeteam.core.pack_map import folders_text, map_text
 from ropeteam.core.settings import Reading
@@ -41,15 +41,42 @@ FILES = st.builds(
 # ---- who is given one
 
 
-@pytest.mark.parametrize("share", ["auto", "pack", "fork", "none"])
-def test_the_map_is_for_all_or_for_none_and_a_fork_is_given_no_excerpts(share: str) -> None:
+KINDS: tuple[Kind, ...] = ("contract", "unit", "single", "rest", "belay", "plan")
+PARTS = ("contract", "unit")
+
+
+def given_to(share: str, kind: Kind, *, one_reading: bool, forked: bool = False, scout: bool = False) -> pack.Given:
     reading = Reading(share=share)  # type: ignore[arg-type]
-    given = share in ("auto", "pack")
-    assert has_map(reading) == given
-    kinds: tuple[Kind, ...] = ("contract", "unit", "single", "rest", "belay", "plan")
-    for kind in kinds:
-        assert has_excerpts(reading, kind, "") == (given and kind in ("contract", "unit"))
-        assert not has_excerpts(reading, kind, "contract/1")
+    return pack.given(reading, kind, one_reading=one_reading, forked=forked, scout=scout)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", ["auto", "pack", "fork", "none"])
+def test_the_map_is_in_what_all_share_where_each_begins_a_conversation_of_its_own(share: str, kind: Kind) -> None:
+    packs = share in ("auto", "pack")
+    anew = given_to(share, kind, one_reading=False)
+    assert anew == pack.Given(shared_map=packs, excerpts=packs and kind in PARTS)
+    assert given_to(share, kind, one_reading=False, forked=True) == pack.Given(shared_map=packs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_they_go_on_from_one_reading_only_who_reads_anew_is_given_a_pack(kind: Kind) -> None:
+    assert given_to("auto", kind, one_reading=True, forked=True) == pack.Given()
+    assert given_to("auto", kind, one_reading=True, scout=True) == pack.Given()
+    assert given_to("auto", kind, one_reading=True) == pack.Given(own_map=True, excerpts=kind in PARTS)
+    assert given_to("fork", kind, one_reading=True) == pack.Given()
+
+
+@pytest.mark.parametrize("one_reading", [True, False])
+@pytest.mark.parametrize("share", ["auto", "pack", "fork", "none"])
+def test_what_all_share_is_the_same_for_every_attempt_of_a_run(share: str, one_reading: bool) -> None:
+    """And nobody who begins anew has less than where there is no one reading."""
+    ways = [(k, f, s) for k in KINDS for f in (True, False) for s in (True, False)]
+    every = [(given_to(share, k, one_reading=one_reading, forked=f, scout=s), f or s) for k, f, s in ways]
+    assert len({given.shared_map for given, _ in every}) == 1
+    packs = share in ("auto", "pack")
+    assert all(given.shared_map != given.own_map for given, told in every if packs and not told)
+    assert not any(given.shared_map and given.own_map for given, _ in every)
 
 
 # ---- the map

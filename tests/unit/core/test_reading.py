@@ -13,9 +13,9 @@ from worlds_together import Rope, plan_of, together
 from ropeteam.core import events as ev
 from ropeteam.core.costs import FORK_READING, Costs
 from ropeteam.core.estimate import estimated
-from ropeteam.core.model import Outcome, Plan, Usage
+from ropeteam.core.model import Decision, Kind, Outcome, Plan, Usage
 from ropeteam.core.plan_batches import layered
-from ropeteam.core.reading import chain, costs_before, scout_of, used_by, with_planner
+from ropeteam.core.reading import chain, costs_before, expected, reads_for_others, scout_of, told, used_by, with_planner
 from ropeteam.core.settings import AgentFor, AgentSettings, Reading, Settings
 from ropeteam.core.survey import PlannedFile, Survey
 
@@ -204,6 +204,82 @@ def test_a_plan_that_is_not_used_is_no_reading_for_others() -> None:
     w.refused()
     assert w.at("").all(ev.RunAgent)
     assert {c.fork for c in w.at("").all(ev.RunAgent)} == {""}
+
+
+# ---- whether it is expected, and what is told and given then
+
+PARALLEL, SINGLE = Decision(mode="parallel"), Decision(mode="single")
+
+
+@pytest.mark.parametrize(
+    ("plan", "one"),
+    [
+        (plan_of("c a:c b:c", contract="c"), True),
+        (plan_of("c a:c b:c late:a", contract="c"), True),
+        (WITH_CONTRACT, True),  # one that the contract itself needs reads for itself
+        (plan_of("w x c:w,x a:c b:c", contract="c"), False),
+        (plan_of("c:a a", contract="c"), False),
+        (plan_of("a b d"), False),
+        (None, False),
+    ],
+)
+def test_one_reading_is_expected_where_all_units_but_one_build_on_the_contract(plan: Plan | None, one: bool) -> None:
+    assert expected(Settings(), PARALLEL, plan, forks=True, agent_plans=False) == one
+    assert not expected(Settings(), SINGLE, plan, forks=True, agent_plans=False), "one agent reads for itself"
+    assert not expected(Settings(), PARALLEL, plan, forks=False, agent_plans=False)
+
+
+@pytest.mark.parametrize(
+    ("set_to", "one"),
+    [
+        (Settings(), True),
+        (Settings(reading=Reading(share="fork")), True),
+        (Settings(reading=Reading(share="pack")), False),
+        (Settings(reading=Reading(share="none")), False),
+        (Settings(agent_for=AgentFor(unit="other")), False),
+        (Settings(agent_for=AgentFor(patterns={"*.ts": "other"})), False),
+        (Settings(agent_for=AgentFor(single="other", rest="other")), True),
+    ],
+)
+def test_it_is_expected_of_one_agent_that_may_go_on_from_itself(set_to: Settings, one: bool) -> None:
+    assert expected(set_to, PARALLEL, WITH_CONTRACT, forks=True, agent_plans=False) == one
+
+
+def test_who_plans_reads_for_all_whatever_the_plan_will_be() -> None:
+    assert expected(Settings(), SINGLE, plan_of("all"), forks=True, agent_plans=True)
+    assert not expected(Settings(), SINGLE, plan_of("all"), forks=False, agent_plans=True)
+    other = Settings(agent_for=AgentFor(plan="other"))
+    assert not expected(other, SINGLE, plan_of("all"), forks=True, agent_plans=True)
+
+
+@pytest.mark.parametrize("kind", ["plan", "contract", "unit", "single", "rest", "belay"])
+def test_who_plans_and_who_declares_read_for_the_others(kind: Kind) -> None:
+    state = contracted().state
+    one = replace(state, started=replace(state.begun, one_reading=True))
+    unit = "c" if kind == "contract" else kind
+    assert reads_for_others(one, unit, kind, forks=True) == (kind in ("plan", "contract"))
+    assert not reads_for_others(one, unit, kind, forks=False), "nobody can go on from it"
+    assert not reads_for_others(state, unit, kind, forks=True), "nobody is expected to"
+
+
+def test_one_that_had_no_room_for_what_it_read_is_helped_the_next_time() -> None:
+    w = contracted()
+    one = replace(w.state, started=replace(w.state.begun, one_reading=True))
+    short = one.with_attempt(replace(one.attempt("c/1"), outcome="context"))
+    assert not reads_for_others(short, "c", "contract", forks=True)
+    limited = one.with_attempt(replace(one.attempt("c/1"), outcome="rate"))
+    assert reads_for_others(limited, "c", "contract", forks=True)
+
+
+@pytest.mark.parametrize("share", ["auto", "fork", "pack", "none"])
+def test_how_they_read_is_one_sentence_that_fits_the_setting(share: str) -> None:
+    set_to = Settings(reading=Reading(share=share))  # type: ignore[arg-type]
+    packs = share in ("auto", "pack")
+    each, one = (told(set_to, "parallel", one_reading=flag) for flag in (False, True))
+    assert ("map of the repository" in each) == packs
+    assert "one conversation" in one
+    assert ("excerpts" in one) == packs
+    assert ("map" in told(set_to, "single", one_reading=False)) == packs
 
 
 # ---- what it saves

@@ -424,6 +424,23 @@ def test_a_file_that_does_not_parse_after_a_merge_takes_the_unit_out() -> None:
     assert w.agents() == ["b/1"]
 
 
+def test_a_contract_that_imports_what_is_not_there_is_taken_out() -> None:
+    w = Rope(together(plan_of("k a:k b:k", contract="k")))
+    w.begin("k").baseline().at("k").succeed()
+    assert w.find(ev.Merge).declares
+    w.merge(findings=(Finding(path="k/x.py", line=3, message="`from .a import b` leads to k/a", check="imports"),))
+    assert w.fell() == [("batch_validation_failed", "k", "salvage")]
+    evidence = "What the contract imports is not there: k/x.py:3: `from .a import b` leads to k/a"
+    assert w.state.triggers[0].evidence == evidence
+    assert "could be loaded" in w.state.attempt("k/1").problem
+    assert w.agents() == ["rest/1"]
+
+
+def test_only_the_contract_must_have_what_it_imports() -> None:
+    w = going("a b", "a", "b").at("a").succeed()
+    assert not w.find(ev.Merge).declares
+
+
 def test_new_tests_that_fail_at_the_last_are_nobodys_fault_and_rest_mends_it() -> None:
     w = going("a b", "a", "b").works("a", "b").validate()
     assert w.find(ev.Validate).last

@@ -10,7 +10,7 @@ from typing import Final
 
 from ropeteam.core import paths
 from ropeteam.core.pack import Signature
-from ropeteam.grammars import GRAMMARS
+from ropeteam.grammars import grammar_of
 from ropeteam.packing.signatures import blocks, by_lines, python, ruby, web
 
 LARGEST: Final = 400_000  # bytes; larger files are generated
@@ -53,7 +53,7 @@ def _of(path: str, ending: str, content: bytes) -> Iterator[Signature]:
         yield from web.of_component(path, content)
     elif path.endswith(".blade.php"):
         return
-    elif grammar := GRAMMARS.get("rb" if ending == "rake" else ending):
+    elif grammar := grammar_of("rb" if ending == "rake" else ending):
         nothing = True
         for each in _FINDERS[grammar](grammar, content):
             nothing = False

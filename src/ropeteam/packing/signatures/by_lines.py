@@ -24,6 +24,10 @@ _SWIFT: Final = (
     r"(?:(?:public|open|final|static|override|mutating)\s+)*(?:class|struct|enum|protocol|extension|func|actor)\s+\w"
 )
 _SCALA: Final = r"(?:(?:final|sealed|abstract|case|implicit|override)\s+)*(?:class|trait|object|def)\s+\w"
+_RUBY: Final = (
+    r"(?:module|class|def)\s+[\w:.<]|(?:has_many|has_one|belongs_to|has_and_belongs_to_many|scope|validates|enum|delegate|"
+    r"include|attr_accessor|attr_reader|resources?|namespace|get|post|put|patch|delete)\s+[\w:'\"]"
+)
 _DART: Final = r"(?:abstract\s+)?(?:class|mixin|enum|extension)\s+\w"
 _ELIXIR: Final = r"(?:defmodule|def|defmacro|schema|field|get|post|put|delete|resources|live)\s+[\w:\"]"
 _LANGUAGES: Final[Mapping[str, str]] = {
@@ -32,6 +36,7 @@ _LANGUAGES: Final[Mapping[str, str]] = {
     "cs": _SHARP,
     "swift": _SWIFT,
     "scala": _SCALA,
+    **dict.fromkeys(("rb", "rake"), _RUBY),  # where its grammar is not installed
     "dart": _DART,
     **dict.fromkeys(("ex", "exs"), _ELIXIR),
     "prisma": r"(?:model|enum|type)\s+\w",

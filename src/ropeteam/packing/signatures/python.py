@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from ropeteam import grammars
 from ropeteam.core.pack import Signature, signature
 
 _LOOSE: Final = re.compile(r"^([ \t]*)((?:async[ \t]+)?def[ \t]+\w+[ \t]*\([^\n]*|class[ \t]+\w+[^\n]*)", re.MULTILINE)
@@ -21,11 +21,8 @@ DEEPEST: Final = 2
 
 def found(content: bytes) -> Iterator[Signature]:
     text = content.decode("utf-8", "replace")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = grammars.python(text)
+    if tree is None:
         yield from _loose(text)
         return
     yield from _body(tree.body, 0)

@@ -52,14 +52,15 @@ def _names(path: str, base: Base) -> tuple[set[str], set[str]]:
 
 def _folder(name: str, base: Base) -> str | None:
     """The folder of an imported package of this repository."""
-    for module, root in base.remembered("go modules", lambda: _modules(base)):
+    for module, root in base.remembered("go modules", lambda: modules(base)):
         if name == module or name.startswith(module + "/"):
             inner = name[len(module) + 1 :]
             return "/".join(part for part in (root, inner) if part)
     return None
 
 
-def _modules(base: Base) -> list[tuple[str, str]]:
+def modules(base: Base) -> list[tuple[str, str]]:
+    """(module, folder) of every go.mod, the longest first."""
     found = []
     for path in [p for p in base.by_name.get("go.mod", []) if "vendor/" not in p][:100]:
         if said := re.search(r"^module\s+(\S+)", base.text(path), re.MULTILINE):

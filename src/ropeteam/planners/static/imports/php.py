@@ -53,7 +53,7 @@ def _names(path: str, content: bytes) -> Iterator[str]:
         return
     found = captured("php", content, _QUERY)
     namespace = next(iter(found.get("namespace", [])), "")
-    uses = [name for text in found.get("use", []) for name in _used(text)]
+    uses = [name for text in found.get("use", []) for name in used(text)]
     yield from uses
     yield from (name.lstrip("\\") for name in found.get("qualified", []))
     short = {name.rpartition("\\")[2] for name in uses}
@@ -61,7 +61,7 @@ def _names(path: str, content: bytes) -> Iterator[str]:
         yield from (f"{namespace}\\{name}" for name in set(found.get("name", [])) - short)
 
 
-def _used(text: str) -> Iterator[str]:
+def used(text: str) -> Iterator[str]:
     """`use A\\B, C\\{D, E as F};` as full names."""
     inner = re.sub(r"^use\s+(?:function\s+|const\s+)?", "", text.strip()).rstrip(";").strip()
     if group := re.fullmatch(r"(.*)\\\{(.*)\}", inner, re.DOTALL):
@@ -83,6 +83,12 @@ def _class_files(name: str, base: Base) -> Iterator[str]:
 
 def _prefixes(base: Base) -> list[tuple[str, str]]:
     """(namespace with its last `\\`, folder) of every composer.json, the longest first; Laravel's own too."""
+    laravels = [("App\\", "app"), ("Tests\\", "tests"), ("Database\\Factories\\", "database/factories")]
+    return sorted(dict.fromkeys((*declared(base), *laravels)), key=lambda pair: -len(pair[0]))
+
+
+def declared(base: Base) -> list[tuple[str, str]]:
+    """(namespace with its last `\\`, folder) of every composer.json."""
     manifests = [p for p in base.by_name.get("composer.json", []) if "vendor/" not in p and "node_modules/" not in p]
     manifests = sorted(manifests, key=lambda path: (path.count("/"), path))[:MOST_MANIFESTS]
     base.load(manifests)
@@ -103,8 +109,7 @@ def _prefixes(base: Base) -> list[tuple[str, str]]:
                 for folder in folders if isinstance(folders, list) else [folders]:
                     if isinstance(folder, str):
                         found.append((prefix, "/".join(part for part in (root, folder.strip("/")) if part)))
-    found += [("App\\", "app"), ("Tests\\", "tests"), ("Database\\Factories\\", "database/factories")]
-    return sorted(dict.fromkeys(found), key=lambda pair: -len(pair[0]))
+    return found
 
 
 def _templates(content: bytes, wanted: frozenset[str]) -> set[str]:

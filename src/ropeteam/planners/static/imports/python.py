@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections import deque
 from collections.abc import Iterator
 
+from ropeteam import grammars
 from ropeteam.planners.static.base import Base
 
 _STATEMENT = re.compile(
@@ -44,11 +44,8 @@ def _of(path: str, content: bytes, base: Base) -> list[tuple[int, str, list[str]
 def _statements(content: bytes) -> Iterator[tuple[int, str, list[str]]]:
     """(level, module, names) of each; `import a` has no names."""
     text = content.decode("utf-8", "replace")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = grammars.python(text)
+    if tree is None:
         yield from _loose(text)
         return
     for node in _inside(tree):

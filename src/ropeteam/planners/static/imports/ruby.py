@@ -6,6 +6,7 @@ import posixpath
 import re
 from typing import Final
 
+from ropeteam.grammars import has
 from ropeteam.planners.static.base import Base
 from ropeteam.planners.static.imports.parsing import captured
 from ropeteam.planners.static.kinds import singular
@@ -14,6 +15,8 @@ _QUERY: Final = """
 (scope_resolution) @constant
 (constant) @constant
 """
+_CONSTANT: Final = re.compile(rb"(?<![\w.@$])(?:::)?[A-Z]\w*(?:::[A-Z]\w*)*")
+_COMMENT: Final = re.compile(rb"^[ \t]*#[^\n]*|^=begin\b.*?^=end\b", re.MULTILINE | re.DOTALL)
 _REQUIRE: Final = re.compile(rb"""^\s*require(_relative)?\s*\(?\s*['"]([\w./-]+)['"]""", re.MULTILINE)
 _RELATION: Final = re.compile(rb"\b(?:has_many|has_one|belongs_to|has_and_belongs_to_many)\s*\(?\s*:(\w+)")
 _CLASS_NAME: Final = re.compile(rb"""class_name:\s*['"]([\w:]+)['"]""")
@@ -26,7 +29,7 @@ _MODULE: Final = re.compile(rb"^\s*(?:module|class)\s+([A-Z][\w:]*)", re.MULTILI
 
 def imported(path: str, content: bytes, base: Base, wanted: frozenset[str]) -> set[str]:
     found = _required(path, content, base)
-    names = set(captured("ruby", content, _QUERY).get("constant", []))
+    names = _constants(content)
     names |= {_camel(singular(name.decode())) for name in _RELATION.findall(content)}
     names |= {name.decode() for name in _CLASS_NAME.findall(content)}
     names = {name.lstrip(":") for name in names}
@@ -41,6 +44,14 @@ def imported(path: str, content: bytes, base: Base, wanted: frozenset[str]) -> s
     partials = [name.decode() for name in _PARTIAL.findall(content)]
     found |= {other for other in wanted if any(_is_partial(other, name) for name in partials)}
     return found & wanted
+
+
+def _constants(content: bytes) -> set[str]:
+    """Constants that a file names, whole and in parts. Without the grammar those that its strings name as well."""
+    if has("ruby"):
+        return set(captured("ruby", content, _QUERY).get("constant", []))
+    whole = {name.decode() for name in _CONSTANT.findall(_COMMENT.sub(b"", content))}
+    return whole.union(*(name.split("::") for name in whole))
 
 
 def _required(path: str, content: bytes, base: Base) -> set[str]:

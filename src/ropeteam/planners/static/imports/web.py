@@ -31,6 +31,7 @@ _COMMENTS: Final = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL
 _INDEX: Final = re.compile(r"(?:.*/)?index\.[cm]?[jt]sx?")
 _EXPORT: Final = re.compile(rb"^\s*export\s+(?:default\s+)?([^=({\n]*|\{[^}]*\})", re.MULTILINE)
 MOST_PACKAGES: Final = 200
+_CONFIGS: Final = ("tsconfig.json", "jsconfig.json", "tsconfig.app.json", "tsconfig.base.json")
 _ALIASES: Final = ("@/", "~/", "~~/", "@@/", "src/", "#/")
 
 
@@ -120,7 +121,7 @@ def _file(start: str, base: Base) -> str | None:
 
 def _by_config(name: str, folder: str, base: Base) -> str | None:
     for place in _above(folder):
-        for config in ("tsconfig.json", "jsconfig.json", "tsconfig.app.json", "tsconfig.base.json"):
+        for config in _CONFIGS:
             known = f"{place}/{config}" if place else config
             if known in base.names and (found := _by_paths(name, _options(known, base, 0), base)):
                 return found
@@ -134,7 +135,27 @@ def _above(folder: str) -> Iterator[str]:
     yield ""
 
 
+def mapped(name: str, path: str, base: Base) -> list[str]:
+    """What the `paths` of the configurations above a file make of a name: where it may lead, there or not."""
+    found = []
+    for place in _above(path.rpartition("/")[0]):
+        for config in _CONFIGS:
+            known = f"{place}/{config}" if place else config
+            if known in base.names:
+                found += list(_mapped(name, _options(known, base, 0)))
+    return found
+
+
 def _by_paths(name: str, options: tuple[str, Mapping[str, list[str]]], base: Base) -> str | None:
+    for target in _mapped(name, options):
+        if found := _file(target, base):
+            return found
+    root = options[0]
+    base_url = root.rpartition("|")[2]
+    return _file(posixpath.normpath(posixpath.join(base_url, name)), base) if "|" in root else None
+
+
+def _mapped(name: str, options: tuple[str, Mapping[str, list[str]]]) -> Iterator[str]:
     root, mapping = options
     for pattern, targets in mapping.items():
         start, star, end = pattern.partition("*")
@@ -146,10 +167,7 @@ def _by_paths(name: str, options: tuple[str, Mapping[str, list[str]]], base: Bas
             inner = name[len(start) : len(name) - len(end)] if star else ""
             for target in targets:
                 joined = posixpath.normpath(posixpath.join(root.rpartition("|")[0], target.replace("*", inner)))
-                if found := _file(joined.removeprefix("./"), base):
-                    return found
-    base_url = root.rpartition("|")[2]
-    return _file(posixpath.normpath(posixpath.join(base_url, name)), base) if "|" in root else None
+                yield joined.removeprefix("./")
 
 
 _NO_OPTIONS: Final[tuple[str, Mapping[str, list[str]]]] = ("", {})

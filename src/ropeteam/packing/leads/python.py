@@ -1,0 +1,174 @@
+"""Python: imports right in a module, not inside of anything (a function, an `if`, a `try`)."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Final
+
+from ropeteam.core.contract_imports import Lead
+from ropeteam.planners.static.base import Base
+
+_MAY_NOT_BE_LOADED: Final = re.compile(r"importorskip|allow_module_level|__package__\s*=|sys\.exit|SystemExit")
+"""In a file: what comes after it may not be carried out, or mean something else."""
+_LOOKS_ELSEWHERE: Final = re.compile(r"sys\.(path|meta_path|modules)|addsitedir|__path__|extend_path|declare_namespace")
+"""In a file or a package on the way: names may come from where nobody can see them."""
+_MAKES_NAMES: Final = re.compile(
+    r"__getattr__|import\s*\*|globals\(|locals\(|vars\(|setattr\(|\bexec\(|\beval\(|__dict__|sys\.modules|lazy"
+    r"|__class__\s*=|global_enum|_convert_\("
+)
+"""In a module: it may have names that are not written down in it."""
+_LINK: Final = re.compile(r"[\w@./-]+")  # what a symbolic link holds
+_PROJECT: Final = ("pyproject.toml", "setup.py", "setup.cfg", "manage.py", "Pipfile", "requirements.txt", "tox.ini")
+MOST_NEEDED: Final = 50  # files that say what is to be installed
+_NEEDED: Final = re.compile(r"(requirements[\w.-]*\.txt|pyproject\.toml|setup\.(py|cfg)|Pipfile)\Z")
+
+
+def leads(path: str, content: bytes, base: Base) -> Iterator[Lead]:
+    text = content.decode("utf-8", "replace")
+    tree = _tree(text)
+    if tree is None or _MAY_NOT_BE_LOADED.search(text):
+        return
+    elsewhere = _LOOKS_ELSEWHERE.search(text) is not None
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            if node.module != "__future__" and (node.level or not elsewhere):
+                yield from _from(path, node, base)
+        elif isinstance(node, ast.Import) and not elsewhere:
+            for alias in node.names:
+                if roots := _roots(path, alias.name, base):
+                    targets = _targets(roots, alias.name)
+                    if not _hidden(targets, base):
+                        yield Lead(path=path, line=node.lineno, text=f"import {alias.name}", targets=targets)
+
+
+def _from(path: str, node: ast.ImportFrom, base: Base) -> Iterator[Lead]:
+    module, names = node.module or "", tuple(alias.name for alias in node.names)
+    text = f"from {'.' * node.level}{module} import {', '.join(names)}"
+    if node.level:
+        parts = path.split("/")[:-1]
+        if node.level - 1 > len(parts):
+            return  # above the repository
+        targets = _targets(["/".join(parts[: len(parts) - (node.level - 1)])], module)
+    else:
+        targets = _targets(_roots(path, module, base), module)
+    if not targets or not all(targets) or _hidden(targets, base):
+        return
+    found = next((file for target in targets if (file := _file(target, base))), "")
+    if names == ("*",) or not found:
+        yield Lead(path=path, line=node.lineno, text=text, targets=targets)
+        return
+    wanted = tuple(name for name in names if not name.startswith("__"))
+    known = None
+    if wanted and len(targets) == 1:
+        known = base.remembered(f"names of {found}", lambda: _known(found, base))
+    yield Lead(path=path, line=node.lineno, text=text, targets=targets, names=wanted, module=found, known=known)
+
+
+def _roots(path: str, module: str, base: Base) -> list[str]:
+    """Folders in which the first part of an absolute name is a package or module of this project; none where it may be
+    another's."""
+    first = module.partition(".")[0]
+    if first in sys.stdlib_module_names:
+        return []
+    above = _above(path)
+    tops = ["", *(folder for folder in above if any(f"{folder}/{name}" in base.names for name in _PROJECT))]
+    places = [f"{top}/{inner}".strip("/") for top in tops for inner in ("", "src", "lib")]
+    own = [place for place in dict.fromkeys(places) if _is_module(place, first, base)]
+    if not own or (not all(_is_package(place, first, base) for place in own) and _is_needed(first, base)):
+        return []
+    beside = [folder for folder in above if folder not in own and _may_be(folder, first, base)]
+    return [*own, *beside]
+
+
+def _above(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder and name else folder or name
+
+
+def _is_module(folder: str, name: str, base: Base) -> bool:
+    return f"{_join(folder, name)}.py" in base.names or _is_package(folder, name, base)
+
+
+def _is_package(folder: str, name: str, base: Base) -> bool:
+    return f"{_join(folder, name)}/__init__.py" in base.names
+
+
+def _may_be(folder: str, name: str, base: Base) -> bool:
+    return _join(folder, name) in base.folders or f"{_join(folder, name)}.py" in base.names
+
+
+def _is_needed(name: str, base: Base) -> bool:
+    """Whether the project names something like it among what is to be installed."""
+    word = re.compile(rf"(?i)(?<![\w.-]){re.escape(name).replace('_', '[-_.]')}(?![\w])")
+    return any(word.search(text) for text in base.remembered("what is to be installed", lambda: _installed(base)))
+
+
+def _installed(base: Base) -> list[str]:
+    needed = [path for path in base.files if _NEEDED.search(path)][:MOST_NEEDED]
+    base.load(needed)
+    return [base.text(path) for path in needed]
+
+
+def _targets(roots: list[str], module: str) -> tuple[str, ...]:
+    return tuple(_join(root, module.replace(".", "/")) for root in roots)
+
+
+def _file(target: str, base: Base) -> str:
+    """The file of a module, as Python chooses it; empty for none and for a folder without `__init__.py`."""
+    return next((file for file in (f"{target}/__init__.py", f"{target}.py") if file in base.names), "")
+
+
+def _hidden(targets: tuple[str, ...], base: Base) -> bool:
+    """A package on the way looks for its modules elsewhere, or makes them up."""
+    for target in targets:
+        parts = target.split("/")
+        for count in range(1, len(parts)):
+            package = f"{'/'.join(parts[:count])}/__init__.py"
+            if package in base.names and _LOOKS_ELSEWHERE.search(base.text(package)):
+                return True
+    return False
+
+
+def _known(file: str, base: Base) -> frozenset[str] | None:
+    """The names that a module has once it is loaded; None where they may not all be written down in it."""
+    text = base.text(file)
+    if (not text and not file.endswith("__init__.py")) or _LINK.fullmatch(text):  # too large; somewhere else
+        return None
+    tree = _tree(text)
+    if tree is None or _MAKES_NAMES.search(text) or _LOOKS_ELSEWHERE.search(text):
+        return None
+    found: set[str] = set()
+    for node in ast.walk(tree):  # what is bound in a function is not the module's; to think so is a doubt that passes
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.ExceptHandler(name=str(name)):
+                found.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.Import(names=names):
+                found.update((each.asname or each.name).partition(".")[0] for each in names)
+            case ast.ImportFrom(names=names):
+                found.update(each.asname or each.name for each in names)
+            case ast.Global(names=words):
+                found.update(words)
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+                found.add(name)
+            case _:
+                pass
+    return frozenset(found)
+
+
+def _tree(text: str) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
