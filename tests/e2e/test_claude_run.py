@@ -361,7 +361,7 @@ def test_nothing_done_is_a_failed_try(c: ClaudeRun) -> None:
 @pytest.mark.slow
 def test_a_hanging_agent_is_ended_and_tried_again(c: ClaudeRun) -> None:
     c.model(WORK, REPORT, faults=[None, HANG])
-    said = delivered(c, c.run("--set", "limits.stall_seconds=4"), "stalled", "ok")
+    said = delivered(c, c.run("--set", "limits.stall_seconds=12"), "stalled", "ok")
     assert triggers(said) == [("agent_crashed", "retry")]
     assert "no sign of life" in said["triggers"][0]["evidence"]
 
