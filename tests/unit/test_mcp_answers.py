@@ -106,6 +106,7 @@ def test_nothing_begins_without_a_yes(call_in: Call) -> None:
     assert "It lands on your branch once it is validated" in said.text
     assert f'confirm="{said.confirm}"' in said.text
     assert len(said.confirm) == 6
+    assert said.confirm.startswith("c"), "digits alone, or 1e5, would be given back as a number"
     assert tokens(said) < 520
     assert answer("status", call_in, {}).problem == "no_such_run"
 
