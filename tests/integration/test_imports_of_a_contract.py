@@ -287,6 +287,11 @@ def test_nothing_that_a_file_holds_is_too_much(base: Base, text: str) -> None:
             assert all(lead.targets)
 
 
+def test_words_that_begin_a_list_of_types_again_and_again_take_no_time(base: Base) -> None:
+    content = "import { " + "type " * 5_000 + "x, y } from './nowhere'"
+    assert [lead.targets for lead in web.leads("a/x.ts", content.encode(), base)] in ([], [("a/nowhere",)])
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     w = world(tmp_path_factory.mktemp("base"), OTHERS | {"a/b.py": ""})

@@ -24,7 +24,7 @@ _MAKES_NAMES: Final = re.compile(
 """In a module: it may have names that are not written down in it."""
 _LINK: Final = re.compile(r"[\w@./-]+")  # what a symbolic link holds
 _PROJECT: Final = ("pyproject.toml", "setup.py", "setup.cfg", "manage.py", "Pipfile", "requirements.txt", "tox.ini")
-_WORD: Final = re.compile(r"^\s*([A-Za-z0-9][\w.-]*)", re.MULTILINE)  # of a requirement
+_WORD: Final = re.compile(r"^[ \t]*([A-Za-z0-9][\w.-]*)", re.MULTILINE)  # of a requirement
 MOST_NEEDED: Final = 50  # files that say what is to be installed
 _NEEDED: Final = re.compile(r"(requirements[\w.-]*\.txt|pyproject\.toml|setup\.(py|cfg)|Pipfile)\Z")
 
