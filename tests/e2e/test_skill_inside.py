@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from driving import FEATURE, FILES
-from skill_world import BEGINS, CODING, MODEL, NAME, PLUGIN, TOOL, Host, call, host_of, look_up, told
+from skill_world import BEGINS, CODING, MODEL, NAME, PLUGIN, TOOL, Host, call, code_of, host_of, look_up, told
 from test_forked_claude import CONTRACT, UNITS, plan, report, task_of
 
 from repositories import git, make_repo
@@ -57,18 +57,18 @@ def inner(h: Host) -> None:
     h.server.script_for(NAME, "Plan how the feature", (Turn(calls=(Shell(command="ls"),)), Turn(calls=(planned,))))
 
 
-def by_tools() -> tuple[Turn, ...]:
+def by_tools(h: Host) -> tuple[Turn, ...]:
     start = {"feature": FEATURE, "land": "yes", "mode": "parallel"}
     return (
         Turn(text=BEGINS, calls=(look_up("start", "wait"),)),
         Turn(calls=(call("start", **start),)),
-        Turn(text="Shall I begin?", calls=(call("start", **start, confirm=True),)),
+        Turn(text="Shall I begin?", calls=(call("start", **start, confirm=code_of(h, start)),)),
         Turn(calls=(call("wait", timeout_seconds=120),)),
         Turn(text="Done."),
     )
 
 
-def by_commands() -> tuple[Turn, ...]:
+def by_commands(_h: Host) -> tuple[Turn, ...]:
     run = f"ropeteam run {FEATURE} --mode parallel --land yes --detach --json --yes"
     return (
         Turn(text=BEGINS, calls=(Shell(command=run),)),
@@ -96,14 +96,14 @@ def host_with_claude_inside(folder: Path, *, confined: bool) -> Iterator[Host]:
 
 @pytest.mark.parametrize(("turns", "confined"), [(by_tools, True), (by_commands, False)], ids=["tools", "commands"])
 def test_agents_below_the_skill_know_nothing_of_who_called_it(
-    turns: Callable[[], Sequence[Turn]], confined: bool, tmp_path: Path
+    turns: Callable[[Host], Sequence[Turn]], confined: bool, tmp_path: Path
 ) -> None:
     """Who plans, the contract and the units are claudes of their own. None is offered the skill or the MCP server, and
     no way to begin a run inside of the run is open."""
     if confined and not sandbox.available().ok:
         pytest.skip("no sandbox here")
     with host_with_claude_inside(tmp_path, confined=confined) as h:
-        done = h.code(turns(), prompt=f"/ropeteam:2-code {FEATURE}")
+        done = h.code(turns(h), prompt=f"/ropeteam:2-code {FEATURE}")
 
         assert done.code == 0, done
         said = h.report()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from old_repository import CHECKOUT, FEATURES, GERMAN, INTERRUPTED, PORTUGUESE, files
-from skill_world import BEGINS, MODEL, NAME, Done, Host, call, host_of, look_up, told
+from skill_world import BEGINS, MODEL, NAME, Done, Host, call, code_of, host_of, look_up, told
 
 from repositories import git, make_repo, write_files
 from ropeteam.agents.claude import bundled
@@ -85,12 +85,12 @@ def work(name: str) -> tuple[Turn, ...]:
     return Turn(calls=calls), Turn(calls=(StructuredReport(content=said),))
 
 
-def by_tools(feature: str) -> tuple[Turn, ...]:
+def by_tools(h: Host, feature: str) -> tuple[Turn, ...]:
     start = {"feature": feature, "land": "yes"}
     return (
         Turn(text=BEGINS, calls=(look_up("start", "wait"),)),
         Turn(calls=(call("start", **start),)),
-        Turn(text="Shall I begin?", calls=(call("start", **start, confirm=True),)),
+        Turn(text="Shall I begin?", calls=(call("start", **start, confirm=code_of(h, start)),)),
         Turn(calls=(call("wait", timeout_seconds=120),)),
     )
 
@@ -156,7 +156,7 @@ def test_a_part_that_an_older_one_left_half_done_through_the_tools(tmp_path: Pat
         before, config = every_file(h.repo), (h.repo / ".git/config").read_bytes()
         h.server.script_for(NAME, "Plan how the feature", [Turn(calls=(StructuredReport(content=PLAN),))])
 
-        done = ran(h, "checkout", by_tools("checkout"), "payments")
+        done = ran(h, "checkout", by_tools(h, "checkout"), "payments")
 
         assert done.code == 0, done
         said = h.report()

@@ -273,7 +273,10 @@ def _refusal(content: object) -> str:
     """What a failed tool call says where it was refused; empty where it failed otherwise."""
     places = content if isinstance(content, list) else []
     texts = (_words(_mapping(_mapping(place).get("content")).get("text")) for place in places)
-    return next((" ".join(text.split()) for text in texts if _REFUSAL.match(text)), "")
+    # Where it may write (gemini) would be cut off in the middle of a path.
+    return next(
+        (" ".join(text.split()).partition(" resolves outside")[0] for text in texts if _REFUSAL.match(text)), ""
+    )
 
 
 def touched(tool_call: Mapping[str, Any]) -> tuple[str, ...]:

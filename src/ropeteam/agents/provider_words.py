@@ -20,6 +20,9 @@ _AUTH: Final = re.compile(
 )
 _OVERLOAD: Final = re.compile(
     r"internalservererror|down or overloaded|model is at capacity|failed to parse json|empty or malformed response"
+    r"|server had an error while processing"
+    # What claude says of an answer without any content.
+    r"|last_content_type=none"
     # What litellm makes of an error that comes with status 200.
     r"|\bAPIError: \w+ -\s*$",
     re.IGNORECASE,
