@@ -227,6 +227,44 @@ def test_what_the_file_had_wrong_before_is_no_news_but_what_was_taken_away_is(tm
     assert [(each.line, each.message) for each in found] == [(3, "`import app.b` leads to app/b, which is not there")]
 
 
+UNSEEN = {
+    "pyproject.toml": '[project]\nname = "shop"\ndependencies = ["alembic>=1", "shop[x]"]\n',
+    "alembic/__init__.py": "",
+    "helpers.py": "def a(): ...\n",
+    "tests/conftest.py": "import sys\nsys.path.insert(0, 'tests/lib')\n",
+    "tests/lib/helpers.py": "def make(): ...\n",
+    "shop/__init__.py": "from shop._core import fast\n",
+    "src/a.ts": "import m from './paraglide/messages'\n",
+    "registration.php": "<?php",
+    "composer.json": '{"autoload": {"psr-4": {"Acme\\\\Shop\\\\": ""}}}',
+    "Model/Order.php": "<?php\nnamespace Acme\\Shop\\Model;\nclass Order {}\n",
+    "ext/fast/extconf.rb": "",
+}
+IN_DOUBT = {
+    "alembic/versions/1.py": "from alembic import op\n",
+    "tests/test_a.py": "from helpers import make\n",
+    "shop/late.py": "from ._core import fast\nfrom shop.gen import orders_pb2\n",
+    "shop/gen/__init__.py": "",
+    "src/b.ts": "import m from './paraglide/messages.js'\nimport { r } from './routes.gen'\n",
+    "Model/A.php": "<?php\nuse Acme\\Shop\\Model\\OrderFactory;\nclass A { public OrderFactory $f; }\n",
+    "lib/fast.rb": "require_relative 'fast/fast'\n",
+}
+SURE = {
+    "shop/wrong.py": "from shop.nowhere import x\n",
+    "src/wrong.ts": "import './nowhere'\n",
+    "Model/Wrong.php": "<?php\nuse Acme\\Shop\\Model\\Bill;\nclass B { public Bill $b; }\n",
+}
+
+
+def test_what_comes_from_where_nobody_can_see_it_is_no_fault(tmp_path: Path) -> None:
+    """What is installed, put on the way by a `conftest.py`, compiled, imported so by others, or made by a framework."""
+    repo = make_repo(tmp_path / "repo", UNSEEN)
+    onto = git(repo, "rev-parse", "HEAD")
+    write_files(repo, IN_DOUBT | SURE)
+    found = leads.astray(find(repo), onto, commit_all(repo), [*IN_DOUBT, *SURE])
+    assert [each.path for each in found] == list(SURE)
+
+
 PIECES = st.sampled_from(
     ["import ", "from ", ".", "..", "a.b", "'./x'", '"', "{", "}", "\n", "(", "use A\\B;", "<?php ", "*"]
 )
@@ -247,6 +285,11 @@ def test_nothing_that_a_file_holds_is_too_much(base: Base, text: str) -> None:
         for lead in find_leads(path, content, base):
             assert lead.targets
             assert all(lead.targets)
+
+
+def test_words_that_begin_a_list_of_types_again_and_again_take_no_time(base: Base) -> None:
+    content = "import { " + "type " * 5_000 + "x, y } from './nowhere'"
+    assert [lead.targets for lead in web.leads("a/x.ts", content.encode(), base)] in ([], [("a/nowhere",)])
 
 
 @pytest.fixture(scope="module")

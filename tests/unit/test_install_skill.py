@@ -51,6 +51,7 @@ def test_installed_again_it_is_the_same_and_removed_nothing_is_left(users_home: 
     install("--for", agent, "--remove", "--yes")
     assert files(users_home) == before
     assert not (users_home / SKILLS[agent]).exists()
+    assert "Nothing to do." in install("--for", agent, "--remove", "--dry-run").output
 
 
 @pytest.mark.parametrize("agent", AGENTS)

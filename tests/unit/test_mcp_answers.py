@@ -8,16 +8,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repositories import make_repo
 from ropeteam import app
-from ropeteam.cli import mcp_answers, outline
+from ropeteam.cli import mcp_answers, mcp_server, outline
 from ropeteam.cli.mcp_answers import Answer, Call, answer, schema
 from ropeteam.core.report import CheckLine, DecisionLine, FileLine, Files, TriggerLine
 from ropeteam.core.settings import Ask
 from ropeteam.demo import repository
+from ropeteam.errors import BadInput
 
 MOST_SCHEMA = 3200
 """Characters of all tools as a client's model is told of them: about 800 tokens, where they are not looked up."""
@@ -106,6 +108,7 @@ def test_nothing_begins_without_a_yes(call_in: Call) -> None:
     assert "It lands on your branch once it is validated" in said.text
     assert f'confirm="{said.confirm}"' in said.text
     assert len(said.confirm) == 6
+    assert said.confirm.startswith("c"), "digits alone, or 1e5, would be given back as a number"
     assert tokens(said) < 520
     assert answer("status", call_in, {}).problem == "no_such_run"
 
@@ -200,3 +203,9 @@ def _decisions(words: list[tuple[str, str]]) -> list[DecisionLine]:
 
 def _trigger(evidence: str) -> TriggerLine:
     return TriggerLine(id="file_conflict", unit="03-api", at="", evidence=evidence, action="salvage")
+
+
+def test_no_server_is_begun_for_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    pytest.importorskip("mcp")
+    done = CliRunner().invoke(mcp_server.mcp, ["--repo", str(tmp_path / "nowhere")])
+    assert isinstance(done.exception, BadInput)

@@ -166,10 +166,11 @@ def _begun(call: Call, asked: Start) -> Answer:
 
 
 def _code(asked: Start, prepared: app.Prepared, shown: tuple[str, ...]) -> str:
-    """Stands for a call and what its user was shown: only the answer with that has it. It holds for nothing else."""
+    """Stands for a call and what its user was shown: only the answer with that has it. It holds for nothing else. With
+    a letter first: a model writes digits alone as a number, which is none."""
     call = msgspec.structs.replace(asked, confirm="")
     every = (call, prepared.decision.mode, prepared.consent, shown)
-    return hashlib.sha256(msgspec.json.encode(every)).hexdigest()[:CODE_LENGTH]
+    return "c" + hashlib.sha256(msgspec.json.encode(every)).hexdigest()[: CODE_LENGTH - 1]
 
 
 def wait(call: Call, asked: Wait) -> Answer:

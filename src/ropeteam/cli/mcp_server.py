@@ -18,7 +18,7 @@ import click
 
 from ropeteam import __version__
 from ropeteam.cli import options
-from ropeteam.errors import BadRepository, UserError
+from ropeteam.errors import BadInput, BadRepository, UserError
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -47,6 +47,10 @@ def mcp(repo: Path) -> int:
             "`ropeteam mcp` needs the package mcp, which is not installed.",
             hint="pip install 'ropeteam[mcp]'. Without it everything can be done on the command line.",
             code="mcp_missing",
+        )
+    if not repo.is_dir():
+        raise BadInput(
+            "There is no such folder.", where=f"--repo {repo}", hint="Leave it out to serve where it is started."
         )
     import anyio
 

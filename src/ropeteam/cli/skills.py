@@ -83,8 +83,9 @@ def install_skill(
             code="not_ours",
         )
     work = [step for step in steps if step.kind not in ("same", "kept")]
-    if dry_run or (not work and server.text is None):
-        return _end(place, nothing=not dry_run, remove=remove, as_json=as_json)
+    idle = not work and server.text is None
+    if dry_run or idle:
+        return _end(place, nothing=idle, remove=remove, as_json=as_json)
     _ask(yes=yes, as_json=as_json)
     if looked() != (steps, server):  # an agent writes its settings itself, and the question may have stood for long
         raise UserError("Something of this was changed in the meantime: nothing was done.", hint="Try again.")

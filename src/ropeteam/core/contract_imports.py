@@ -18,6 +18,7 @@ LONGEST_TEXT: Final = 120
 _GENERATED: Final = re.compile(
     r"""(?ix) (^|[./_-]) (generated|codegen|autogen) ([./_-]|$)
     | (^|/) (gen|dist|build|target|vendor|node_modules|site-packages) /
+    | [._-]gen ([./]|$)
     | (^|/) (\.[^/]+|_version|__version__) (/|$)
     | [._]pb (2|2_grpc)? (/|$)"""
 )
@@ -91,6 +92,8 @@ def faults(leads: Sequence[Lead], tree: Tree) -> tuple[Finding, ...]:
     """What leads nowhere, in the order in which it is given."""
     found = []
     for lead in leads:
+        if lead.names and all(_GENERATED.search(f"{lead.targets[0]}/{name}") for name in lead.names):
+            continue
         if not any(tree.may_have(target) for target in lead.targets):
             found.append(_fault(lead, f"leads to {lead.targets[0]}, which is not there"))
             continue
@@ -101,11 +104,20 @@ def faults(leads: Sequence[Lead], tree: Tree) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def brought_in(now: Sequence[Finding], before: Collection[Finding]) -> tuple[Finding, ...]:
+def brought_in(
+    now: Sequence[Finding], before: Collection[Finding], others: Collection[Finding] = ()
+) -> tuple[Finding, ...]:
     """Those of `now` that the same file did not have before: what was wrong by itself is no news. On other lines they
-    are the same."""
+    are the same. others: of other files, before: what led nowhere from there as well comes from where nobody can see
+    it (it is built, or what puts it there ignores it by itself)."""
     known = {(each.path, each.message) for each in before}
-    return tuple(each for each in now if (each.path, each.message) not in known)
+    unseen = {_where(each) for each in others}
+    return tuple(each for each in now if (each.path, each.message) not in known and _where(each) not in unseen)
+
+
+def _where(fault: Finding) -> str:
+    """Of its message what is not how it is written there."""
+    return fault.message.rpartition("` ")[2]
 
 
 def _has_name(lead: Lead, name: str, tree: Tree) -> bool:

@@ -6,6 +6,7 @@ project is run, and nothing here raises for a file's contents.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
@@ -18,6 +19,7 @@ from ropeteam.packing.leads import others, python, web
 from ropeteam.planners.static.base import Base
 
 MOST: Final = 500  # files of one contract that are looked at
+MOST_OTHERS: Final = 50  # files that may have imported the same before
 _TEMPLATE: Final = re.compile(r"(^|/)(templates?|skeletons?|scaffold(s|ing)?|boilerplates?|stubs)/|\{\{|\[\[")
 
 Finder = Callable[[str, bytes, Base], Iterator[Lead]]
@@ -37,11 +39,27 @@ def astray(
 ) -> tuple[Finding, ...]:
     """Imports that lead nowhere in `commit`, of these files, and did not in `onto`. beside: as for `Tree`."""
     looked_at = [path for path in changed if paths.suffix(path) in _FINDERS and not _is_elsewhere(path)][:MOST]
-    now = _faults(Base(place, commit), looked_at, beside)
+    now, found = _faults(Base(place, commit), looked_at, beside)
     if not now:
         return ()
-    wrong = dict.fromkeys(each.path for each in now)
-    return brought_in(now, _faults(Base(place, onto), list(wrong), beside))
+    wrong = list(dict.fromkeys(each.path for each in now))
+    base = Base(place, onto)
+    same, _ = _faults(base, wrong, beside)
+    others, _ = _faults(base, _that_may_say_so(now, found, base), beside)
+    return brought_in(now, same, others)
+
+
+def _that_may_say_so(faults: Sequence[Finding], found: Sequence[Lead], base: Base) -> list[str]:
+    """Files of the commit that name what these lead to."""
+    at = {(fault.path, fault.line) for fault in faults}
+    words = {lead.targets[0].rpartition("/")[2] for lead in found if (lead.path, lead.line) in at}
+    endings = {paths.suffix(fault.path) for fault in faults}
+    asked = [part for word in sorted(words) for part in ("-e", word)]
+    options = ("-l", "-z", "-I", "-F", "-w", "--no-textconv", "--no-color")
+    where = [f"*.{ending}" for ending in sorted(endings)]
+    done = base.place.git.call("grep", *options, *asked, base.commit, "--", *where, ok=(0, 1, 2, 128))
+    names = (os.fsdecode(name).removeprefix(f"{base.commit}:") for name in done.stdout.split(b"\0") if name)
+    return [name for name in names if name in base.names and not _is_elsewhere(name)][:MOST_OTHERS]
 
 
 def _is_elsewhere(path: str) -> bool:
@@ -49,15 +67,18 @@ def _is_elsewhere(path: str) -> bool:
     return paths.is_fixture(path) or _TEMPLATE.search(path) is not None
 
 
-def _faults(base: Base, looked_at: Sequence[str], beside: Sequence[str]) -> tuple[Finding, ...]:
+def _faults(
+    base: Base, looked_at: Sequence[str], beside: Sequence[str]
+) -> tuple[tuple[Finding, ...], tuple[Lead, ...]]:
+    """Of these files, and all that they import."""
     base.load(looked_at)
-    found = [lead for path in looked_at for lead in _leads(path, base)]
+    found = tuple(lead for path in looked_at for lead in _leads(path, base))
     if not found:
-        return ()
+        return (), ()
     ignores = base.by_name.get(".gitignore", [])
     base.load(ignores)
     tree = Tree(base.files, beside, [(path.rpartition("/")[0], base.text(path)) for path in ignores])
-    return tuple(each for each in faults(found, tree) if not others.is_declared(each, found, base))
+    return tuple(each for each in faults(found, tree) if not others.is_declared(each, found, base)), found
 
 
 def _leads(path: str, base: Base) -> Iterator[Lead]:

@@ -15,6 +15,8 @@ from ropeteam.planners.static.imports.parsing import statements
 
 _BY_NAME_ALONE: Final = re.compile(r"\s*::\s*class\b")
 _PHP_COMMENTS: Final = re.compile(r"/\*.*?\*/|(?://|#(?!\[))[^\n]*", re.DOTALL)
+_MADE_BY_MAGENTO: Final = re.compile(r"(Factory|\\Proxy|\\Interceptor|Extension(Interface)?)\Z")
+"""Classes that Magento writes when they are first asked for. Its modules have a `registration.php`."""
 _IN_GO: Final = re.compile(r'"([^"\s]+)"')
 _BESIDE: Final = re.compile(rb"""^require_relative\s*\(?\s*(['"])([\w./-]+)\1""", re.MULTILINE)
 
@@ -54,6 +56,8 @@ def _is_only_named(called: str, said: str, text: str) -> bool:
 
 def _php_targets(name: str, base: Base) -> tuple[str, ...]:
     """Where composer's map puts it, where that is surely the project's: its folder is there, or all of `App` is its."""
+    if _MADE_BY_MAGENTO.search(name) and "registration.php" in base.by_name:
+        return ()
     mapping: list[tuple[str, str]] = base.remembered("psr-4 as declared", lambda: php.declared(base))
     found = []
     for prefix, folder in mapping:
@@ -117,8 +121,11 @@ def _required(root: str, base: Base) -> list[str]:
 # ---- Ruby
 
 
-def ruby_leads(path: str, content: bytes, base: Base) -> Iterator[Lead]:  # noqa: ARG001 - as the others
-    """`require_relative` at the start of a line: what is inside of something is indented."""
+def ruby_leads(path: str, content: bytes, base: Base) -> Iterator[Lead]:
+    """`require_relative` at the start of a line: what is inside of something is indented. A gem that compiles a part of
+    itself takes that in so, too."""
+    if "extconf.rb" in base.by_name:
+        return
     for found in _BESIDE.finditer(content):
         start = posixpath.normpath(posixpath.join(path.rpartition("/")[0], found[2].decode().removesuffix(".rb")))
         if not start.startswith("..") and start != ".":

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 import warnings
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from ropeteam.core.contract_imports import Lead
 from ropeteam.planners.static.base import Base
@@ -23,6 +24,7 @@ _MAKES_NAMES: Final = re.compile(
 """In a module: it may have names that are not written down in it."""
 _LINK: Final = re.compile(r"[\w@./-]+")  # what a symbolic link holds
 _PROJECT: Final = ("pyproject.toml", "setup.py", "setup.cfg", "manage.py", "Pipfile", "requirements.txt", "tox.ini")
+_WORD: Final = re.compile(r"^[ \t]*([A-Za-z0-9][\w.-]*)", re.MULTILINE)  # of a requirement
 MOST_NEEDED: Final = 50  # files that say what is to be installed
 _NEEDED: Final = re.compile(r"(requirements[\w.-]*\.txt|pyproject\.toml|setup\.(py|cfg)|Pipfile)\Z")
 
@@ -40,7 +42,7 @@ def leads(path: str, content: bytes, base: Base) -> Iterator[Lead]:
         elif isinstance(node, ast.Import) and not elsewhere:
             for alias in node.names:
                 if roots := _roots(path, alias.name, base):
-                    targets = _targets(roots, alias.name)
+                    targets = _or_elsewhere(_targets(roots, alias.name), alias.name, base)
                     if not _hidden(targets, base):
                         yield Lead(path=path, line=node.lineno, text=f"import {alias.name}", targets=targets)
 
@@ -54,7 +56,7 @@ def _from(path: str, node: ast.ImportFrom, base: Base) -> Iterator[Lead]:
             return  # above the repository
         targets = _targets(["/".join(parts[: len(parts) - (node.level - 1)])], module)
     else:
-        targets = _targets(_roots(path, module, base), module)
+        targets = _or_elsewhere(_targets(_roots(path, module, base), module), module, base)
     if not targets or not all(targets) or _hidden(targets, base):
         return
     found = next((file for target in targets if (file := _file(target, base))), "")
@@ -80,6 +82,8 @@ def _roots(path: str, module: str, base: Base) -> list[str]:
     own = [place for place in dict.fromkeys(places) if _is_module(place, first, base)]
     if not own or (not all(_is_package(place, first, base) for place in own) and _is_needed(first, base)):
         return []
+    if _normal(first) in base.remembered("of others", lambda: _of_others(base)):
+        return []  # `alembic/__init__.py` beside what is called so in the environment
     beside = [folder for folder in above if folder not in own and _may_be(folder, first, base)]
     return [*own, *beside]
 
@@ -111,14 +115,74 @@ def _is_needed(name: str, base: Base) -> bool:
     return any(word.search(text) for text in base.remembered("what is to be installed", lambda: _installed(base)))
 
 
+def _of_others(base: Base) -> frozenset[str]:
+    """What pyproject.toml, Pipfile and requirements say is to be installed, but for projects of this repository."""
+    named: set[str] = set()
+    own: set[str] = set()
+    for path, text in zip(_needed(base), _installed(base), strict=True):
+        if path.endswith(".txt"):
+            named.update(_WORD.findall(text))
+        elif path.endswith(("pyproject.toml", "Pipfile")):
+            told = _toml(text)
+            own.update(str(_in(told, *keys, "name")) for keys in (("project",), ("tool", "poetry")))
+            named.update(_dependencies(told))
+    return frozenset(map(_normal, named)) - frozenset(map(_normal, own))
+
+
+def _dependencies(told: Any) -> Iterator[str]:
+    groups = (_in(told, "project", "optional-dependencies"), _in(told, "dependency-groups"))
+    lists = [_in(told, "project", "dependencies"), *(each for group in groups for each in _values(group))]
+    for each in lists:
+        yield from (found[1] for one in _values(each) if isinstance(one, str) and (found := _WORD.match(one)))
+    poetry = _in(told, "tool", "poetry")
+    tables = [_in(poetry, "dependencies"), *(_in(group, "dependencies") for group in _values(_in(poetry, "group")))]
+    for table in (*tables, _in(told, "packages"), _in(told, "dev-packages")):
+        yield from table if isinstance(table, dict) else ()
+
+
+def _in(told: Any, *keys: str) -> Any:
+    for key in keys:
+        told = told.get(key) if isinstance(told, dict) else None
+    return told
+
+
+def _values(told: Any) -> list[Any]:
+    return list(told.values()) if isinstance(told, dict) else told if isinstance(told, list) else []
+
+
+def _toml(text: str) -> Any:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return {}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def _installed(base: Base) -> list[str]:
-    needed = [path for path in base.files if _NEEDED.search(path)][:MOST_NEEDED]
+    needed = _needed(base)
     base.load(needed)
     return [base.text(path) for path in needed]
 
 
+def _needed(base: Base) -> list[str]:
+    return [path for path in base.files if _NEEDED.search(path)][:MOST_NEEDED]
+
+
 def _targets(roots: list[str], module: str) -> tuple[str, ...]:
     return tuple(_join(root, module.replace(".", "/")) for root in roots)
+
+
+def _or_elsewhere(targets: tuple[str, ...], module: str, base: Base) -> tuple[str, ...]:
+    """With the other places where a module of that name is: a `conftest.py`, a setting or an installation of another
+    part of the repository may have put one of them on the way."""
+    path = module.replace(".", "/")
+    last = path.rpartition("/")[2].lower()
+    places = (*base.folders_by_name.get(last, ()), *(file[:-3] for file in base.by_name.get(f"{last}.py", ())))
+    more = (place for place in places if place.endswith(f"/{path}"))
+    return tuple(dict.fromkeys((*targets, *more))) if targets else ()
 
 
 def _file(target: str, base: Base) -> str:

@@ -20,7 +20,7 @@ _REQUIRED: Final = re.compile(
     r"""\A(?:const|let|var)\s+[\w$\s{},:]+=\s*require\(\s*(['"])(?P<name>[^'"\n]+)\1\s*\)\s*;?\Z"""
 )
 _FOR_TYPES: Final = re.compile(
-    r"\A(?:import|export)\s+(?:type|typeof)\b|\A(?:import|export)\s*\{(?:\s*type\s[^,}]*,?)+\s*\}"
+    r"\A(?:import|export)\s+(?:type|typeof)\b|\A(?:import|export)\s*\{(?:\s*type\s[^,}]*+,?)+\s*\}"
 )
 _ASSET: Final = frozenset(
     """css scss sass less styl pcss svg png jpg jpeg gif webp avif ico bmp woff woff2 ttf otf eot mp3 mp4 webm wav ogg
