@@ -337,7 +337,7 @@ def _not_to_be_handed_in(offer: Offer, run: str) -> BadInput:
         )
     if offer.state in ("offered", "withdrawn"):
         return BadInput(
-            f"Nobody has taken {offer.attempt} of run {run}, so it cannot be handed in.",
+            f"Nobody has taken {offer.attempt} of run {run}: there is nothing to hand in or to give back.",
             hint="`ropeteam take` hands out what is to be done.",
             code="not_taken",
         )

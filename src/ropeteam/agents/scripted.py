@@ -16,7 +16,7 @@ from ropeteam.errors import BadInput
 from ropeteam.ports import Abilities, Conversation, Launch, Probe, Task
 from ropeteam.testing.script import load_script
 
-_NOT_SET = "The agent `scripted` needs a script to play: agent.scripted.script is not set."
+_NOT_SET = "The agent `scripted` needs a script to play, and none is set."
 _HINT = "Give it, for example --set agent.scripted.script=play.json."
 
 

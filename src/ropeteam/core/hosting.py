@@ -182,10 +182,10 @@ def answer(
     ours = len(state.under_way()) - len(out)
     beside = f" and {ours} with agents that ropeteam started" if ours else ""
     why = f"{many} with subagents{beside}; nothing else can begin until one of them is done"
-    return Wait(seconds=LATER_SECONDS, why=f"{why}{_silent(out, now)}")
+    return Wait(seconds=LATER_SECONDS, why=f"{why}{_silent(state.begun.run, out, now)}")
 
 
-def _silent(out: Sequence[Offer], now: float) -> str:
+def _silent(run: str, out: Sequence[Offer], now: float) -> str:
     """Of those in whose trees nothing has changed for long: how to get one back that nobody is at work on."""
     silent = [o for o in out if o.state == "taken" and now - o.changed_at > SILENT_SECONDS]
     if not silent:
@@ -193,7 +193,7 @@ def _silent(out: Sequence[Offer], now: float) -> str:
     told = ", ".join(f"{o.attempt} for {(now - o.changed_at) / 60:.0f} min" for o in silent)
     return (
         f". Nothing has changed in the tree of {told}: if nobody is at work on it any more,"
-        f" `ropeteam hand-in {silent[0].attempt} --abandon` frees it"
+        f" `ropeteam hand-in --run {run} {silent[0].attempt} --abandon` frees it"
     )
 
 

@@ -218,7 +218,7 @@ def test_one_in_whose_tree_nothing_changes_for_long_is_told_with_the_way_out() -
     w.now += 1200.0
     assert isinstance(waits := w.asked(), Wait)
     assert "01-contract/1 for 20 min" in waits.why
-    assert "`ropeteam hand-in 01-contract/1 --abandon`" in waits.why
+    assert f"`ropeteam hand-in --run {w.state.begun.run} 01-contract/1 --abandon`" in waits.why
 
 
 def test_one_that_was_given_back_is_begun_anew_and_says_why() -> None:
