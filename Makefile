@@ -27,6 +27,8 @@ WITH_AGENTS := ROPETEAM_TEST_AGENTS="$(CURDIR)/.agents/node_modules/.bin" ROPETE
 
 # Most of a test is waiting for a process: two workers a core. WORKERS="-n 0" runs them one after the other.
 WORKERS ?= -n 4
+# Real programs, which wait a minute before they give up: half as many, since each takes a core while it starts.
+AGENT_WORKERS ?= -n 2
 
 BENCHES := $(filter-out plays git_recording kills quantiles,$(basename $(notdir $(wildcard bench/*.py))))
 
@@ -50,7 +52,7 @@ test-sweeps: $(DEV) ## every moment of the kill sweeps, of which the slow tests 
 test-all: test test-slow ## both
 
 test-agents: $(DEV) $(NPM_AGENTS) $(PY_AGENTS) ## the tests that need agent programs from npm and PyPI
-	@$(WITH_AGENTS) $(BIN)/python -m pytest -m agents
+	@$(WITH_AGENTS) $(BIN)/python -m pytest $(AGENT_WORKERS) -m agents
 
 record-agents: $(DEV) $(NPM_AGENTS) $(PY_AGENTS) ## record what those programs say, for the tests of their events (AGENT=codex: of one)
 	@PYTHONPATH=tests $(WITH_AGENTS) $(BIN)/python tests/agents/record.py $(or $(AGENT),all) $(CASES)

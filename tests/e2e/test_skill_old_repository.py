@@ -53,9 +53,6 @@ PLAN = {
 @contextmanager
 def host_of_old(folder: Path, *, tracked: bool) -> Iterator[Host]:
     """tracked: whether the features are in git, or ignored by it."""
-    programs = folder / "bin"
-    programs.mkdir()
-    (programs / "claude").symlink_to(str(bundled()))
     every = files()
     if tracked:
         repo = make_repo(folder / "shop", every)
@@ -64,6 +61,9 @@ def host_of_old(folder: Path, *, tracked: bool) -> Iterator[Host]:
         repo = make_repo(folder / "shop", {**inside, ".gitignore": "__pycache__/\n/.workspace/\n"})
         write_files(repo, {path: text for path, text in every.items() if path not in inside})
     with host_of(folder, repo, None) as made:
+        programs = Path(made.env["HOME"]) / ".local" / "bin"  # in the sandbox nothing of /tmp is seen
+        programs.mkdir(parents=True)
+        (programs / "claude").symlink_to(str(bundled()))
         made.env["PATH"] = f"{programs}:{made.env['PATH']}"
         made.install()
         yield made

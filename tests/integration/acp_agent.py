@@ -72,6 +72,7 @@ class Agent:
                 return acp.PromptResponse(stop_reason="cancelled")
             case "ends when refused":
                 (self.cwd / "told.txt").write_text(prompt[0].text)
+                await self._say(session_id, "Done without it.")
                 return acp.PromptResponse(stop_reason="end_turn")
             case "always wants more":
                 await self._may(session_id, self.cwd.parent / "outside.py")
