@@ -81,7 +81,8 @@ class Agent:
         for path in (self.cwd / "new.py", self.cwd.parent / "outside.py"):
             if await self._may(session_id, path):
                 path.write_text(prompt[0].text)
-        await self._say(session_id, "Written.")
+        if (self.cwd / "new.py").exists():  # who plans has said it all before
+            await self._say(session_id, "Written.")
         usage = schema.Usage(input_tokens=7, output_tokens=3, cached_read_tokens=5, total_tokens=15)
         return acp.PromptResponse(stop_reason="end_turn", usage=usage)
 
