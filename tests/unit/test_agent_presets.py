@@ -297,6 +297,9 @@ def test_no_output_makes_them_raise(agent: Agent, lines: list[bytes], left: byte
         ("APIError litellm.APIError: APIError: OpenAIException - Tools are unknown here", None),
         ("line 4290 of 5000", None),
         ("", None),
+        ("There's an issue with the model (x). It may not exist or you may not have access to it.", None),
+        ("The model `x` does not exist or you do not have access to it.", None),
+        ("You do not have access to this project.", "auth"),
     ],
 )
 def test_words_of_providers(text: str, found: str | None) -> None:

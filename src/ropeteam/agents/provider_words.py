@@ -15,7 +15,8 @@ _ENVELOPE: Final = re.compile(r"^(litellm\.)?internal error\b", re.IGNORECASE)
 _AUTH: Final = re.compile(
     r"authentication required|api_key|missing environment variable: `\w*KEY"
     # What is left of a 403: litellm passes on neither its status nor its code.
-    r"|insufficient[_ ]permission|not have (?:the )?(?:permission|access)\b",
+    # A model that "does not exist or you do not have access to it" is another matter.
+    r"|insufficient[_ ]permission|(?<!exist or you may )(?<!exist or you do )not have (?:the )?(?:permission|access)\b",
     re.IGNORECASE,
 )
 _OVERLOAD: Final = re.compile(
