@@ -270,7 +270,7 @@ AGENTS: dict[str, tuple[tuple[str, ...], str, str]] = {
         "agent_not_usable",
         "there is no tools/agent in the last commit",
     ),
-    "without a script": (("--agent", "scripted"), "agent_not_usable", "agent.scripted.script is not set"),
+    "without a script": (("--agent", "scripted"), "agent_not_usable", "agent.scripted.script"),
     "whose script is nowhere": (
         ("--agent", "scripted", "--set", "agent.scripted.script=/nowhere.json"),
         "agent_not_usable",
