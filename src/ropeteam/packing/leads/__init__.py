@@ -45,8 +45,8 @@ def astray(
     wrong = list(dict.fromkeys(each.path for each in now))
     base = Base(place, onto)
     same, _ = _faults(base, wrong, beside)
-    others, _ = _faults(base, _that_may_say_so(now, found, base), beside)
-    return brought_in(now, same, others)
+    elsewhere, _ = _faults(base, _that_may_say_so(now, found, base), beside)
+    return brought_in(now, same, elsewhere)
 
 
 def _that_may_say_so(faults: Sequence[Finding], found: Sequence[Lead], base: Base) -> list[str]:

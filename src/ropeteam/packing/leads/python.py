@@ -6,10 +6,10 @@ import ast
 import re
 import sys
 import tomllib
-import warnings
 from collections.abc import Iterator
 from typing import Any, Final
 
+from ropeteam import grammars
 from ropeteam.core.contract_imports import Lead
 from ropeteam.planners.static.base import Base
 
@@ -31,7 +31,7 @@ _NEEDED: Final = re.compile(r"(requirements[\w.-]*\.txt|pyproject\.toml|setup\.(
 
 def leads(path: str, content: bytes, base: Base) -> Iterator[Lead]:
     text = content.decode("utf-8", "replace")
-    tree = _tree(text)
+    tree = grammars.python(text)
     if tree is None or _MAY_NOT_BE_LOADED.search(text):
         return
     elsewhere = _LOOKS_ELSEWHERE.search(text) is not None
@@ -206,7 +206,7 @@ def _known(file: str, base: Base) -> frozenset[str] | None:
     text = base.text(file)
     if (not text and not file.endswith("__init__.py")) or _LINK.fullmatch(text):  # too large; somewhere else
         return None
-    tree = _tree(text)
+    tree = grammars.python(text)
     if tree is None or _MAKES_NAMES.search(text) or _LOOKS_ELSEWHERE.search(text):
         return None
     found: set[str] = set()
@@ -227,12 +227,3 @@ def _known(file: str, base: Base) -> frozenset[str] | None:
             case _:
                 pass
     return frozenset(found)
-
-
-def _tree(text: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
