@@ -7,7 +7,7 @@ them may die at any moment. `take` starts an orchestrator where none lives.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -136,20 +136,21 @@ def _lives(holder: str) -> bool:
 
 def passed_on(repository: app.Repository, run: str, attempts: Sequence[str]) -> None:
     """What this process took (`hold`) goes to whoever asked for it, right after this."""
-    journal = repository.journal()
-    try:
-        for attempt in attempts:
-            journal.offers(run).answered(attempt, _me())
-    finally:
-        journal.close()
+    _give_up(repository, run, attempts, Offers.answered)
 
 
 def let_go(repository: app.Repository, run: str, attempts: Sequence[str]) -> None:
     """Who asked for what this process took (`hold`) has gone away: the next one who asks gets it."""
+    _give_up(repository, run, attempts, Offers.let_go)
+
+
+def _give_up(
+    repository: app.Repository, run: str, attempts: Sequence[str], how: Callable[[Offers, str, str], bool]
+) -> None:
     journal = repository.journal()
     try:
         for attempt in attempts:
-            journal.offers(run).let_go(attempt, _me())
+            how(journal.offers(run), attempt, _me())
     finally:
         journal.close()
 
