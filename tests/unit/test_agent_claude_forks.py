@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import given_task
 import pytest
 from msgspec.structs import replace
 
@@ -23,25 +24,7 @@ NO_SESSION = "00000000-0000-4000-8000-000000000000"
 
 
 def a_task(attempt: int = 1, fork: Fork | None = None, kind: Kind = "single", *, as_planner: bool = False) -> Task:
-    io = Path("/attempt/io")
-    return Task(
-        run="20260101-000000-x-0000",
-        unit="single",
-        attempt=attempt,
-        kind=kind,
-        goal="Do it",
-        feature="x",
-        tree=Path("/attempt/tree"),
-        folder=io,
-        shared_prompt="shared",
-        own_prompt="own",
-        prompt_file=io / "prompt.md",
-        report_file=io / "report.json",
-        slot=0,
-        deadline=0.0,
-        fork=fork,
-        as_planner=as_planner,
-    )
+    return given_task.a_task(attempt=attempt, fork=fork, kind=kind, as_planner=as_planner)
 
 
 NOTHING = Usage()
